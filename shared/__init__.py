@@ -1,0 +1,1 @@
+"""What all four services need. No word of the field outside ``shared.events``."""

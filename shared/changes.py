@@ -1,0 +1,90 @@
+"""A log of what changed, in the order of commits, that cursors and streams read: a reader never skips a change.
+
+A serial number is given out before the commit, so that a reader that saw 8 could miss 7, which committed late. Here a
+change gets its ``position`` after it was committed, from one writer at a time (``number``, run by every relay). The
+log names the thing that changed; its state is read from its own table.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+from sqlalchemy import BigInteger, Column, Identity, Index, Integer, String, Table, event, func, insert, select, text
+from sqlalchemy.orm import Session
+
+from shared import clock
+from shared.db import Time, kernel
+
+changes = Table(
+    "changes",
+    kernel,
+    Column("id", BigInteger().with_variant(Integer, "sqlite"), Identity(), primary_key=True),
+    Column("position", BigInteger, unique=True),
+    Column("kind", String(40), nullable=False),
+    Column("key", String(100), nullable=False),
+    Column("at", Time, nullable=False),
+)
+Index(
+    "ix_changes_unnumbered",
+    changes.c.id,
+    postgresql_where=changes.c.position.is_(None),
+    sqlite_where=changes.c.position.is_(None),
+)
+
+# Rows of one batch keep the order of their ids: a transaction that began after another's commit has higher ones.
+_NUMBER = text("""
+    UPDATE changes SET position = numbered.position FROM (
+        SELECT id, row_number() OVER (ORDER BY id) + (SELECT coalesce(max(position), 0) FROM changes) AS position
+        FROM changes WHERE position IS NULL
+    ) AS numbered WHERE changes.id = numbered.id
+""")
+
+
+@dataclass(frozen=True)
+class Change:
+    position: int
+    kind: str
+    key: str
+    at: datetime
+
+
+def add(session: Session, *, kind: str, key: str) -> None:
+    """Log a change of the thing ``key`` when the session commits."""
+    session.info.setdefault("changes", []).append({"kind": kind, "key": key})
+
+
+@event.listens_for(Session, "before_commit")
+def _write(session: Session) -> None:
+    if rows := session.info.pop("changes", None):
+        now = clock.now()
+        session.execute(insert(changes), [{**row, "at": now} for row in rows])
+
+
+def unnumbered(session: Session) -> bool:
+    """Whether a committed change still waits for its position."""
+    return session.scalar(select(changes.c.id).where(changes.c.position.is_(None)).limit(1)) is not None
+
+
+def number(session: Session) -> None:
+    """Give committed changes their positions. One writer at a time."""
+    if session.get_bind().dialect.name == "postgresql":
+        session.execute(text("SELECT pg_advisory_xact_lock(0x4348414e)"))
+    session.execute(_NUMBER)
+
+
+def since(session: Session, position: int, *, kinds: Sequence[str], limit: int = 100) -> list[Change]:
+    """The changes after ``position``, oldest first."""
+    rows = session.execute(
+        select(changes.c["position", "kind", "key", "at"])
+        .where(changes.c.position > position, changes.c.kind.in_(kinds))
+        .order_by(changes.c.position)
+        .limit(limit)
+    )
+    return [Change(*row) for row in rows]
+
+
+def latest(session: Session) -> int:
+    """The position of the newest change; 0 when there is none."""
+    return session.scalar(select(func.max(changes.c.position))) or 0

@@ -1,0 +1,133 @@
+"""Tables, transactions and migrations, on PostgreSQL and SQLite alike. One transaction per use case."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager, nullcontext
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from alembic.config import Config
+from alembic.runtime.environment import EnvironmentContext
+from alembic.script import ScriptDirectory
+from sqlalchemy import Column, Connection, DateTime, Dialect, Engine, MetaData, Row, Table, TypeDecorator
+from sqlalchemy import create_engine, event, make_url, text
+from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy.orm import Session, registry, sessionmaker
+from sqlalchemy.pool import QueuePool
+
+NAMES = {
+    "pk": "pk_%(table_name)s",
+    "fk": "fk_%(table_name)s_%(column_0_N_name)s",
+    "uq": "uq_%(table_name)s_%(column_0_N_name)s",
+    "ix": "ix_%(table_name)s_%(column_0_N_name)s",
+    "ck": "ck_%(table_name)s_%(constraint_name)s",
+}
+SHARED = Path(__file__).parent
+
+kernel = MetaData(naming_convention=NAMES)  # outbox, inbox, retries …: in every service's database
+
+
+def new_mapping() -> registry:
+    """Each service makes its own, so that no two services ever share a table."""
+    return registry(metadata=MetaData(naming_convention=NAMES))
+
+
+class Time(TypeDecorator[datetime]):
+    """An aware time, kept in UTC. SQLite knows no zones: there it is stored naive and comes back aware."""
+
+    impl = DateTime(timezone=True)
+    cache_ok = True
+
+    def process_bind_param(self, value: datetime | None, dialect: Dialect) -> datetime | None:
+        if value is None:
+            return None
+        if value.tzinfo is None:
+            raise ValueError(f"{value} has no zone.")
+        return value.astimezone(UTC).replace(tzinfo=None) if dialect.name == "sqlite" else value
+
+    def process_result_value(self, value: datetime | None, dialect: Dialect) -> datetime | None:
+        return value if value is None else value.replace(tzinfo=UTC) if value.tzinfo is None else value.astimezone(UTC)
+
+
+class Database:
+    """One service's database: ``begin()`` to write, ``read()`` to read, ``listeners`` to hear of commits."""
+
+    def __init__(self, url: str, connections: int = 16) -> None:
+        self.engine = _engine(url, connections)
+        self.listeners: list[Callable[[], None]] = []
+        self._sqlite = self.engine.dialect.name == "sqlite"
+        # A second writer of this process would block all of it inside SQLite; here it waits without blocking.
+        self._writer = threading.Lock() if self._sqlite else nullcontext()
+        self._read = sessionmaker(self.engine, expire_on_commit=False)
+        self._write = sessionmaker(self.engine.execution_options(writes=True), expire_on_commit=False)
+
+    @contextmanager
+    def begin(self) -> Iterator[Session]:
+        """A write transaction: commits at the end of the block, rolls back on an error."""
+        with self._writer, self._write.begin() as session:
+            yield session
+        for heard in self.listeners:
+            heard()
+
+    @contextmanager
+    def read(self) -> Iterator[Session]:
+        """A transaction that sees one state and changes nothing."""
+        with self._read() as session:
+            yield session
+
+    def close(self) -> None:
+        self.engine.dispose()
+
+
+def _engine(url: str, connections: int) -> Engine:
+    if not url.startswith("sqlite"):
+        return create_engine(url, pool_size=connections, max_overflow=0, pool_pre_ping=False, pool_use_lifo=True)
+    if (file := make_url(url).database) and file != ":memory:":
+        Path(file).parent.mkdir(parents=True, exist_ok=True)
+    engine = create_engine(
+        url, poolclass=QueuePool, pool_size=connections, connect_args={"check_same_thread": False, "timeout": 30}
+    )
+    event.listen(engine, "connect", _tune_sqlite)
+    event.listen(engine, "begin", _begin_sqlite)
+    return engine
+
+
+def _tune_sqlite(connection: Any, _: Any) -> None:
+    connection.isolation_level = None  # pysqlite begins late and commits on its own: we begin ourselves
+    for pragma in ("journal_mode=WAL", "synchronous=FULL", "foreign_keys=ON"):
+        connection.execute(f"PRAGMA {pragma}")
+
+
+def _begin_sqlite(connection: Connection) -> None:
+    writes = connection.get_execution_options().get("writes")
+    connection.exec_driver_sql("BEGIN IMMEDIATE" if writes else "BEGIN")
+
+
+def insert_new(
+    session: Session, table: Table, rows: Sequence[dict[str, Any]], *returning: Column[Any]
+) -> Sequence[Row[Any]]:
+    """Insert the rows that break no unique key; return ``returning`` of those that went in. Both engines."""
+    if not rows:
+        return []
+    dialect = postgresql if session.get_bind().dialect.name == "postgresql" else sqlite
+    into = dialect.insert(table).on_conflict_do_nothing().returning(*returning)
+    return session.execute(into, rows).all()
+
+
+def migrate(engine: Engine, service: str, metadata: MetaData) -> None:
+    """Bring a service's database up to date: the kernel's history first, then the service's own."""
+    with engine.execution_options(writes=True).begin() as connection:
+        if engine.dialect.name == "postgresql":
+            connection.execute(text("SELECT pg_advisory_xact_lock(0x57415957)"))  # replicas start together
+        _upgrade(connection, SHARED / "migrations", kernel, "kernel_version")
+        _upgrade(connection, SHARED.parent / "services" / service / "migrations", metadata, "service_version")
+
+
+def _upgrade(connection: Connection, folder: Path, metadata: MetaData, version_table: str) -> None:
+    script = ScriptDirectory(str(folder))
+    with EnvironmentContext(Config(), script, fn=lambda at, _: script._upgrade_revs("head", at)) as environment:
+        environment.configure(connection=connection, target_metadata=metadata, version_table=version_table)
+        environment.run_migrations()

@@ -1,0 +1,98 @@
+"""What assets says: facilities, their defects, and the catalogue that the others keep a copy of."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any, ClassVar
+from uuid import UUID
+
+from shared.events import Event
+
+
+@dataclass(frozen=True, kw_only=True)
+class DefectEvent(Event):
+    """A defect with everything that a work order needs, so that nobody has to ask assets.
+
+    ``linked_by`` says how the facility was found: ``code``, ``place`` (the nearest fitting one) or ``none``.
+    The place is the finding's, else the facility's; None where neither is known. ``open`` says whether the defect stands. ``breaks_function`` says whether it leaves the intact rate.
+    """
+
+    service: ClassVar[str] = "assets"
+
+    finding_id: UUID
+    open: bool
+    category: str
+    severity: str
+    source: str
+    longitude: float | None
+    latitude: float | None
+    breaks_function: bool
+    linked_by: str
+    reported_at: datetime
+    confirmed_at: datetime
+    facility_code: str | None = None
+    kind: str | None = None
+    district: str | None = None
+    street: str | None = None
+    grid: str | None = None
+    owner: str | None = None
+    authority: str | None = None
+    maintainer: str | None = None
+    quantity: float | None = None
+    summary: str = ""
+    photos: list[str] = field(default_factory=list)
+
+
+@dataclass(frozen=True, kw_only=True)
+class DefectRecorded(DefectEvent):
+    """A confirmed finding became a defect, on a facility where one could be linked."""
+
+    about: ClassVar[str] = "finding_id"
+
+
+@dataclass(frozen=True, kw_only=True)
+class DefectRestored(DefectEvent):
+    """The defect is gone. ``reason``: repaired | unfounded | duplicate."""
+
+    about: ClassVar[str] = "finding_id"
+    reason: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class FacilityChanged(Event):
+    """A facility was registered or changed; ``condition``: intact | defective | out_of_service | retired."""
+
+    service: ClassVar[str] = "assets"
+    about: ClassVar[str] = "code"
+
+    code: str
+    kind: str
+    name: str
+    condition: str
+    longitude: float
+    latitude: float
+    measure: float
+    unit: str  # count | m | m2
+    district: str | None = None
+    street: str | None = None
+    grid: str | None = None
+    owner: str | None = None
+    authority: str | None = None
+    maintainer: str | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class CataloguePublished(Event):
+    """The whole catalogue of kinds and defect categories; its revision grows with every change.
+
+    ``catalogue``: {"kinds": {slug: {"group", "unit", "en", "zh"}}, "categories": {slug: {"groups": [...], "en", "zh",
+    "breaks_function", "severity", "single", "limits": {stage: {"amount", "clock"}}}},
+    "lighting": {"longitude", "latitude", "timezone", "on_after_sunset_min", "off_before_sunrise_min"}}.
+    """
+
+    service: ClassVar[str] = "assets"
+    about: ClassVar[str] = "name"
+
+    name: str
+    catalogue: dict[str, Any]

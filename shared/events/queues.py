@@ -1,0 +1,37 @@
+"""The manifest: which queue hears which events. Frozen by a test; every relay declares the whole of it.
+
+A queue is named ``<service>.<what it does>``. Its name is explicit, because a name derived from a method would orphan
+a live queue on renaming. To rename one here, drain the old queue first and delete it.
+"""
+
+from __future__ import annotations
+
+from shared.events import Event
+from shared.events.alerts import AlertRaised
+from shared.events.assets import CataloguePublished, DefectRecorded
+from shared.events.inspections import FindingConfirmed, LightsChecked
+from shared.events.workorders import OrderClosed, OrderReopened, OrderVoided
+
+SERVICES = ("assets", "inspections", "workorders", "alerts")
+
+QUEUES: dict[str, tuple[type[Event], ...]] = {
+    "assets.record_defects": (FindingConfirmed,),
+    "assets.follow_orders": (OrderClosed, OrderReopened, OrderVoided),
+    "assets.record_looks": (LightsChecked,),
+    "inspections.note_links": (DefectRecorded,),
+    "inspections.follow_orders": (OrderClosed, OrderReopened, OrderVoided),
+    "inspections.keep_catalogue": (CataloguePublished,),
+    "workorders.open_for_defects": (DefectRecorded,),
+    "workorders.open_for_alerts": (AlertRaised,),
+    "workorders.keep_catalogue": (CataloguePublished,),
+}
+
+
+def exchange_of(service: str) -> str:
+    """The topic exchange that a service publishes on."""
+    return f"{service}.events"
+
+
+def subscribers_of(event_type: str) -> list[str]:
+    """The queues that hear an event type, by its wire name."""
+    return [name for name, types in QUEUES.items() if event_type in {each.event_type for each in types}]

@@ -1,0 +1,75 @@
+"""What workorders says: an order from registration to its end."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+from typing import ClassVar
+from uuid import UUID
+
+from shared.events import Event
+
+
+@dataclass(frozen=True, kw_only=True)
+class OrderEvent(Event):
+    """A work order as it stands. It came from a finding or from an alert; ``due_at`` is when it must be disposed."""
+
+    service: ClassVar[str] = "workorders"
+
+    number: str
+    state: str
+    category: str
+    severity: str
+    registered_at: datetime
+    due_at: datetime
+    rework_count: int
+    finding_id: UUID | None = None
+    alert_id: UUID | None = None
+    facility_code: str | None = None
+    district: str | None = None
+    crew: str | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class OrderRegistered(OrderEvent):
+    """An order was opened."""
+
+    about: ClassVar[str] = "number"
+
+
+@dataclass(frozen=True, kw_only=True)
+class OrderDispatched(OrderEvent):
+    """An order was given to a crew; ``rule`` names the dispatch rule, or is empty when a person chose."""
+
+    about: ClassVar[str] = "number"
+    rule: str = ""
+
+
+@dataclass(frozen=True, kw_only=True)
+class OrderCompleted(OrderEvent):
+    """The crew says that the work is done; nobody has checked it yet."""
+
+    about: ClassVar[str] = "number"
+    quantity: float | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class OrderClosed(OrderEvent):
+    """The check passed, at ``happened_at``."""
+
+    about: ClassVar[str] = "number"
+
+
+@dataclass(frozen=True, kw_only=True)
+class OrderReopened(OrderEvent):
+    """The call-back was unsatisfied: the work starts again."""
+
+    about: ClassVar[str] = "number"
+
+
+@dataclass(frozen=True, kw_only=True)
+class OrderVoided(OrderEvent):
+    """The order was struck out. ``reason``: unfounded | duplicate (both lift the defect) | handed_over (leaves it)."""
+
+    about: ClassVar[str] = "number"
+    reason: str

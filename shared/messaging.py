@@ -1,0 +1,315 @@
+"""Events to and from the broker, in batches. The broker is RabbitMQ, or ``memory://`` where all runs in one process.
+
+What a reader must know: a batch of up to 200 events is one transaction (claim, handler, commit) and then one ack. When
+a handler fails, its batch is done again one by one, and only the culprit is parked (inbox.py). When not even parking
+works the database is down: then the batch is held, unacked, and tried again until it is back.
+"""
+
+from __future__ import annotations
+
+import functools
+import time
+from collections.abc import Callable, Sequence
+from typing import Any
+from uuid import NAMESPACE_OID, uuid5
+
+import eventlet
+from kombu import Connection, Exchange, Queue
+from nameko.extensions import Entrypoint
+from sqlalchemy import Row
+
+from shared import failpoints, inbox, logs
+from shared.envelope import Unreadable, unseal
+from shared.events import Event
+from shared.events.queues import QUEUES, SERVICES, exchange_of, subscribers_of
+from shared.inbox import Message
+from shared.settings import MEMORY, Settings
+
+BATCH = 200  # events in one transaction
+LINGER_S = 0.005  # how long a batch waits to grow
+BROKER_PAUSES_S = (0.2, 0.5, 1, 2, 5)
+DATABASE_PAUSE_S = 0.5
+
+log = logs.get(__name__)
+
+
+def connect(url: str) -> Connection:
+    """A connection of one's own: a channel of one's own on a shared one would share its socket's fate."""
+    if url == MEMORY:
+        return Connection(url, transport_options={"polling_interval": 0.02})
+    return Connection(url, heartbeat=30, connect_timeout=5, transport_options={"confirm_publish": False})
+
+
+def declare(channel: Any) -> None:
+    """Declare the whole manifest, so that no event is published before every reader's queue is bound."""
+    exchanges = {name: Exchange(exchange_of(name), type="topic", durable=True) for name in SERVICES}
+    for exchange in exchanges.values():
+        exchange(channel).declare()
+    for name, types in QUEUES.items():
+        queue = Queue(name, durable=True, queue_arguments={"x-queue-type": "quorum"})(channel)
+        queue.declare()
+        for each in types:
+            queue.bind_to(exchanges[each.service], routing_key=each.event_type)
+
+
+class Publisher:
+    """Publishes batches of outbox rows on one channel and collects their confirms."""
+
+    def __init__(self, url: str) -> None:
+        self.confirms = url != MEMORY
+        self.connection = connect(url)
+        try:
+            self.channel = self.connection.channel()
+            declare(self.channel)
+            self._unconfirmed: set[int] = set()
+            self._refused: set[str] = set()
+            if self.confirms:
+                self._collect()
+        except BaseException:
+            self.close()
+            raise
+
+    def _collect(self) -> None:
+        self.channel.confirm_select()
+        self.channel.events["basic_ack"].add(self._confirmed)
+        self.channel.events["basic_nack"].add(self._nacked)
+        self.channel.events["basic_return"].add(self._returned)
+
+    def publish(self, rows: Sequence[Row[Any]]) -> set[str]:
+        """Send outbox rows; return the event ids that found no queue. Raises what the connection raises."""
+        self._refused.clear()
+        for tag, row in enumerate(rows, start=getattr(self, "_tag", 0) + 1):
+            self._tag = tag
+            message = self.channel.prepare_message(
+                row.body.encode(),
+                content_type="application/cloudevents+json",
+                content_encoding="utf-8",
+                headers={"request_id": row.request_id or ""},
+                properties={"delivery_mode": 2, "message_id": str(row.event_id)},
+            )
+            exchange = exchange_of(row.event_type.partition(".")[0])
+            if self.confirms:
+                self._unconfirmed.add(tag)
+                wanted = bool(_has_subscribers(row.event_type))  # one that nobody of ours hears may find no queue
+                self.channel.basic_publish(message, exchange, row.event_type, mandatory=wanted)
+            else:
+                self.channel.basic_publish(message, exchange, row.event_type)
+        deadline = time.monotonic() + 30
+        while self._unconfirmed:
+            self.connection.drain_events(timeout=max(0.01, deadline - time.monotonic()))
+        return set(self._refused)
+
+    def beat(self) -> None:
+        """Keep the connection alive, and learn whether it is."""
+        self.connection.heartbeat_check()
+
+    def close(self) -> None:
+        self.connection.collapse_transport() if hasattr(self.connection, "collapse_transport") else None
+        self.connection.release()
+
+    def _confirmed(self, tag: int, multiple: bool) -> None:
+        if multiple:
+            self._unconfirmed = {each for each in self._unconfirmed if each > tag}
+        else:
+            self._unconfirmed.discard(tag)
+
+    def _nacked(self, tag: int, multiple: bool) -> None:
+        raise ConnectionError("The broker could not keep an event.")
+
+    def _returned(self, _exc: Exception, _exchange: str, _key: str, message: Any) -> None:
+        self._refused.add(message.properties["message_id"])
+
+
+@functools.cache
+def _has_subscribers(event_type: str) -> bool:
+    return bool(subscribers_of(event_type))
+
+
+Handler = Callable[[Any, Any, list[Any]], None]
+Claim = Callable[[Any], list[Event]]
+
+
+def on(queue: str) -> Callable[[Handler], Callable[[Any, Claim], None]]:
+    """Let a method ``(self, session, events)`` handle the events of a queue of the manifest, in batches.
+
+    It is called with a list, inside one write transaction, and either does all of it or raises.
+    """
+
+    def decorate(method: Handler) -> Callable[[Any, Claim], None]:
+        @functools.wraps(method)
+        def handle(service: Any, claim: Claim) -> None:
+            with service.db.begin() as session:
+                if events := claim(session):
+                    method(service, session, events)
+            failpoints.pass_by("event-handled")
+
+        return EventConsumer.decorator(queue)(handle)  # type: ignore[no-any-return]
+
+    return decorate
+
+
+class EventConsumer(Entrypoint):  # type: ignore[misc]
+    """Consumes one queue on a connection of its own, and tries its parked events again."""
+
+    def __init__(self, queue: str, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        if queue not in QUEUES:
+            raise TypeError(f"{queue} is not in the manifest, shared/events/queues.py.")
+        self.queue = queue
+
+    def setup(self) -> None:
+        self.settings: Settings = self.container.config["settings"]
+        self.database = self.container.config["databases"][self.container.service_name]
+        self.stopping = False
+        self.threads: list[Any] = []
+
+    def start(self) -> None:
+        for run in (self._consume, self._retry):
+            self.threads.append(self.container.spawn_managed_thread(run, identifier=f"{self.queue}.{run.__name__}"))
+
+    def stop(self) -> None:
+        """Finish the batch in hand; what was fetched beyond it goes back to the broker."""
+        self.stopping = True
+        for thread in self.threads:
+            thread.wait()
+
+    def _consume(self) -> None:
+        failures = 0
+        while not self.stopping:
+            try:
+                with connect(self.settings.broker_url) as connection:
+                    failures = 0
+                    self._consume_from(connection)
+            except Exception as lost:
+                if not self.stopping:
+                    log.warning("broker lost", queue=self.queue, error=repr(lost))
+                    self._pause(BROKER_PAUSES_S[min(failures, len(BROKER_PAUSES_S) - 1)])
+                    failures += 1
+
+    def _consume_from(self, connection: Connection) -> None:
+        channel = connection.channel()
+        declare(channel)
+        arrived: list[Any] = []
+        channel.basic_qos(0, 2 * BATCH, False)
+        forgets = self.settings.embedded  # then the outbox row itself waits for our inbox, and acks mean nothing
+        channel.basic_consume(self.queue, no_ack=forgets, callback=arrived.append, consumer_tag=self.queue)
+        while not self.stopping:
+            self._gather(connection, arrived)
+            if batch := arrived[:BATCH]:
+                del arrived[:BATCH]
+                self._settle(connection, batch)
+                if not forgets:
+                    channel.basic_ack(batch[-1].delivery_tag, multiple=True)
+
+    def _gather(self, connection: Connection, arrived: list[Any]) -> None:
+        """Wait up to half a second for a first message, then only until no more come."""
+        try:
+            if not arrived:
+                connection.drain_events(timeout=0.5)
+            while len(arrived) < BATCH:
+                connection.drain_events(timeout=LINGER_S)
+        except TimeoutError:
+            connection.heartbeat_check()
+
+    def _settle(self, connection: Connection, batch: list[Any]) -> None:
+        """Have every message of the batch handled or parked, however long that takes."""
+        messages = [_read(each) for each in batch]
+        readable = {m.event_id: event for m, event in messages if event is not None}
+        while not self.stopping:
+            try:
+                for message, event in messages:
+                    if event is None:
+                        self._park(message, "Unreadable: not an event that we know.", dead=True)
+                self._handle_or_park([m for m, event in messages if event is not None], readable)
+                return
+            except Exception as down:
+                log.warning("database down, holding events", queue=self.queue, held=len(batch), error=repr(down))
+                self._pause(DATABASE_PAUSE_S)
+                connection.heartbeat_check()
+        raise ConnectionAbortedError("Stopping: the batch goes back to the broker.")
+
+    def _handle_or_park(self, messages: list[Message], events: dict[Any, Event]) -> None:
+        if not messages or self._run(_fresh(self.queue, messages, events), messages) is None:
+            return
+        for message in messages:
+            if error := self._run(_fresh(self.queue, [message], events), [message]):
+                self._park(message, error)
+
+    def _run(self, claim: Claim, messages: list[Message]) -> str | None:
+        """Run the handler in a worker; return None, or what went wrong."""
+        done = eventlet.Event()
+
+        def handle_result(_ctx: Any, result: Any, exc_info: Any) -> tuple[Any, Any]:
+            done.send(exc_info and f"{exc_info[0].__name__}: {exc_info[1]}")
+            return result, exc_info
+
+        ids = ",".join(dict.fromkeys(m.request_id for m in messages if m.request_id))[:100]
+        with logs.bound(request_id=ids, queue=self.queue):
+            self.container.spawn_worker(self, (claim,), {}, handle_result=handle_result)
+            failed: str | None = done.wait()
+        return failed
+
+    def _park(self, message: Message, error: str, *, dead: bool = False) -> None:
+        next_at = None if dead else inbox.after(0, self.settings.retry_delays_s)
+        with self.database.begin() as session:
+            inbox.park(session, self.queue, message, error[:2000], next_at)
+        log.error("event parked", queue=self.queue, event_id=str(message.event_id), error=error, next_at=str(next_at))
+
+    def _retry(self) -> None:
+        while not self.stopping:
+            try:
+                again = self._retry_one()
+            except Exception as down:
+                log.warning("cannot look for parked events", queue=self.queue, error=repr(down))
+                again = False
+            if not again:
+                self._pause(0.5)
+
+    def _retry_one(self) -> bool:
+        with self.database.read() as session:
+            message = inbox.due(session, self.queue)
+        if message is None:
+            return False
+        if error := self._run(_parked(self.queue, message), [message]):
+            with self.database.begin() as session:
+                next_at = inbox.postpone(
+                    session, self.queue, message.event_id, error[:2000], self.settings.retry_delays_s
+                )
+            log.error("parked event failed again", queue=self.queue, event_id=str(message.event_id), next_at=next_at)
+        return True
+
+    def _pause(self, seconds: float) -> None:
+        until = time.monotonic() + seconds
+        while not self.stopping and time.monotonic() < until:
+            time.sleep(0.05)
+
+
+def _read(arrived: Any) -> tuple[Message, Event | None]:
+    """The message, and its event where it can be read; else it is known by its text."""
+    event_type, body = arrived.delivery_info["routing_key"], arrived.body
+    text = body if isinstance(body, str) else bytes(body).decode("utf-8", "replace")
+    request_id = (arrived.headers or {}).get("request_id") or None
+    try:
+        event_id, event = unseal(event_type, text)
+    except Unreadable:
+        return Message(uuid5(NAMESPACE_OID, text), event_type[:100], text, request_id), None
+    return Message(event_id, event_type, text, request_id), event
+
+
+def _fresh(queue: str, messages: Sequence[Message], events: dict[Any, Event]) -> Claim:
+    """Claim arrived messages in the inbox; the events that nobody handled before."""
+
+    def claim(session: Any) -> list[Event]:
+        new = inbox.claim(session, queue, [m.event_id for m in messages])
+        return [events[event_id] for event_id in dict.fromkeys(m.event_id for m in messages) if event_id in new]
+
+    return claim
+
+
+def _parked(queue: str, message: Message) -> Claim:
+    """Take one parked message; nothing when another replica was faster."""
+
+    def claim(session: Any) -> list[Event]:
+        return [unseal(message.event_type, message.body)[1]] if inbox.take(session, queue, message.event_id) else []
+
+    return claim

@@ -1,0 +1,72 @@
+"""Running sums that metrics show, kept by whoever changes what they count, in the same transaction.
+
+A writer only appends what it adds; the relay folds the rows from time to time. So no two writers ever wait for one
+row, and a sum read at any moment is exact. Amounts are whole numbers: quantities come in thousandths of their unit.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+
+from sqlalchemy import BigInteger, Column, Identity, Integer, String, Table, delete, event, func, insert, select
+from sqlalchemy.orm import Session
+
+from shared.db import kernel
+
+Sums = dict[tuple[str, ...], int]
+
+tallies = Table(
+    "tallies",
+    kernel,
+    Column("id", BigInteger().with_variant(Integer, "sqlite"), Identity(), primary_key=True),
+    Column("figure", String(60), nullable=False, index=True),
+    Column("labels", String(400), nullable=False),  # joined by LABEL_END: texts compare faster than JSON
+    Column("amount", BigInteger, nullable=False),
+)
+LABEL_END = "\x1f"
+FOLD = 5_000
+
+
+def add(session: Session, figure: str, labels: tuple[str, ...], amount: int = 1) -> None:
+    """Add to a figure's sum under these labels when the session commits."""
+    session.info.setdefault("tallies", Counter())[figure, LABEL_END.join(labels)] += amount
+
+
+@event.listens_for(Session, "before_commit")
+def _write(session: Session) -> None:
+    if sums := session.info.pop("tallies", None):
+        rows = [{"figure": figure, "labels": labels, "amount": n} for (figure, labels), n in sums.items() if n]
+        if rows:
+            session.execute(insert(tallies), rows)
+
+
+def read(session: Session, figure: str) -> Sums:
+    """The sums of a figure, by labels; those that came to zero are left out."""
+    total = func.sum(tallies.c.amount)
+    rows = session.execute(
+        select(tallies.c.labels, total).where(tallies.c.figure == figure).group_by(tallies.c.labels).having(total != 0)
+    )
+    return {tuple(labels.split(LABEL_END)): int(amount) for labels, amount in rows}
+
+
+def replace(session: Session, figure: str, sums: Sums) -> None:
+    """Set a figure anew, from a recount."""
+    session.execute(delete(tallies).where(tallies.c.figure == figure))
+    for labels, amount in sums.items():
+        add(session, figure, labels, amount)
+
+
+def rows(session: Session) -> int:
+    """How many rows there are: the sums, and what was added since they were folded."""
+    return session.scalar(select(func.count()).select_from(tallies)) or 0
+
+
+def fold(session: Session) -> int:
+    """Put up to FOLD rows together, one a figure and labels; return how many rows went into it."""
+    some = select(tallies.c.id).order_by(tallies.c.id).limit(FOLD).with_for_update(skip_locked=True)
+    gone = session.execute(
+        delete(tallies).where(tallies.c.id.in_(some)).returning(tallies.c["figure", "labels", "amount"])
+    ).all()
+    for figure, labels, amount in gone:
+        add(session, figure, tuple(labels.split(LABEL_END)), amount)
+    return len(gone)

@@ -62,6 +62,9 @@ class Kept:
             self.path.write_text(json.dumps(self._values, indent=1))
         return self._values[name]
 
+    def has(self, name: str) -> bool:
+        return name in self._values
+
     def port(self, name: str) -> int:
         return int(self.get(f"{name} port", lambda: str(free_port())))
 
@@ -192,8 +195,9 @@ class RabbitMQ(Process):
         return f"amqp://waywarden:{self._kept.password('rabbitmq')}@127.0.0.1:{self.port}/{vhost}"
 
     def add_vhost(self, name: str) -> str:
-        """A namespace of queues of its own, for a test. Answers its URL; takes a second or two."""
-        self.ctl("add_vhost", name)
+        """A namespace of queues of its own, unless it is there. Answers its URL; takes a second or two."""
+        if name not in self.ctl("list_vhosts").split():
+            self.ctl("add_vhost", name)
         self.ctl("set_permissions", "-p", name, "waywarden", ".*", ".*", ".*")
         return self.url_of(name)
 

@@ -1,0 +1,366 @@
+"""The production shape on this machine: one process per service and replica, each with its own database, behind a proxy.
+
+``python -m deploy.stack up|down|status``. In Python, the same interface for both ways of running::
+
+    with Stack(Path(".stack"), replicas={"workorders": 2}) as stack:     # or Embedded(folder)
+        stack.base_url, stack.metrics_url("assets"), stack.database_url("assets")
+        stack.process("assets").kill(); stack.process("assets").start(WAYWARDEN_FAILPOINT="…")
+        stack.servers.rabbitmq.stop(); stack.servers.rabbitmq.start()
+"""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import signal
+import sys
+import time
+from abc import ABC, abstractmethod
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Self
+from urllib.request import urlopen
+
+import click
+
+from deploy.process import NotStarted, Process, answers, free_port, wait_until
+from deploy.proxy import Proxy
+from deploy.servers import Kept, Missing, Servers, install
+from shared.events.queues import SERVICES
+
+ROOT = Path(__file__).parent.parent
+
+
+class Running(ABC):
+    """What runs within a ``with``."""
+
+    @abstractmethod
+    def start(self) -> None: ...
+
+    @abstractmethod
+    def stop(self) -> None: ...
+
+    def __enter__(self) -> Self:
+        try:
+            self.start()
+        except BaseException:
+            self.stop()
+            raise
+        return self
+
+    def __exit__(self, *failure: object) -> None:
+        self.stop()
+
+
+class Stack(Running):
+    """Servers, services and proxy, all their files in one folder. Stopped, it goes on from there at the next start.
+
+    ``port`` is the proxy's; by default a free one, the same at each start. ``servers`` that already run may be given:
+    then ``name`` sets this stack's databases and queues apart, and stopping leaves them running.
+    ``environment`` goes to every service. ``sample`` loads the sample city at the first start.
+    """
+
+    def __init__(
+        self,
+        folder: Path,
+        *,
+        port: int | None = None,
+        replicas: Mapping[str, int] | None = None,
+        environment: Mapping[str, str] | None = None,
+        sample: bool = True,
+        servers: Servers | None = None,
+        name: str = "",
+    ) -> None:
+        self.folder = folder.absolute()
+        self.folder.mkdir(parents=True, exist_ok=True)
+        self.servers = servers or Servers(self.folder)
+        self.data = self.folder / "data"
+        self.keys = self.data / "keys"
+        self.name = name
+        self._owns_servers = servers is None
+        self._sample = sample
+        self._kept = Kept(self.folder / "stack.json")
+        self._extra = dict(environment or {})
+        counts = {service: (replicas or {}).get(service, 1) for service in SERVICES}
+        self._ports = {each: [self._kept.port(f"{each} {i}") for i in range(counts[each])] for each in SERVICES}
+        self.services = {each: [self._service(each, i) for i in range(counts[each])] for each in SERVICES}
+        self.proxy = Proxy(self.servers.home, port=port or self._kept.port("proxy"), ports=self._ports)
+
+    @property
+    def base_url(self) -> str:
+        return self.proxy.base_url
+
+    @property
+    def broker_url(self) -> str:
+        return self.servers.rabbitmq.url_of(self.name or "/")
+
+    @property
+    def processes(self) -> list[Process]:
+        """Of the services, not of the servers."""
+        return [each for replicas in self.services.values() for each in replicas]
+
+    def process(self, service: str, replica: int = 0) -> Process:
+        return self.services[service][replica]
+
+    def service_url(self, service: str, replica: int = 0) -> str:
+        """The service's own port, past the proxy: for /metrics and /health."""
+        return f"http://127.0.0.1:{self._ports[service][replica]}"
+
+    def metrics_url(self, service: str, replica: int = 0) -> str:
+        return self.service_url(service, replica) + "/metrics"
+
+    def database_url(self, service: str) -> str:
+        return self.servers.postgres.url(self._database(service))
+
+    def start(self) -> None:
+        """Everything, in order; returns when each service answers. Raises NotStarted with the log of what failed."""
+        self.prepare()
+        for process in self.processes:
+            process.launch()
+        self.proxy.start()
+        for process in self.processes:
+            process.wait_ready()
+
+    def prepare(self) -> None:
+        """Servers, databases, keys and sample city: all that comes before the services."""
+        if self._owns_servers:
+            self.servers.start()
+        if self.name:
+            self.servers.rabbitmq.add_vhost(self.name)
+        for service in SERVICES:
+            self.servers.postgres.create_database(self._database(service))
+        self.run("migrate")
+        self.run("keys")
+        if self._sample and not self._kept.has("sample"):
+            self.run("sample")
+            self._kept.get("sample", lambda: "loaded")
+
+    def run(self, *arguments: str) -> str:
+        """``python -m deploy.cli …`` with this stack's settings. What it said; raises NotStarted when it failed."""
+        log = self.folder / "log" / f"{arguments[0]}.log"
+        log.unlink(missing_ok=True)
+        command = [sys.executable, "-m", "deploy.cli", *arguments]
+        job = Process(
+            arguments[0], command, log=log, ready=lambda: True, environment=self.environment(*SERVICES), folder=ROOT
+        )
+        job.launch()
+        if job.wait(600):
+            raise NotStarted(f"deploy.cli {' '.join(arguments)} failed:\n{job.log_end()}")
+        return log.read_text()
+
+    def stop(self) -> None:
+        """Services finish what they hold; then the servers end."""
+        self.proxy.stop()
+        stop_together(self.processes)
+        if self._owns_servers:
+            self.servers.stop()
+
+    def environment(self, *services: str) -> dict[str, str]:
+        """The settings of a process that runs these services."""
+        settings = {
+            "SERVICES": ",".join(services),
+            "HOST": "127.0.0.1",
+            "DATA": str(self.data),
+            "KEYS": str(self.keys),
+            "BROKER_URL": self.broker_url,
+        } | {f"DATABASE_URL_{each.upper()}": self.database_url(each) for each in SERVICES}
+        return process_environment(settings) | self._extra
+
+    def _database(self, service: str) -> str:
+        return f"{self.name}_{service}" if self.name else service
+
+    def _service(self, service: str, replica: int) -> Process:
+        port = self._ports[service][replica]
+        return Process(
+            f"{service}-{replica}",
+            [sys.executable, "-m", "deploy.runner", service],
+            log=self.folder / "log" / f"{service}-{replica}.log",
+            ready=lambda: is_live(port),
+            environment=self.environment(service) | {"WAYWARDEN_PORT": str(port)},
+            folder=ROOT,
+        )
+
+
+class Embedded(Running):
+    """The other way to run, for tests that play the same story on both: all services in one process."""
+
+    def __init__(
+        self,
+        folder: Path,
+        *,
+        port: int | None = None,
+        environment: Mapping[str, str] | None = None,
+        sample: bool = True,
+    ) -> None:
+        self.folder = folder.absolute()
+        self.data = self.folder / "data"
+        self.keys = self.data / "keys"
+        self.port = port or free_port()
+        self.base_url = f"http://127.0.0.1:{self.port}"
+        settings = {"HOST": "127.0.0.1", "PORT": str(self.port), "DATA": str(self.data), "KEYS": str(self.keys)}
+        settings["EMPTY"] = "" if sample else "1"
+        self.all = Process(
+            "embedded",
+            [sys.executable, "-m", "deploy.runner"],
+            log=self.folder / "log" / "embedded.log",
+            ready=lambda: is_live(self.port),
+            environment=process_environment(settings) | dict(environment or {}),
+            folder=ROOT,
+        )
+        self.processes = [self.all]
+
+    def process(self, service: str, replica: int = 0) -> Process:
+        return self.all
+
+    def service_url(self, service: str, replica: int = 0) -> str:
+        return self.base_url
+
+    def metrics_url(self, service: str, replica: int = 0) -> str:
+        return self.base_url + "/metrics"
+
+    def database_url(self, service: str) -> str:
+        return f"sqlite:///{self.data / service}.sqlite"
+
+    def start(self) -> None:
+        self.all.start(timeout_s=180)
+
+    def stop(self) -> None:
+        self.all.stop()
+
+
+def process_environment(settings: Mapping[str, str]) -> dict[str, str]:
+    return dict(os.environ) | {"PYTHONUNBUFFERED": "1"} | {f"WAYWARDEN_{name}": text for name, text in settings.items()}
+
+
+def stop_together(processes: list[Process]) -> None:
+    for process in processes:
+        if process.running:
+            process.send(signal.SIGTERM)
+    for process in processes:
+        process.stop()
+
+
+def is_live(port: int) -> bool:
+    try:
+        with urlopen(f"http://127.0.0.1:{port}/health/live", timeout=2) as answer:
+            return bool(answer.status == 200)
+    except OSError:
+        return False
+
+
+# --- the command --------------------------------------------------------------------------------------------------
+
+folder_option = click.option("--folder", type=click.Path(path_type=Path), default=Path(".stack"), show_default=True)
+
+
+@click.group()
+def main() -> None:
+    """The production shape on this machine."""
+
+
+@main.command()
+@folder_option
+@click.option("--port", type=int, default=8000, show_default=True, help="of the proxy")
+@click.option("--replicas", type=int, default=1, show_default=True, help="of each service")
+@click.option("--empty", is_flag=True, help="without the sample city")
+def up(folder: Path, port: int, replicas: int, empty: bool) -> None:
+    """Start everything, stay in the foreground, and stop everything at Ctrl-C."""
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    folder.mkdir(parents=True, exist_ok=True)
+    try:
+        install()
+        with alone(folder):
+            stack = Stack(folder, port=port, replicas=dict.fromkeys(SERVICES, replicas), sample=not empty)
+            refuse_taken(port)
+            click.echo(f"Starting in {stack.folder} …")
+            run_until_told(stack)
+    except (Missing, NotStarted) as reason:
+        raise click.ClickException(str(reason)) from None
+
+
+@main.command()
+@folder_option
+def down(folder: Path) -> None:
+    """Stop the stack that runs in the folder."""
+    pid = running_pid(folder)
+    if pid is None:
+        click.echo("Nothing runs there.")
+        return
+    os.kill(pid, signal.SIGTERM)
+    wait_until(lambda: running_pid(folder) is None, 120, lambda: f"process {pid} does not stop")
+
+
+@main.command()
+@folder_option
+def status(folder: Path) -> None:
+    """Say whether a stack runs in the folder."""
+    pid = running_pid(folder)
+    click.echo(f"Runs as process {pid}." if pid else "Nothing runs there.")
+
+
+def run_until_told(stack: Stack) -> None:
+    try:
+        with stack:
+            click.echo(greeting(stack))
+            while True:
+                revive(stack)
+                time.sleep(0.5)
+    except KeyboardInterrupt:
+        click.echo("Stopped. The data stays in the folder.")
+
+
+def revive(stack: Stack) -> None:
+    """Start again what died, as an orchestrator would."""
+    for process in [*stack.processes, stack.proxy]:
+        if not process.running:
+            click.echo(f"{process.name} ended with status {process.status}, starting it again. See {process.log}")
+            process.launch()
+
+
+def greeting(stack: Stack) -> str:
+    rows = [f"  {each:<12} {stack.metrics_url(each, i)}" for each in SERVICES for i in range(len(stack.services[each]))]
+    return "\n".join(
+        [
+            f"Waywarden runs on {stack.base_url}  (try {stack.base_url}/docs)",
+            "Metrics, past the proxy:",
+            *rows,
+            f"A token: make token ROLE=dispatcher DATA={stack.data}",
+            f"Logs: {stack.folder / 'log'}   Ctrl-C stops everything.",
+        ]
+    )
+
+
+def refuse_taken(port: int) -> None:
+    if answers(port):
+        raise NotStarted(f"Something else listens on port {port}. Choose another: make stack PORT=…")
+
+
+@contextmanager
+def alone(folder: Path) -> Iterator[None]:
+    """Raises NotStarted when a stack runs in this folder already."""
+    with (folder / "stack.pid").open("a+") as file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise NotStarted(f"A stack runs in {folder} already.") from None
+        file.truncate(0)
+        file.write(str(os.getpid()))
+        file.flush()
+        yield
+
+
+def running_pid(folder: Path) -> int | None:
+    path = folder / "stack.pid"
+    if not path.exists():
+        return None
+    with path.open() as file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
+        except BlockingIOError:
+            return int(file.read())
+    return None
+
+
+if __name__ == "__main__":
+    main()

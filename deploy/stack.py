@@ -1,4 +1,4 @@
-"""The production shape on this machine: one process per service and replica, each with its own database, behind a proxy.
+"""The production shape on this machine: a process per service and replica, a database per service, and a proxy.
 
 ``python -m deploy.stack up|down|status``. In Python, the same interface for both ways of running::
 
@@ -18,9 +18,9 @@ import time
 from abc import ABC, abstractmethod
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from http.client import HTTPConnection, HTTPException
 from pathlib import Path
 from typing import Self
-from urllib.request import urlopen
 
 import click
 
@@ -242,11 +242,14 @@ def stop_together(processes: list[Process]) -> None:
 
 
 def is_live(port: int) -> bool:
+    connection = HTTPConnection("127.0.0.1", port, timeout=2)
     try:
-        with urlopen(f"http://127.0.0.1:{port}/health/live", timeout=2) as answer:
-            return bool(answer.status == 200)
-    except OSError:
+        connection.request("GET", "/health/live")
+        return connection.getresponse().status == 200
+    except (OSError, HTTPException):
         return False
+    finally:
+        connection.close()
 
 
 # --- the command --------------------------------------------------------------------------------------------------

@@ -1,0 +1,130 @@
+"""What one can ask of inspections."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterable, Mapping
+from typing import Any
+from uuid import UUID
+from weakref import WeakKeyDictionary
+
+from sqlalchemy import Pool, Select, or_, select
+from sqlalchemy.orm import Session
+
+from services.inspections.domain import (
+    Finding,
+    LightCheck,
+    NotYours,
+    Rulebook,
+    Source,
+    UnknownFinding,
+    UnknownLightCheck,
+    read_categories,
+)
+from services.inspections.tables import (
+    catalogue_copies,
+    finding_moves,
+    finding_sources,
+    findings,
+    light_checks,
+)
+from shared.paging import Page, page
+
+CATALOGUE = "catalogue"
+BY_REPORT = [findings.c.reported_at, findings.c.id]
+FRESH_S = 2.0  # how long a report is judged by the rulebook that this process has read
+
+_read: WeakKeyDictionary[Pool, tuple[float, Rulebook]] = WeakKeyDictionary()  # by database
+
+
+def rulebook(session: Session) -> Rulebook:
+    """The rules that reports are judged by, at most FRESH_S seconds old."""
+    pool = session.connection().engine.pool
+    until, book = _read.get(pool, (0.0, None))
+    if book is None or time.monotonic() > until:
+        book = _read_rulebook(session)
+        _read[pool] = time.monotonic() + FRESH_S, book
+    return book
+
+
+def forget_rulebook(session: Session) -> None:
+    """Read it anew the next time: it is about to change."""
+    _read.pop(session.connection().engine.pool, None)
+
+
+def _read_rulebook(session: Session) -> Rulebook:
+    copies = session.execute(select(catalogue_copies.c.catalogue).order_by(catalogue_copies.c.name)).scalars()
+    catalogue = next(iter(copies), None)
+    rows = session.execute(select(finding_sources))
+    return Rulebook(
+        categories=None if catalogue is None else read_categories(catalogue),
+        sources={row.source: Source(**row._mapping) for row in rows},
+        lighting=(catalogue or {}).get("lighting"),
+    )
+
+
+def find_findings(
+    session: Session, *, own: str | None, filters: Mapping[str, Any], limit: int, cursor: str | None
+) -> Page:
+    """Findings in the order of their reporting; with ``own`` only those that this inspector reported."""
+    wanted = select(findings)
+    if own is not None:
+        wanted = wanted.where(findings.c.reporter == own)
+    wanted = _filtered(wanted, filters)
+    return page(session, wanted, BY_REPORT, limit=limit, cursor=cursor, make=lambda row: Finding(**row._mapping))
+
+
+def _filtered(wanted: Select[Any], filters: Mapping[str, Any]) -> Select[Any]:
+    for name in ("state", "category", "source"):
+        if filters.get(name) is not None:
+            wanted = wanted.where(findings.c[name] == filters[name])
+    if (code := filters.get("facility_code")) is not None:
+        wanted = wanted.where(or_(findings.c.facility_code == code, findings.c.linked_code == code))
+    return wanted
+
+
+def get_finding(session: Session, finding_id: UUID, *, own: str | None = None) -> Finding:
+    """One finding. Raises UnknownFinding, and NotYours when ``own`` names another reporter."""
+    finding = session.get(Finding, finding_id)
+    if finding is None:
+        raise UnknownFinding(f"There is no finding {finding_id}.")
+    if own not in (None, finding.reporter):
+        raise NotYours(f"Finding {finding_id} was reported by somebody else.")
+    return finding
+
+
+def find_moves(session: Session, finding_id: UUID, *, own: str | None, limit: int, cursor: str | None) -> Page:
+    """The moves that a finding made after it arrived, oldest first. Raises as ``get_finding`` does."""
+    get_finding(session, finding_id, own=own)
+    wanted = select(finding_moves).where(finding_moves.c.finding_id == finding_id)
+    return page(session, wanted, [finding_moves.c.id], limit=limit, cursor=cursor)
+
+
+def find_sources(session: Session, *, limit: int, cursor: str | None) -> Page:
+    """The sources of findings by name."""
+    return page(session, select(finding_sources), [finding_sources.c.source], limit=limit, cursor=cursor)
+
+
+def find_light_checks(session: Session, *, own: str | None, limit: int, cursor: str | None) -> Page:
+    """Lighting checks in the order of their arrival."""
+    wanted = select(light_checks)
+    if own is not None:
+        wanted = wanted.where(light_checks.c.inspector == own)
+    by = [light_checks.c.recorded_at, light_checks.c.id]
+    return page(session, wanted, by, limit=limit, cursor=cursor)
+
+
+def get_light_check(session: Session, check_id: UUID, *, own: str | None = None) -> LightCheck:
+    """One lighting check. Raises UnknownLightCheck and NotYours."""
+    check = session.get(LightCheck, check_id)
+    if check is None:
+        raise UnknownLightCheck(f"There is no lighting check {check_id}.")
+    if own not in (None, check.inspector):
+        raise NotYours(f"Lighting check {check_id} was made by somebody else.")
+    return check
+
+
+def find_holders(session: Session, slots: Iterable[str]) -> dict[str, UUID]:
+    """The open findings that hold these slots."""
+    wanted = select(findings.c.slot, findings.c.id).where(findings.c.slot.in_(sorted(slots)))
+    return {slot: finding_id for slot, finding_id in session.execute(wanted)}

@@ -1,0 +1,225 @@
+"""The JSON of inspections, at the HTTP edge only."""
+
+from __future__ import annotations
+
+from marshmallow import validate
+
+from services.inspections.domain import Move, Outcome, Severity, State
+from shared.fields import (
+    UUID,
+    Boolean,
+    Code,
+    Float,
+    Integer,
+    List,
+    Location,
+    Nested,
+    PageQuery,
+    Sha256,
+    Strict,
+    String,
+    Time,
+)
+
+POSITIVE = validate.Range(min=0, min_inclusive=False)
+ONE_STATE, ONE_SEVERITY = validate.OneOf([*State]), validate.OneOf([*Severity])
+AT = {"description": "When it happened, if not just now.", "example": "2026-03-01T21:35:00+02:00"}
+FACILITY = {"description": "The facility's code.", "example": "lamp-4711"}
+FINDING_ID = {"description": "The finding's id.", "example": "0b7f2c3e-6f0d-4b8e-9f3b-1d2a3c4e5f60"}
+CLIENT_ID = {"description": "Made by the client; the same again takes effect once.", "example": FINDING_ID["example"]}
+REVISION = {"description": "Counts the changes; it is the ETag.", "example": 3}
+
+
+class FindingIn(Strict):
+    """What somebody saw."""
+
+    id = UUID(metadata=CLIENT_ID)
+    category = String(
+        required=True, longest=64, metadata={"description": "A category of the catalogue.", "example": "lamp_out"}
+    )
+    facility_code = Code(
+        allow_none=True,
+        metadata={"description": "The facility, where known; an unknown code is accepted.", "example": "lamp-4711"},
+    )
+    location = Location(required=True, metadata={"description": "Where, in WGS 84."})
+    severity = String(
+        required=True, validate=ONE_SEVERITY, metadata={"description": "How bad it is.", "example": "normal"}
+    )
+    quantity = Float(
+        allow_none=True,
+        validate=POSITIVE,
+        metadata={"description": "How much, in pieces, metres or square metres as the facility.", "example": 12.5},
+    )
+    description = String(
+        load_default="", shortest=0, metadata={"description": "In words.", "example": "Dark since yesterday."}
+    )
+    source = String(
+        required=True,
+        longest=32,
+        metadata={"description": "Where the finding comes from, see /finding-sources.", "example": "patrol"},
+    )
+    found_at = Time(
+        required=True,
+        metadata={"description": "When it was seen; at most 5 minutes ahead.", "example": "2026-03-01T21:30:00+02:00"},
+    )
+    photos = List(
+        Sha256(),
+        load_default=list,
+        validate=validate.Length(max=20),
+        metadata={"description": "SHA-256 of each photo; the bytes may come later.", "example": []},
+    )
+
+
+class LinkOut(Strict):
+    """How a finding hangs on a facility."""
+
+    state = String(
+        validate=validate.OneOf(["awaited", "code", "place", "none"]),
+        metadata={"description": "By its code, by its place, not at all, or not looked up yet.", "example": "code"},
+    )
+    facility_code = String(allow_none=True, metadata={"description": "The facility found.", "example": "lamp-4711"})
+
+
+class FindingOut(Strict):
+    """A finding as it stands."""
+
+    id = UUID(metadata=FINDING_ID)
+    state = String(validate=ONE_STATE, metadata={"description": "Where in its life it is.", "example": "confirmed"})
+    category = String(metadata={"description": "Category of the catalogue.", "example": "lamp_out"})
+    severity = String(validate=ONE_SEVERITY, metadata={"description": "How bad it is.", "example": "normal"})
+    source = String(metadata={"description": "Where it comes from.", "example": "patrol"})
+    reporter = String(metadata={"description": "Who reported it.", "example": "inspector-1"})
+    facility_code = String(allow_none=True, metadata={"description": "As reported.", "example": "lamp-4711"})
+    link = Nested(LinkOut, metadata={"description": "What assets made of it."})
+    location = Location(
+        allow_none=True, metadata={"description": "Where; null for a lamp of a lighting check, known by its code only."}
+    )
+    quantity = Float(allow_none=True, metadata={"description": "How much, in the facility's unit.", "example": 12.5})
+    description = String(metadata={"description": "In words.", "example": "Dark since yesterday."})
+    photos = List(Sha256(), metadata={"description": "SHA-256 of each photo, see /photos.", "example": []})
+    found_at = Time(metadata={"description": "When it was seen.", "example": "2026-03-01T21:30:00+02:00"})
+    reported_at = Time(metadata={"description": "When we knew.", "example": "2026-03-01T19:31:00+00:00"})
+    confirmed_at = Time(
+        allow_none=True, metadata={"description": "Since when it is known to be true.", "example": None}
+    )
+    ended_at = Time(
+        allow_none=True, metadata={"description": "When it was resolved, rejected or merged.", "example": None}
+    )
+    reason = String(allow_none=True, metadata={"description": "Why it was rejected.", "example": None})
+    merged_into = UUID(allow_none=True, metadata={"description": "The finding that stands for it.", "example": None})
+    order_number = String(
+        allow_none=True, metadata={"description": "The work order that ended or reopened it.", "example": None}
+    )
+    revision = Integer(metadata=REVISION)
+
+
+class FindingsQuery(PageQuery):
+    """Which findings to list."""
+
+    state = String(validate=ONE_STATE, metadata={"description": "In this state only.", "example": "confirmed"})
+    category = String(longest=64, metadata={"description": "Of this category only.", "example": "lamp_out"})
+    source = String(longest=32, metadata={"description": "From this source only.", "example": "patrol"})
+    facility_code = Code(metadata={"description": "Reported for, or linked to, this facility.", "example": "lamp-4711"})
+
+
+class ConfirmIn(Strict):
+    """The report is true."""
+
+    note = String(allow_none=True, metadata={"description": "Why.", "example": "Seen from the camera."})
+    at = Time(allow_none=True, metadata=AT)
+
+
+class RejectIn(Strict):
+    """The report is not accepted."""
+
+    reason = String(required=True, metadata={"description": "Why.", "example": "Private land."})
+    at = Time(allow_none=True, metadata=AT)
+
+
+class MergeIn(Strict):
+    """Another finding stands for this one."""
+
+    into = UUID(required=True, metadata={"description": "The finding that stays.", "example": FINDING_ID["example"]})
+    at = Time(allow_none=True, metadata=AT)
+
+
+class MoveOut(Strict):
+    """One move of a finding's life."""
+
+    move = String(validate=validate.OneOf([*Move]), metadata={"description": "What was done.", "example": "confirm"})
+    state = String(validate=ONE_STATE, metadata={"description": "The state after it.", "example": "confirmed"})
+    moved_by = String(metadata={"description": "Who; waywarden where an order ended it.", "example": "operator-1"})
+    note = String(allow_none=True, metadata={"description": "Why.", "example": "Seen from the camera."})
+    happened_at = Time(metadata={"description": "When it happened.", "example": "2026-03-01T19:35:00+00:00"})
+    recorded_at = Time(metadata={"description": "When we knew.", "example": "2026-03-01T19:35:02+00:00"})
+
+
+class LampIn(Strict):
+    """A look at one lamp."""
+
+    facility_code = Code(required=True, metadata=FACILITY)
+    lit = Boolean(required=True, metadata={"description": "Whether it burns.", "example": False})
+
+
+class LightCheckIn(Strict):
+    """A patrol's look at the lamps of a stretch."""
+
+    id = UUID(metadata=CLIENT_ID)
+    checked_at = Time(
+        required=True,
+        metadata={"description": "When; at most 5 minutes ahead.", "example": "2026-03-01T21:30:00+02:00"},
+    )
+    lamps = List(
+        Nested(LampIn),
+        required=True,
+        validate=validate.Length(1, 2_000),
+        metadata={"description": "The lamps in the order of the walk, each once."},
+    )
+
+
+class LampOut(LampIn):
+    """A look at one lamp, and what became of it."""
+
+    outcome = String(
+        validate=validate.OneOf([*Outcome]),
+        metadata={"description": "Lit, a new finding, one that stood already, or no time to burn.", "example": "finding"},
+    )
+    finding_id = UUID(allow_none=True, metadata={"description": "The finding that stands for the dark lamp."})
+
+
+class LightCheckSummaryOut(Strict):
+    """A lighting check without its lamps."""
+
+    id = UUID(metadata={"description": "The check's id.", "example": FINDING_ID["example"]})
+    inspector = String(metadata={"description": "Who looked.", "example": "inspector-1"})
+    checked_at = Time(metadata={"description": "When they looked.", "example": "2026-03-01T19:30:00+00:00"})
+    recorded_at = Time(metadata={"description": "When we knew.", "example": "2026-03-01T19:40:00+00:00"})
+    within_lighting_hours = Boolean(metadata={"description": "Whether lamps should burn then.", "example": True})
+    lamps_checked = Integer(metadata={"description": "How many lamps were looked at.", "example": 120})
+    lamps_lit = Integer(metadata={"description": "How many of them burned.", "example": 118})
+    revision = Integer(metadata=REVISION)
+
+
+class LightCheckOut(LightCheckSummaryOut):
+    """A lighting check, lamp by lamp."""
+
+    lamps = List(Nested(LampOut), metadata={"description": "The lamps in the order of the walk."})
+
+
+class SourceIn(Strict):
+    """How far a source of findings is trusted."""
+
+    confirm_on_arrival = Boolean(
+        required=True, metadata={"description": "Its findings need nobody's confirmation.", "example": False}
+    )
+    written_by_staff = Boolean(
+        required=True,
+        metadata={"description": "Its words may be shown to crews; what citizens write may name people.", "example": True},
+    )
+
+
+class SourceOut(SourceIn):
+    """A source of findings."""
+
+    source = String(metadata={"description": "Its name.", "example": "patrol"})
+    revision = Integer(metadata=REVISION)

@@ -1,0 +1,128 @@
+"""The edges of inspections: its routes, and the events it listens to."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from uuid import UUID
+
+from sqlalchemy.orm import Session
+
+from services.inspections import figures, queries, tables, use_cases
+from services.inspections.domain import Finding, LightCheck, Source
+from services.inspections.schemas import (
+    ConfirmIn,
+    FindingIn,
+    FindingOut,
+    FindingsQuery,
+    LightCheckIn,
+    LightCheckOut,
+    LightCheckSummaryOut,
+    MergeIn,
+    MoveOut,
+    RejectIn,
+    SourceIn,
+    SourceOut,
+)
+from shared.auth import User
+from shared.events.assets import CataloguePublished, DefectRecorded
+from shared.events.workorders import OrderClosed, OrderReopened, OrderVoided
+from shared.fields import PageQuery
+from shared.messaging import on
+from shared.paging import Page
+from shared.service import Service
+from shared.web import Call, http
+
+READERS = ("inspector", "operator", "dispatcher", "controller")
+DECIDERS = ("operator", "dispatcher")
+
+
+def _own(user: User) -> str | None:
+    """An inspector reads what they reported themselves, everybody else all of it."""
+    return user.name if user.role == "inspector" else None
+
+
+class Inspections(Service):
+    """Findings and lighting checks."""
+
+    name = "inspections"
+    figures = figures
+    metadata = tables.mapping.metadata
+
+    @http("POST", "/findings", roles=("inspector", "operator"), body=FindingIn, answer=FindingOut, status=201,
+          summary="Report a finding")  # fmt: skip
+    def report_finding(self, call: Call) -> Finding:
+        return use_cases.report_finding(call.session, reporter=call.user.name, role=call.user.role, **call.body)
+
+    @http("GET", "/findings", roles=READERS, query=FindingsQuery, answer=FindingOut, many=True,
+          summary="List findings; an inspector sees their own")  # fmt: skip
+    def list_findings(self, call: Call) -> Page:
+        limit, cursor = call.query.pop("limit"), call.query.pop("cursor")
+        return queries.find_findings(
+            call.session, own=_own(call.user), filters=call.query, limit=limit, cursor=cursor
+        )
+
+    @http("GET", "/findings/<uuid:finding_id>", roles=READERS, answer=FindingOut, summary="Show a finding")
+    def show_finding(self, call: Call, finding_id: UUID) -> Finding:
+        return queries.get_finding(call.session, finding_id, own=_own(call.user))
+
+    @http("GET", "/findings/<uuid:finding_id>/moves", roles=READERS, query=PageQuery, answer=MoveOut, many=True,
+          summary="List the moves of a finding's life")  # fmt: skip
+    def list_moves(self, call: Call, finding_id: UUID) -> Page:
+        return queries.find_moves(call.session, finding_id, own=_own(call.user), **call.query)
+
+    @http("POST", "/findings/<uuid:finding_id>/confirm", roles=DECIDERS, body=ConfirmIn, answer=FindingOut,
+          summary="Confirm a reported finding")  # fmt: skip
+    def confirm_finding(self, call: Call, finding_id: UUID) -> Finding:
+        return use_cases.confirm_finding(
+            call.session, finding_id=finding_id, by=call.user.name, expected=call.expected, **call.body
+        )
+
+    @http("POST", "/findings/<uuid:finding_id>/reject", roles=DECIDERS, body=RejectIn, answer=FindingOut,
+          summary="Reject a reported finding, with a reason")  # fmt: skip
+    def reject_finding(self, call: Call, finding_id: UUID) -> Finding:
+        return use_cases.reject_finding(
+            call.session, finding_id=finding_id, by=call.user.name, expected=call.expected, **call.body
+        )
+
+    @http("POST", "/findings/<uuid:finding_id>/merge", roles=DECIDERS, body=MergeIn, answer=FindingOut,
+          summary="Merge a reported finding into an open one")  # fmt: skip
+    def merge_finding(self, call: Call, finding_id: UUID) -> Finding:
+        return use_cases.merge_finding(
+            call.session, finding_id=finding_id, by=call.user.name, expected=call.expected, **call.body
+        )
+
+    @http("GET", "/finding-sources", roles=READERS, query=PageQuery, answer=SourceOut, many=True,
+          summary="List where findings come from")  # fmt: skip
+    def list_sources(self, call: Call) -> Page:
+        return queries.find_sources(call.session, **call.query)
+
+    @http("PUT", "/finding-sources/<string(maxlength=32):source>", roles=("admin",), body=SourceIn, answer=SourceOut,
+          summary="Say how far a source is trusted")  # fmt: skip
+    def set_source(self, call: Call, source: str) -> Source:
+        return use_cases.set_source(call.session, source=source, expected=call.expected, **call.body)
+
+    @http("POST", "/light-checks", roles=("inspector",), body=LightCheckIn, answer=LightCheckOut, status=201,
+          summary="Report a night patrol's look at lamps")  # fmt: skip
+    def check_lights(self, call: Call) -> LightCheck:
+        return use_cases.check_lights(call.session, inspector=call.user.name, **call.body)
+
+    @http("GET", "/light-checks", roles=READERS, query=PageQuery, answer=LightCheckSummaryOut, many=True,
+          summary="List lighting checks; an inspector sees their own")  # fmt: skip
+    def list_light_checks(self, call: Call) -> Page:
+        return queries.find_light_checks(call.session, own=_own(call.user), **call.query)
+
+    @http("GET", "/light-checks/<uuid:check_id>", roles=READERS, answer=LightCheckOut, summary="Show a lighting check")
+    def show_light_check(self, call: Call, check_id: UUID) -> LightCheck:
+        return queries.get_light_check(call.session, check_id, own=_own(call.user))
+
+    @on("inspections.note_links")
+    def note_links(self, session: Session, events: Sequence[DefectRecorded]) -> None:
+        use_cases.note_links(session, events)
+
+    @on("inspections.follow_orders")
+    def follow_orders(self, session: Session, events: Sequence[OrderClosed | OrderReopened | OrderVoided]) -> None:
+        use_cases.follow_orders(session, events)
+
+    @on("inspections.keep_catalogue")
+    def keep_catalogue(self, session: Session, events: Sequence[CataloguePublished]) -> None:
+        use_cases.keep_catalogue(session, events)

@@ -1,0 +1,398 @@
+"""What one can do with findings and lighting checks. One transaction each; the session is the caller's."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from datetime import datetime
+from typing import Any, TypeVar
+from uuid import UUID, uuid4
+
+from sqlalchemy import insert, select
+from sqlalchemy.orm import Session
+
+from services.inspections import queries
+from services.inspections.domain import (
+    DARK_LAMP,
+    PATROL,
+    CannotMerge,
+    Finding,
+    FindingExists,
+    LightCheck,
+    Move,
+    Rulebook,
+    Source,
+    State,
+    UnknownFinding,
+    check_time,
+    may_report,
+    new_finding,
+    new_light_check,
+    slot,
+)
+from services.inspections.tables import catalogue_copies, finding_moves, findings
+from shared import clock, outbox, tallies
+from shared.daylight import is_dark
+from shared.db import insert_new
+from shared.errors import expect
+from shared.events.assets import CataloguePublished, DefectRecorded
+from shared.events.inspections import (
+    FindingConfirmed,
+    FindingEvent,
+    FindingMerged,
+    FindingRejected,
+    FindingReported,
+    FindingResolved,
+    LampLook,
+    LightsChecked,
+)
+from shared.events.workorders import OrderClosed, OrderReopened, OrderVoided
+
+OrderEnd = OrderClosed | OrderReopened | OrderVoided
+About = TypeVar("About", DefectRecorded, OrderEnd)
+
+EVENTS: dict[State, type[FindingEvent]] = {
+    State.REPORTED: FindingReported,
+    State.CONFIRMED: FindingConfirmed,
+    State.RESOLVED: FindingResolved,
+    State.REJECTED: FindingRejected,
+    State.MERGED: FindingMerged,
+}
+FINDINGS = "findings"  # the tally of findings by source and category
+CHUNK = 500  # rows of one insert
+OUR_OWN = "waywarden"  # moves that no person made
+
+
+def report_finding(
+    session: Session, *, reporter: str, role: str, source: str, id: UUID | None = None, **facts: Any
+) -> Finding:
+    """Take a report; ``facts`` are those of ``domain.new_finding``. Raises Invalid, PatrolOnly and FindingExists.
+
+    What is reported on a facility already, in a category that stands there once at most, is merged at once.
+    """
+    may_report(role, source)
+    book = queries.rulebook(session)
+    finding = new_finding(book, id=id or uuid4(), reporter=reporter, source=source, now=clock.now(), **facts)
+    while not _insert(session, [finding]):
+        _stand_behind(session, finding)
+    tallies.add(session, FINDINGS, (finding.source, finding.category))
+    _say(session, finding, finding.found_at)
+    return finding
+
+
+def _insert(session: Session, arrived: Sequence[Finding]) -> set[UUID]:
+    """Store what breaks no unique key; the ids that went in. Plain rows: the hot path does without the unit of work."""
+    rows = [{column.key: getattr(each, column.key) for column in findings.c} for each in arrived]
+    chunks = [rows[start : start + CHUNK] for start in range(0, len(rows), CHUNK)]
+    return {row.id for chunk in chunks for row in insert_new(session, findings, chunk, findings.c.id)}
+
+
+def _stand_behind(session: Session, finding: Finding) -> None:
+    """The slot is taken, so the finding that holds it stands for this one; a trusted report confirms it."""
+    if session.scalar(select(findings.c.id).where(findings.c.id == finding.id)):
+        raise FindingExists(f"There is a finding {finding.id} already.")
+    holder = session.scalars(select(Finding).where(findings.c.slot == finding.slot).with_for_update()).first()
+    if holder is None:
+        return  # it ended in between: the slot is free
+    if finding.state is State.CONFIRMED:
+        _confirm_seen(session, holder, by=finding.reporter, at=finding.found_at)
+    finding.arrive_merged(holder.id)
+
+
+def _confirm_seen(session: Session, finding: Finding, *, by: str, at: datetime) -> None:
+    """What a trusted source sees as well needs no other confirmation."""
+    if finding.state is State.REPORTED:
+        _move(session, finding, Move.CONFIRM, by=by, at=at)
+
+
+def confirm_finding(
+    session: Session,
+    *,
+    finding_id: UUID,
+    by: str,
+    expected: int | None = None,
+    note: str | None = None,
+    at: datetime | None = None,
+) -> Finding:
+    """The report is true. Raises UnknownFinding, Stale, IllegalMove, InTheFuture."""
+    finding = _lock(session, finding_id)
+    expect(finding.revision, expected)
+    _move(session, finding, Move.CONFIRM, by=by, at=at, note=note)
+    return finding
+
+
+def reject_finding(
+    session: Session,
+    *,
+    finding_id: UUID,
+    by: str,
+    reason: str,
+    expected: int | None = None,
+    at: datetime | None = None,
+) -> Finding:
+    """The report is not accepted. Raises UnknownFinding, Stale, IllegalMove, InTheFuture."""
+    finding = _lock(session, finding_id)
+    expect(finding.revision, expected)
+    _move(session, finding, Move.REJECT, by=by, at=at, note=reason)
+    return finding
+
+
+def merge_finding(
+    session: Session,
+    *,
+    finding_id: UUID,
+    by: str,
+    into: UUID,
+    expected: int | None = None,
+    at: datetime | None = None,
+) -> Finding:
+    """Another open finding stands for this one. Raises as ``confirm_finding`` does, and CannotMerge."""
+    locked = _lock_all(session, {finding_id, into})
+    finding = _found(locked, finding_id)
+    expect(finding.revision, expected)
+    now = clock.now()
+    happened_at = check_time(at or now, now, "at")
+    if into not in locked:
+        raise CannotMerge(f"There is no finding {into}.", field="into")
+    finding.merge(locked[into], happened_at)
+    _log(session, finding, Move.MERGE, by=by, at=happened_at, note=None)
+    return finding
+
+
+def _move(
+    session: Session, finding: Finding, move: Move, *, by: str, at: datetime | None = None, note: str | None = None
+) -> None:
+    now = clock.now()
+    happened_at = check_time(at or now, now, "at")
+    finding.move(move, happened_at, reason=note if move is Move.REJECT else None)
+    _log(session, finding, move, by=by, at=happened_at, note=note)
+
+
+def _log(session: Session, finding: Finding, move: Move, *, by: str, at: datetime, note: str | None) -> None:
+    """Everybody may know who did what; the others' services hear of it."""
+    row = {"finding_id": finding.id, "move": move, "state": finding.state, "moved_by": by, "note": note}
+    session.execute(insert(finding_moves).values(**row, happened_at=at, recorded_at=clock.now()))
+    _say(session, finding, at)
+
+
+def set_source(
+    session: Session,
+    *,
+    source: str,
+    confirm_on_arrival: bool,
+    written_by_staff: bool,
+    expected: int | None = None,
+) -> Source:
+    """Say how far a source is trusted; a new name is a new source. Raises Stale."""
+    row = session.get(Source, source, with_for_update=True)
+    if row is None:
+        row = Source(source=source, confirm_on_arrival=confirm_on_arrival, written_by_staff=written_by_staff)
+        session.add(row)
+    else:
+        expect(row.revision, expected)
+        row.confirm_on_arrival, row.written_by_staff = confirm_on_arrival, written_by_staff
+        row.revision += 1
+    queries.forget_rulebook(session)
+    return row
+
+
+def check_lights(
+    session: Session, *, inspector: str, checked_at: datetime, lamps: Sequence[Mapping[str, Any]], id: UUID | None = None
+) -> LightCheck:
+    """Take a lighting check; ``lamps``: [{"facility_code", "lit"}]. Raises SeenTwice and InTheFuture.
+
+    Within lighting hours a dark lamp is a confirmed finding, unless one is open for it. Lighting hours are those of
+    the catalogue's copy; as long as there is none, a patrol that checks lamps is believed to do so when they burn.
+    """
+    book = queries.rulebook(session)
+    check = new_light_check(
+        id=id or uuid4(),
+        inspector=inspector,
+        checked_at=checked_at,
+        now=clock.now(),
+        within=book.lighting is None or is_dark(checked_at, book.lighting),
+        lamps=lamps,
+    )
+    check.conclude(_report_dark(session, book, check))
+    session.add(check)
+    _say_checked(session, check)
+    return check
+
+
+def _report_dark(session: Session, book: Rulebook, check: LightCheck) -> dict[str, UUID]:
+    """Report the dark lamps that are not reported yet; the finding that stands for each."""
+    waiting = {code: _dark_lamp(book, check, code) for code in check.dark}
+    standing: dict[str, UUID] = {}
+    while waiting:  # again for the lamps whose open finding ended in between
+        went_in = _insert(session, list(waiting.values()))
+        arrived = {code: each for code, each in waiting.items() if each.id in went_in}
+        for finding in arrived.values():
+            tallies.add(session, FINDINGS, (finding.source, finding.category))
+            _say(session, finding, finding.found_at)
+        standing |= {code: each.id for code, each in arrived.items()}
+        standing |= _stand_already(session, check, [each for each in waiting.values() if each.id not in went_in])
+        waiting = {code: each for code, each in waiting.items() if code not in standing}
+    return standing
+
+
+def _dark_lamp(book: Rulebook, check: LightCheck, code: str) -> Finding:
+    finding = new_finding(
+        book,
+        id=check.finding_id(code),
+        category=DARK_LAMP,
+        severity=book.category(DARK_LAMP).severity,
+        source=PATROL,
+        reporter=check.inspector,
+        found_at=check.checked_at,
+        now=check.recorded_at,
+        facility_code=code,
+    )
+    finding.slot = f"{DARK_LAMP}:{code}"  # also where a city's catalogue lets several stand: a look is one fact
+    return finding
+
+
+def _stand_already(session: Session, check: LightCheck, refused: Sequence[Finding]) -> dict[str, UUID]:
+    """The open findings of lamps that were reported before; the patrol's look confirms those that waited."""
+    codes = {each.slot: each.facility_code or "" for each in refused if each.slot}
+    wanted = select(Finding).where(findings.c.slot.in_(codes)).order_by(findings.c.id).with_for_update()
+    holders = session.scalars(wanted).all() if codes else []
+    for holder in holders:
+        _confirm_seen(session, holder, by=check.inspector, at=check.checked_at)
+    return {codes[holder.slot]: holder.id for holder in holders if holder.slot}
+
+
+def note_links(session: Session, events: Iterable[DefectRecorded]) -> None:
+    """Note which facility assets found for each finding. Raises UnknownFinding."""
+    newest = _newest(events)
+    locked = _lock_all(session, newest)
+    changed = [_found(locked, finding_id) for finding_id, event in newest.items() if _linked(locked, event)]
+    _take_slots(session, changed)
+
+
+def _linked(locked: Mapping[UUID, Finding], event: DefectRecorded) -> bool:
+    finding = _found(locked, event.finding_id)
+    return finding.link(by=event.linked_by, code=event.facility_code, revision=event.revision)
+
+
+def follow_orders(session: Session, events: Iterable[OrderEnd]) -> None:
+    """End or reopen the findings whose orders ended or reopened. Orders of alerts are passed over.
+
+    Raises UnknownFinding, IllegalMove.
+    """
+    newest = _newest(events)
+    locked = _lock_all(session, newest)
+    reopened = []
+    for finding_id, event in newest.items():
+        finding = _found(locked, finding_id)
+        if _followed(session, finding, event) and finding.is_open:
+            reopened.append(finding)
+    _take_slots(session, reopened)
+
+
+def _followed(session: Session, finding: Finding, event: OrderEnd) -> bool:
+    move, reason = _move_of(event)
+    if move is None:
+        return False
+    moved = finding.follow(
+        order=event.number, revision=event.revision, move=move, at=event.happened_at, reason=reason
+    )
+    if moved:
+        _log(session, finding, move, by=OUR_OWN, at=event.happened_at, note=reason)
+    return moved
+
+
+def _move_of(event: OrderEnd) -> tuple[Move | None, str | None]:
+    if isinstance(event, OrderVoided):
+        return (None, None) if event.reason == "handed_over" else (Move.STRIKE, event.reason)
+    return (Move.RESOLVE if isinstance(event, OrderClosed) else Move.REOPEN), None
+
+
+def keep_catalogue(session: Session, events: Iterable[CataloguePublished]) -> None:
+    """Keep the newest catalogue as our own copy."""
+    event = max(events, key=lambda each: each.revision)
+    row = {"name": queries.CATALOGUE, "revision": event.revision, "catalogue": event.catalogue}
+    if not insert_new(session, catalogue_copies, [row], catalogue_copies.c.name):
+        copies = catalogue_copies
+        older = copies.update().where(copies.c.name == queries.CATALOGUE, copies.c.revision < event.revision)
+        session.execute(older.values(revision=event.revision, catalogue=event.catalogue))
+    queries.forget_rulebook(session)
+
+
+def _take_slots(session: Session, opened: Collection[Finding]) -> None:
+    """Let open findings of single categories hold the slot of their facility, where no other one holds it."""
+    book = queries.rulebook(session)
+    wanted = {each.id: _slot_of(book, each) for each in opened if each.is_open}
+    taken = dict(queries.find_holders(session, {each for each in wanted.values() if each}))
+    for finding in opened:
+        place = wanted.get(finding.id)
+        if place and taken.setdefault(place, finding.id) == finding.id:
+            finding.slot = place
+
+
+def _slot_of(book: Rulebook, finding: Finding) -> str | None:
+    known = book.categories is None or finding.category in book.categories
+    return slot(book.category(finding.category), finding.facility) if known else finding.slot
+
+
+def _newest(events: Iterable[About]) -> dict[UUID, About]:
+    """The newest event about each finding."""
+    newest: dict[UUID, About] = {}
+    for event in sorted(events, key=lambda each: each.revision):
+        if event.finding_id:
+            newest[event.finding_id] = event
+    return newest
+
+
+def _lock(session: Session, finding_id: UUID) -> Finding:
+    return _found(_lock_all(session, [finding_id]), finding_id)
+
+
+def _lock_all(session: Session, finding_ids: Iterable[UUID]) -> dict[UUID, Finding]:
+    """Load findings to change them, in one order everywhere: two replicas must not wait for each other."""
+    wanted = select(Finding).where(findings.c.id.in_(sorted(finding_ids))).order_by(findings.c.id).with_for_update()
+    return {finding.id: finding for finding in session.scalars(wanted)}
+
+
+def _found(locked: Mapping[UUID, Finding], finding_id: UUID) -> Finding:
+    if finding_id not in locked:
+        raise UnknownFinding(f"There is no finding {finding_id}.")
+    return locked[finding_id]
+
+
+def _say(session: Session, finding: Finding, happened_at: datetime) -> None:
+    """Tell the other services what the finding is now."""
+    facts: dict[str, Any] = {
+        "finding_id": finding.id,
+        "revision": finding.revision,
+        "happened_at": happened_at,
+        "recorded_at": clock.now(),
+        "state": finding.state,
+        "category": finding.category,
+        "severity": finding.severity,
+        "source": finding.source,
+        "longitude": finding.longitude,
+        "latitude": finding.latitude,
+        "reported_at": finding.reported_at,
+        "confirmed_at": finding.confirmed_at,
+        "facility_code": finding.facility,
+        "quantity": finding.quantity,
+        "summary": finding.summary,
+        "photos": finding.photos,
+    }
+    if finding.state is State.REJECTED:
+        facts["reason"] = finding.reason or ""
+    if finding.state is State.MERGED:
+        facts["merged_into"] = finding.merged_into
+    outbox.record(session, EVENTS[finding.state](**facts))
+
+
+def _say_checked(session: Session, check: LightCheck) -> None:
+    outbox.record(
+        session,
+        LightsChecked(
+            check_id=check.id,
+            revision=check.revision,
+            happened_at=check.checked_at,
+            recorded_at=check.recorded_at,
+            lamps=[LampLook(facility_code=look.facility_code, lit=look.lit) for look in check.lamps],
+        ),
+    )

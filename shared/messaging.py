@@ -13,12 +13,11 @@ from collections.abc import Callable, Sequence
 from typing import Any
 from uuid import NAMESPACE_OID, uuid5
 
-import eventlet
 from kombu import Connection, Exchange, Queue
 from nameko.extensions import Entrypoint
 from sqlalchemy import Row
 
-from shared import failpoints, inbox, logs
+from shared import failpoints, inbox, logs, workers
 from shared.envelope import Unreadable, unseal
 from shared.events import Event
 from shared.events.queues import QUEUES, SERVICES, exchange_of, subscribers_of
@@ -237,17 +236,13 @@ class EventConsumer(Entrypoint):  # type: ignore[misc]
 
     def _run(self, claim: Claim, messages: list[Message]) -> str | None:
         """Run the handler in a worker; return None, or what went wrong."""
-        done = eventlet.Event()
-
-        def handle_result(_ctx: Any, result: Any, exc_info: Any) -> tuple[Any, Any]:
-            done.send(exc_info and f"{exc_info[0].__name__}: {exc_info[1]}")
-            return result, exc_info
-
         ids = ",".join(dict.fromkeys(m.request_id for m in messages if m.request_id))[:100]
         with logs.bound(request_id=ids, queue=self.queue):
-            self.container.spawn_worker(self, (claim,), {}, handle_result=handle_result)
-            failed: str | None = done.wait()
-        return failed
+            try:
+                workers.run(self, (claim,))
+            except Exception as failed:
+                return f"{type(failed).__name__}: {failed}"
+        return None
 
     def _park(self, message: Message, error: str, *, dead: bool = False) -> None:
         next_at = None if dead else inbox.after(0, self.settings.retry_delays_s)

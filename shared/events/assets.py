@@ -15,7 +15,8 @@ class DefectEvent(Event):
     """A defect with everything that a work order needs, so that nobody has to ask assets.
 
     ``linked_by`` says how the facility was found: ``code``, ``place`` (the nearest fitting one) or ``none``.
-    The place is the finding's, else the facility's; None where neither is known. ``open`` says whether the defect stands. ``breaks_function`` says whether it leaves the intact rate.
+    The place is the finding's, else the facility's; None where neither is known. ``open`` says whether the defect
+    stands. ``breaks_function`` says whether it leaves the intact rate.
     """
 
     service: ClassVar[str] = "assets"

@@ -1,0 +1,194 @@
+"""The ``waywarden`` command: tokens, migrations, samples, recounts, and events that failed.
+
+It works on the databases directly, so that it helps when services are down. Settings: docs/settings.md.
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import timedelta
+from uuid import UUID
+
+import click
+from sqlalchemy import delete, select
+
+from deploy import welcome
+from deploy.services import SERVICE_CLASSES
+from shared import inbox, settings, tallies
+from shared.auth import ROLES, Keys, User, make_keys
+from shared.db import Database, migrate
+from shared.inbox import retries
+from shared.settings import UnusableSettings
+
+WORKING_DAY = timedelta(hours=12)
+service_option = click.option("--service", type=click.Choice(list(SERVICE_CLASSES)), required=True)
+
+
+@contextmanager
+def opened(service: str) -> Iterator[Database]:
+    database = Database(_settings().database_urls[service], connections=2)
+    try:
+        yield database
+    finally:
+        database.close()
+
+
+def _settings() -> settings.Settings:
+    try:
+        return settings.load()
+    except UnusableSettings as wrong:
+        raise click.ClickException(str(wrong)) from wrong
+
+
+@click.group()
+def main() -> None:
+    """Work on a Waywarden system from outside."""
+
+
+@main.command()
+@click.option("--role", type=click.Choice(ROLES), required=True)
+@click.option("--name", default="", help="Whose token; the role's name by default.")
+@click.option("--crew", help="A crew's code, for role crew.")
+@click.option("--unit", help="A unit's code.")
+def token(role: str, name: str, crew: str | None, unit: str | None) -> None:
+    """Print a bearer token for a working day, signed with the key in the data folder."""
+    folder = _settings().keys
+    if not (folder / "signing.pem").exists():
+        raise click.ClickException(f"There is no signing key in {folder}. Was the system started with this DATA=?")
+    if role == "crew" and not crew:
+        raise click.ClickException("Role crew needs a crew: CREW=code (GET /api/v1/crews lists them).")
+    click.echo(Keys(folder).sign(User(name or role, role, crew, unit), WORKING_DAY))
+
+
+@main.command()
+def keys() -> None:
+    """Make the signing key, unless it is there."""
+    make_keys(_settings().keys)
+
+
+@main.command("migrate")
+@click.argument("services", nargs=-1)
+def migrate_command(services: tuple[str, ...]) -> None:
+    """Bring the databases of these services, or of all, up to date."""
+    for name in services or SERVICE_CLASSES:
+        with opened(name) as database:
+            migrate(database.engine, name, SERVICE_CLASSES[name].metadata)
+
+
+@main.command()
+def sample() -> None:
+    """Load the sample city into the four databases. Running it again changes nothing."""
+    urls = _settings().database_urls
+    databases = {name: Database(urls[name], connections=2) for name in SERVICE_CLASSES}
+    welcome.load_samples(databases)
+    for database in databases.values():
+        database.close()
+
+
+@main.command()
+def admin() -> None:
+    """Make the first account, unless there is one, and print its password."""
+    with opened("workorders") as database:
+        password = welcome.administrator(database)
+    click.echo(f"account admin, password {password}" if password else "There are accounts already.")
+
+
+@main.command()
+@click.option("--repair", is_flag=True, help="Set the sums that are wrong.")
+def recount(repair: bool) -> None:
+    """Count every figure anew from its tables and compare it with the running sums. Exit code 1 where they differ."""
+    wrong = [line for name in SERVICE_CLASSES for line in _recount(name, repair)]
+    for line in wrong:
+        click.echo(line)
+    click.echo(f"{len(wrong)} sums differ." if wrong else "Every sum is right.")
+    sys.exit(1 if wrong and not repair else 0)
+
+
+def _recount(name: str, repair: bool) -> list[str]:
+    wrong = []
+    with opened(name) as database, database.begin() as session:
+        for figure, counted in SERVICE_CLASSES[name].figures.recount(session).items():
+            kept, counted = tallies.read(session, figure), {key: n for key, n in counted.items() if n}
+            for labels in sorted(kept.keys() | counted.keys()):
+                if kept.get(labels, 0) != counted.get(labels, 0):
+                    now = f"kept {kept.get(labels, 0)}, counted {counted.get(labels, 0)}"
+                    wrong.append(f"{name} {figure} {'/'.join(labels)}: {now}")
+            if repair and kept != counted:
+                tallies.replace(session, figure, counted)
+    return wrong
+
+
+@main.group()
+def events() -> None:
+    """Events that a handler could not take: parked ones, and dead letters, which used up their tries."""
+
+
+@events.command("list")
+@service_option
+@click.option("--all", "everything", is_flag=True, help="Also those that will be tried again by themselves.")
+def list_events(service: str, everything: bool) -> None:
+    """One event a line: queue, id, type, tries, when next, error."""
+    query = select(retries).order_by(retries.c.parked_at)
+    with opened(service) as database, database.read() as session:
+        for row in session.execute(query if everything else query.where(retries.c.next_at.is_(None))):
+            state = "dead" if row.next_at is None else row.next_at.isoformat(timespec="seconds")
+            click.echo(f"{row.queue}  {row.event_id}  {row.event_type}  {row.tries}  {state}  {row.error}")
+
+
+@events.command()
+@service_option
+@click.argument("event_id", type=click.UUID)
+def show(service: str, event_id: UUID) -> None:
+    """The whole of one event."""
+    with opened(service) as database, database.read() as session:
+        rows = session.execute(select(retries).where(retries.c.event_id == event_id)).all()
+    if not rows:
+        raise click.ClickException("There is no such event.")
+    for row in rows:
+        known = {name: str(value) for name, value in row._mapping.items() if name != "body"}
+        click.echo(json.dumps({**known, "body": _body(row.body)}, indent=2, ensure_ascii=False))
+
+
+def _body(text: str) -> object:
+    try:
+        return json.loads(text)
+    except ValueError:
+        return text
+
+
+@events.command()
+@service_option
+@click.argument("event_ids", type=click.UUID, nargs=-1)
+@click.option("--all", "everything", is_flag=True, help="Every dead letter of the service.")
+def replay(service: str, event_ids: tuple[UUID, ...], everything: bool) -> None:
+    """Try events again now, with all their tries back."""
+    with opened(service) as database, database.begin() as session:
+        chosen = _chosen(session, event_ids, everything)
+        for row in chosen:
+            inbox.replay(session, row.queue, row.event_id)
+    click.echo(f"{len(chosen)} will be tried again.")
+
+
+@events.command()
+@service_option
+@click.argument("event_ids", type=click.UUID, nargs=-1, required=True)
+def discard(service: str, event_ids: tuple[UUID, ...]) -> None:
+    """Give events up for good."""
+    with opened(service) as database, database.begin() as session:
+        chosen = _chosen(session, event_ids, False)
+        session.execute(delete(retries).where(retries.c.event_id.in_(event_ids)))
+    click.echo(f"{len(chosen)} discarded.")
+
+
+def _chosen(session, event_ids, everything):  # type: ignore[no-untyped-def]
+    wanted = retries.c.next_at.is_(None) if everything else retries.c.event_id.in_(event_ids)
+    if not everything and not event_ids:
+        raise click.ClickException("Name events by their ids, or say --all.")
+    return session.execute(select(retries.c["queue", "event_id"]).where(wanted)).all()
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,114 @@
+"""Runs services in this process: all four embedded, or those that WAYWARDEN_SERVICES or the arguments name.
+
+``python -m deploy.runner [SERVICE ...]``
+"""
+
+from __future__ import annotations
+
+import eventlet
+
+eventlet.monkey_patch()  # before everything else that is imported
+
+import os  # noqa: E402
+import signal  # noqa: E402
+import sys  # noqa: E402
+import warnings  # noqa: E402
+
+from nameko.runners import ServiceRunner  # noqa: E402
+from psycogreen.eventlet import patch_psycopg  # noqa: E402
+from werkzeug.wrappers import Response  # noqa: E402
+
+from deploy import documents, welcome  # noqa: E402
+from deploy.services import SERVICE_CLASSES  # noqa: E402
+from shared import logs, settings  # noqa: E402
+from shared.auth import Keys, make_keys  # noqa: E402
+from shared.db import Database, migrate  # noqa: E402
+from shared.metrics import exposition  # noqa: E402
+from shared.settings import Settings, UnusableSettings  # noqa: E402
+from shared.web import JSON, Site, to_json  # noqa: E402
+
+patch_psycopg()
+log = logs.get("deploy.runner")
+
+
+def main() -> int:
+    """Run until SIGINT or SIGTERM; the exit code."""
+    if names := sys.argv[1:]:
+        os.environ["WAYWARDEN_SERVICES"] = ",".join(names)
+    try:
+        chosen = settings.load()
+        logs.start(level=chosen.log_level, as_json=chosen.log_json)
+        return run(chosen)
+    except UnusableSettings as wrong:
+        print(f"waywarden: {wrong}", file=sys.stderr)
+        return 2
+    except OSError as wrong:
+        print(f"waywarden: cannot start: {wrong}", file=sys.stderr)
+        return 1
+
+
+def run(chosen: Settings) -> int:
+    site = Site()
+    # The port first: a second start on the same folder must not touch what the first one holds.
+    socket = eventlet.listen((chosen.host, chosen.port), reuse_port=False, backlog=512)
+    databases = {
+        name: Database(chosen.database_urls[name], chosen.database_connections) for name in chosen.services
+    }
+    if chosen.embedded:
+        welcome.prepare(chosen, databases)
+    config = {"settings": chosen, "databases": databases, "site": site, "keys": Keys(chosen.keys)}
+    runner = ServiceRunner(config={**config, "max_workers": chosen.workers})
+    for name in chosen.services:
+        runner.add_service(SERVICE_CLASSES[name])
+    mount(site, databases)
+    runner.start()
+    site.open(socket)
+    if chosen.embedded:
+        welcome.greet(chosen, databases)
+    log.info("serving", services=chosen.services, host=chosen.host, port=chosen.port)
+    _wait_for_signal()
+    log.info("stopping")
+    site.close()
+    runner.stop()
+    for database in databases.values():
+        database.close()
+    return 0
+
+
+def _wait_for_signal() -> None:
+    told = eventlet.Event()
+    for each in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(each, lambda *_: told.ready() or eventlet.spawn_after(0, told.send))
+    told.wait()
+    for each in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(each, signal.SIG_DFL)  # asked twice: stop at once
+
+
+def mount(site: Site, databases: dict[str, Database]) -> None:
+    """Health, metrics and the documents, which belong to the process and to no service."""
+    collectors = {name: SERVICE_CLASSES[name].figures.collect for name in databases}
+    site.mount("/health/live", lambda: Response('{"status":"ok"}', content_type=JSON))
+    site.mount("/health/ready", lambda: ready(databases))
+    site.mount("/metrics", lambda: Response(exposition(databases, collectors), content_type="text/plain; version=0.0.4"))
+    documents.mount(site)
+
+
+def ready(databases: dict[str, Database]) -> Response:
+    """Whether requests can be answered: every database is there. The broker may be down; events wait for it."""
+    states = {}
+    for name, database in databases.items():
+        try:
+            with database.read() as session:
+                session.connection().exec_driver_sql("SELECT 1")
+            states[name] = "ok"
+        except Exception as down:
+            log.warning("not ready", service=name, error=repr(down))
+            states[name] = "database does not answer"
+    fine = all(state == "ok" for state in states.values())
+    document = {"status": "ok" if fine else "unavailable", "databases": states}
+    return Response(to_json(document), 200 if fine else 503, content_type=JSON)
+
+
+if __name__ == "__main__":
+    warnings.filterwarnings("ignore", category=DeprecationWarning)
+    sys.exit(main())

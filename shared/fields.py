@@ -1,0 +1,197 @@
+"""Strict marshmallow fields: ``"5"`` is no number, ``5.7`` no integer, a time without offset no time.
+
+Query strings carry text only, so that they have fields of their own (``Query…``).
+"""
+
+from __future__ import annotations
+
+import math
+import re
+from datetime import datetime
+from typing import Any
+
+from marshmallow import RAISE, Schema, ValidationError, fields, validate
+
+CONTROL = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f\ud800-\udfff]")
+RESERVED_CODES = ("imports", "export")
+LARGEST_INTEGER = 2**63 - 1
+
+Nested = fields.Nested
+List = fields.List
+Dict = fields.Dict
+
+
+class Strict(Schema):
+    """A body: what it does not name is an error."""
+
+    class Meta:
+        unknown = RAISE
+        ordered = True
+
+
+class String(fields.String):
+    """Text without control characters, 1 to ``longest`` characters unless said otherwise."""
+
+    def __init__(self, *, shortest: int = 1, longest: int = 2_000, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self.validators.append(validate.Length(shortest, longest))
+        self.validators.append(_printable)
+
+
+def _printable(text: str) -> None:
+    if CONTROL.search(text):
+        raise ValidationError("Holds a control character.")
+
+
+class Code(String):
+    """A code that a city gives: unique text without ``/`` that is no reserved word."""
+
+    def __init__(self, **kwargs: Any) -> None:
+        super().__init__(longest=100, **kwargs)
+        self.validators.append(_no_reserved_word)
+        self.validators.append(validate.Regexp(r"^[^/\x00-\x1f\x7f]+\Z", error="Holds a '/' or a control character."))
+
+
+def _no_reserved_word(code: str) -> None:
+    if code in RESERVED_CODES or code in (".", "..") or code != code.strip():
+        raise ValidationError("Is a reserved word, or begins or ends with a space.")
+
+
+class Integer(fields.Integer):
+    """A whole JSON number."""
+
+    def _deserialize(self, value: Any, attr: str | None, data: Any, **kwargs: Any) -> int:
+        if type(value) is not int:
+            raise self.make_error("invalid")
+        if abs(value) > LARGEST_INTEGER:
+            raise ValidationError("Is too large.")
+        return value
+
+
+class Float(fields.Float):
+    """A finite JSON number."""
+
+    def _deserialize(self, value: Any, attr: str | None, data: Any, **kwargs: Any) -> float:
+        if type(value) not in (int, float) or abs(value) > 1e300 or not math.isfinite(value):
+            raise self.make_error("invalid")
+        return float(value)
+
+
+class Boolean(fields.Boolean):
+    def _deserialize(self, value: Any, attr: str | None, data: Any, **kwargs: Any) -> bool:
+        if type(value) is not bool:
+            raise self.make_error("invalid")
+        return value
+
+
+class Time(fields.AwareDateTime):
+    """RFC 3339 with an offset."""
+
+    def __init__(self, **kwargs: Any) -> None:
+        super().__init__(format="iso", **kwargs)
+
+    def _deserialize(self, value: Any, attr: str | None, data: Any, **kwargs: Any) -> datetime:
+        if not isinstance(value, str) or not re.match(r"\d{4}-\d\d-\d\d[Tt ]\d\d:\d\d", value):
+            raise ValidationError("Is no time in RFC 3339, such as 2026-03-01T21:30:00+02:00.")
+        try:
+            at = datetime.fromisoformat(value)
+            if at.tzinfo is None:
+                raise ValidationError("Has no offset, such as +02:00 or Z.")
+            at.timestamp()
+        except (ValueError, OverflowError) as wrong:
+            raise ValidationError("Is no time in RFC 3339, such as 2026-03-01T21:30:00+02:00.") from wrong
+        if not 1900 <= at.year <= 9000:
+            raise ValidationError("Is no time that we can keep.")
+        return at
+
+
+class UUID(fields.UUID):
+    def _deserialize(self, value: Any, attr: str | None, data: Any, **kwargs: Any) -> Any:
+        if not isinstance(value, str) or len(value) != 36:
+            raise self.make_error("invalid_uuid")
+        return super()._deserialize(value, attr, data, **kwargs)
+
+
+class Sha256(fields.String):
+    """The hash of a file, 64 hexadecimal digits in lower case."""
+
+    def __init__(self, **kwargs: Any) -> None:
+        super().__init__(validate=validate.Regexp(r"^[0-9a-f]{64}\Z", error="Is no SHA-256 in lower case."), **kwargs)
+
+
+class LonLat(Strict):
+    """A place in WGS 84, in degrees."""
+
+    lon = Float(required=True, validate=validate.Range(-180, 180), metadata={"example": 24.9414})
+    lat = Float(required=True, validate=validate.Range(-90, 90), metadata={"example": 60.1699})
+
+
+def Location(**kwargs: Any) -> fields.Nested:
+    return fields.Nested(LonLat, **kwargs)
+
+
+DEPTH = {"Point": 0, "LineString": 1, "MultiPoint": 1, "Polygon": 2, "MultiLineString": 2, "MultiPolygon": 3}
+FEWEST = {"LineString": 2, "MultiLineString": 2, "Polygon": 4, "MultiPolygon": 4}
+MOST_POSITIONS = 50_000
+
+
+class Geometry(fields.Field[dict[str, Any]]):
+    """A GeoJSON geometry (RFC 7946) in WGS 84, longitude first; a third coordinate is dropped."""
+
+    def _deserialize(self, value: Any, attr: str | None, data: Any, **kwargs: Any) -> dict[str, Any]:
+        if not isinstance(value, dict) or value.get("type") not in DEPTH or set(value) - {"type", "coordinates", "bbox"}:
+            raise ValidationError("Is no GeoJSON geometry of a known type.")
+        count = [0]
+        shape = _positions(value.get("coordinates"), DEPTH[value["type"]], FEWEST.get(value["type"], 1), count)
+        if value["type"].endswith("Polygon"):
+            rings = shape if value["type"] == "Polygon" else [ring for polygon in shape for ring in polygon]
+            if any(ring[0] != ring[-1] for ring in rings):
+                raise ValidationError("Has a ring that does not close.")
+        return {"type": value["type"], "coordinates": shape}
+
+
+def _positions(value: Any, depth: int, fewest: int, count: list[int]) -> Any:
+    if not isinstance(value, list) or not value:
+        raise ValidationError("Lacks coordinates.")
+    if depth:
+        if depth == 1 and len(value) < fewest:
+            raise ValidationError(f"Has a line of under {fewest} positions.")
+        return [_positions(each, depth - 1, fewest, count) for each in value]
+    count[0] += 1
+    if count[0] > MOST_POSITIONS:
+        raise ValidationError(f"Has over {MOST_POSITIONS} positions.")
+    if len(value) not in (2, 3) or any(type(n) not in (int, float) or not math.isfinite(n) for n in value):
+        raise ValidationError("Has a position that is not two or three finite numbers.")
+    if not (-180 <= value[0] <= 180 and -90 <= value[1] <= 90):
+        raise ValidationError("Has a position outside longitude ±180, latitude ±90.")
+    return [float(value[0]), float(value[1])]
+
+
+class QueryInteger(fields.Integer):
+    """A whole number in a query string."""
+
+    def _deserialize(self, value: Any, attr: str | None, data: Any, **kwargs: Any) -> int:
+        if not re.fullmatch(r"-?[0-9]{1,18}", str(value)):
+            raise self.make_error("invalid")
+        return int(value)
+
+
+class QueryBoolean(fields.Boolean):
+    """``true`` or ``false`` in a query string."""
+
+    truthy = {"true"}
+    falsy = {"false"}
+
+
+QueryTime = Time
+
+
+class PageQuery(Strict):
+    """What every list takes."""
+
+    limit = QueryInteger(
+        load_default=100, validate=validate.Range(1, 1_000), metadata={"description": "Most items to answer."}
+    )
+    cursor = String(load_default=None, longest=500, metadata={"description": "``next`` of the page before."})
+
+

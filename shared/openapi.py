@@ -1,0 +1,154 @@
+"""The OpenAPI 3.1 document, made from what the routes declare."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+from typing import Any
+
+from apispec import APISpec
+from apispec.ext.marshmallow import MarshmallowPlugin
+from marshmallow import Schema
+
+from shared import errors, fields
+from shared.auth import COOKIE, PUBLIC
+from shared.web import JSON, PROBLEM, STATUS, STREAM, Declared
+
+ALWAYS = (errors.Malformed, errors.NotFound, errors.Unavailable)
+PATH_TYPES = {
+    "uuid": {"type": "string", "format": "uuid"},
+    "int": {"type": "integer", "minimum": 0},
+    "float": {"type": "number"},
+    "": {"type": "string", "minLength": 1},
+}
+
+
+class Problem(Schema):
+    """RFC 9457."""
+
+    type = fields.String(required=True, metadata={"example": "urn:waywarden:problem:not-found"})
+    title = fields.String(required=True)
+    status = fields.Integer(required=True)
+    detail = fields.String(required=True)
+    errors = fields.List(fields.Dict(keys=fields.String(), values=fields.String()))
+
+
+def declared_by(service_class: type) -> list[Declared]:
+    """The routes of a service, in the order of its class."""
+    found = (getattr(method, "declared", None) for method in vars(service_class).values())
+    return [each for each in found if each]
+
+
+def document(version: str, services: Iterable[type]) -> dict[str, Any]:
+    """One document for all services."""
+    plugin = MarshmallowPlugin(schema_name_resolver=_schema_name)
+    spec = APISpec("Waywarden", version, "3.1.0", plugins=[plugin], info={"description": DESCRIPTION})
+    assert plugin.converter
+    plugin.converter.add_attribute_function(_strict)
+    plugin.converter.field_mapping[fields.Geometry] = ("object", None)
+    spec.components.security_scheme("bearer", {"type": "http", "scheme": "bearer", "bearerFormat": "JWT"})
+    spec.components.security_scheme("cookie", {"type": "apiKey", "in": "cookie", "name": COOKIE})
+    spec.components.schema("Problem", schema=Problem)
+    for service in services:
+        for each in declared_by(service):
+            path = re.sub(r"<(?:\w+(?:\([^)]*\))?:)?(\w+)>", r"{\1}", each.path)
+            spec.path(path, operations={each.method.lower(): _operation(each, service.name)})  # type: ignore[attr-defined]
+    return spec.to_dict()
+
+
+DESCRIPTION = (
+    "A city's lights, roads, manholes and drains. Errors are RFC 9457 problem documents. Times carry an offset; "
+    "coordinates are WGS 84, longitude first. Sending the same POST again, with the same id, answers as the first time."
+)
+
+
+def _schema_name(schema: Any) -> str:
+    return (schema if isinstance(schema, type) else type(schema)).__name__
+
+
+def _strict(_self: Any, field: Any, ret: Any = None, **_: Any) -> dict[str, Any]:
+    """What our fields refuse beyond their types."""
+    if isinstance(field, fields.Code):
+        return {"pattern": r"^[^/\\x00-\\x1f\\x7f]+$"}
+    if isinstance(field, fields.Sha256):
+        return {"pattern": "^[0-9a-f]{64}$"}
+    return {}
+
+
+def _operation(declared: Declared, service: str) -> dict[str, Any]:
+    operation: dict[str, Any] = {
+        "operationId": declared.name,
+        "tags": [service],
+        "summary": declared.summary,
+        "description": _who(declared),
+        "parameters": [*_path_parameters(declared.path), *_headers(declared)],
+        "responses": _responses(declared),
+        "security": [{}] if declared.roles == PUBLIC else _security(declared),
+    }
+    if declared.query:
+        operation["parameters"].append({"in": "query", "schema": declared.query})
+    if declared.body:
+        operation["requestBody"] = {"required": True, "content": {JSON: {"schema": declared.body}}}
+    elif declared.reads != JSON:
+        binary = {"schema": {"type": "string", "format": "binary"}}
+        operation["requestBody"] = {"required": True, "content": {declared.reads: binary}}
+    return operation
+
+
+def _who(declared: Declared) -> str:
+    if declared.roles == PUBLIC:
+        return "For everybody."
+    also = "admin and manager" if declared.reading else "admin"
+    return f"For {', '.join(declared.roles)}; also {also}."
+
+
+def _security(declared: Declared) -> list[dict[str, list[str]]]:
+    cookie: list[dict[str, list[str]]] = [{"cookie": []}] if declared.media == STREAM else []
+    return [{"bearer": []}, *cookie]
+
+
+def _path_parameters(path: str) -> list[dict[str, Any]]:
+    return [
+        {"in": "path", "name": name, "required": True, "schema": PATH_TYPES.get(kind, PATH_TYPES[""])}
+        for kind, name in re.findall(r"<(?:(\w+)(?:\([^)]*\))?:)?(\w+)>", path)
+    ]
+
+
+def _headers(declared: Declared) -> list[dict[str, Any]]:
+    if declared.reading or not declared.body:
+        return []
+    wanted = [{"in": "header", "name": "If-Match", "schema": {"type": "string"}, "description": "The ETag as read."}]
+    key = {"type": "string", "maxLength": 200}
+    about = "Names this command, so that sending it again has no second effect."
+    return [*wanted, {"in": "header", "name": "Idempotency-Key", "schema": key, "description": about}]
+
+
+def _responses(declared: Declared) -> dict[str, Any]:
+    answers: dict[str, Any] = {str(declared.status): _answer(declared)}
+    for refusal in _refusals(declared):
+        content = {PROBLEM: {"schema": {"$ref": "#/components/schemas/Problem"}}}
+        answers.setdefault(str(STATUS[refusal]), {"description": refusal.title(), "content": content})
+    return answers
+
+
+def _answer(declared: Declared) -> dict[str, Any]:
+    if declared.media != JSON:
+        return {"description": "Done.", "content": {declared.media: {"schema": {"type": "string"}}}}
+    if declared.answer is None:
+        return {"description": "Done."}
+    schema: Any = declared.answer
+    if declared.paged:
+        items = {"type": "array", "items": declared.answer}
+        schema = {"type": "object", "properties": {"items": items, "next": {"type": ["string", "null"]}}}
+    return {"description": "Done.", "content": {JSON: {"schema": schema}}}
+
+
+def _refusals(declared: Declared) -> list[type[errors.Refused]]:
+    found: list[type[errors.Refused]] = [*ALWAYS, *declared.refuses]
+    if declared.roles != PUBLIC:
+        found += [errors.Unauthenticated, errors.Forbidden]
+    if declared.query or declared.body:
+        found.append(errors.Invalid)
+    if not declared.reading:
+        found += [errors.Conflict, errors.Stale, errors.TooLarge, errors.UnsupportedMedia, errors.Invalid]
+    return sorted(set(found), key=lambda refusal: STATUS[refusal])

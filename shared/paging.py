@@ -1,0 +1,69 @@
+"""Lists by pages: a cursor holds the ordering columns of the last row, so that no page costs more than the first."""
+
+from __future__ import annotations
+
+import base64
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+import msgspec
+from sqlalchemy import Column, Row, Select, tuple_
+from sqlalchemy.orm import Session
+
+from shared.errors import Invalid
+
+
+@dataclass(frozen=True)
+class Page:
+    """``next`` is the cursor of the following page; None on the last."""
+
+    items: Sequence[Any]
+    next: str | None = None
+
+
+def page(
+    session: Session,
+    query: Select[Any],
+    by: Sequence[Column[Any]],
+    *,
+    limit: int,
+    cursor: str | None,
+    descending: bool = False,
+    make: Callable[[Row[Any]], Any] = lambda row: row,
+) -> Page:
+    """A page of ``query`` in the order of ``by``, columns that the query selects and that are unique together.
+
+    ``make`` turns a row into an item. Raises Invalid when the cursor is none of ours.
+    """
+    if cursor is not None:
+        after = tuple_(*_read(cursor, by))
+        query = query.where(tuple_(*by) < after if descending else tuple_(*by) > after)
+    query = query.order_by(*(column.desc() if descending else column for column in by)).limit(limit + 1)
+    rows = session.execute(query).all()
+    more = len(rows) > limit
+    last = [getattr(rows[limit - 1], column.name) for column in by] if more else []
+    return Page([make(row) for row in rows[:limit]], _write(last) if more else None)
+
+
+def _write(values: list[Any]) -> str:
+    return base64.urlsafe_b64encode(msgspec.json.encode(values)).decode().rstrip("=")
+
+
+def _read(cursor: str, by: Sequence[Column[Any]]) -> list[Any]:
+    try:
+        values = msgspec.json.decode(base64.urlsafe_b64decode(cursor + "=" * (-len(cursor) % 4)))
+        return [_value(value, column) for value, column in zip(values, by, strict=True)]
+    except (ValueError, TypeError, msgspec.MsgspecError) as wrong:
+        raise Invalid("Take the cursor from the page before.", field="cursor") from wrong
+
+
+def _value(value: Any, column: Column[Any]) -> Any:
+    kind = column.type.python_type
+    if kind in (datetime, UUID):
+        return msgspec.convert(value, kind)
+    if not isinstance(value, kind):
+        raise TypeError(column.name)
+    return value

@@ -1,0 +1,104 @@
+"""What every service has: its database, the relay, metrics. Declarations only: there is nothing to override."""
+
+from __future__ import annotations
+
+import functools
+import time
+from collections.abc import Callable
+from types import ModuleType
+from typing import Any, ClassVar
+
+from nameko.extensions import DependencyProvider, Entrypoint
+from sqlalchemy import MetaData
+from sqlalchemy.orm import Session
+
+from shared import logs, workers
+from shared.auth import Keys
+from shared.db import Database
+from shared.metrics import Metrics
+from shared.relay import Relay
+from shared.settings import Settings
+from shared.web import Site
+
+log = logs.get(__name__)
+Job = Callable[[Any, Session], None]
+
+
+class Given(DependencyProvider):  # type: ignore[misc]
+    """What the runner made for the process, by its name in the configuration."""
+
+    def __init__(self, name: str) -> None:
+        self.name = name
+
+    def get_dependency(self, worker_ctx: Any) -> Any:
+        given = self.container.config[self.name]
+        return given[self.container.service_name] if self.name == "databases" else given
+
+
+class Service:
+    """A service class sets ``name``, ``metadata`` (its tables) and ``figures`` (collect and recount)."""
+
+    name: ClassVar[str]
+    metadata: ClassVar[MetaData]
+    figures: ClassVar[ModuleType]
+
+    db: Database = Given("databases")  # type: ignore[assignment]
+    settings: Settings = Given("settings")  # type: ignore[assignment]
+    keys: Keys = Given("keys")  # type: ignore[assignment]
+    site: Site = Given("site")  # type: ignore[assignment]
+    relay = Relay()
+    metrics = Metrics()
+
+
+def _in_transaction(job: Job) -> Callable[[Any], None]:
+    @functools.wraps(job)
+    def run(service: Any) -> None:
+        with service.db.begin() as session:
+            job(service, session)
+
+    return run
+
+
+def every(seconds: float) -> Callable[[Job], Callable[[Any], None]]:
+    """Run a method ``(self, session)`` every so often, each time in a write transaction. Replicas all run it."""
+    return lambda job: Periodic.decorator(seconds)(_in_transaction(job))  # type: ignore[no-any-return]
+
+
+def on_start(job: Job) -> Callable[[Any], None]:
+    """Run a method ``(self, session)`` once when the service starts, as soon as its database answers."""
+    return Periodic.decorator(None)(_in_transaction(job))  # type: ignore[no-any-return]
+
+
+class Periodic(Entrypoint):  # type: ignore[misc]
+    """Runs a job in a worker; a failed run is logged, and tried again at the next turn (on start: each second)."""
+
+    def __init__(self, seconds: float | None, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self.seconds = seconds
+
+    def setup(self) -> None:
+        self.stopping = False
+
+    def start(self) -> None:
+        self.thread = self.container.spawn_managed_thread(self._run)
+
+    def stop(self) -> None:
+        self.stopping = True
+        self.thread.wait()
+
+    def _run(self) -> None:
+        while not self.stopping:
+            done = self._run_once()
+            if done and self.seconds is None:
+                return
+            until = time.monotonic() + (self.seconds or 1)
+            while not self.stopping and time.monotonic() < until:
+                time.sleep(0.05)
+
+    def _run_once(self) -> bool:
+        try:
+            workers.run(self)
+        except Exception as wrong:
+            log.error("job failed", service=self.container.service_name, job=self.method_name, error=repr(wrong))
+            return False
+        return True

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
@@ -41,6 +42,7 @@ class Proxy(Process):
             ready=lambda: answers(port),
             environment=plain_environment(),
             user="www-data",
+            orphaned=signal.SIGTERM,  # its workers would outlive a killed master
             folder=Path("/"),
         )
 

@@ -1,0 +1,305 @@
+"""A work order's life. The table of moves below is the rule book: docs/work-order-states.md is drawn from it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from enum import StrEnum
+from uuid import UUID
+
+from services.workorders.domain.clocks import CLOCK_SKEW, Clock, Light, Limit, Term
+from shared.errors import Conflict, Forbidden, Invalid
+
+
+class State(StrEnum):
+    REGISTERED = "registered"
+    DISPATCHED = "dispatched"
+    ACCEPTED = "accepted"
+    IN_PROGRESS = "in_progress"
+    COMPLETED = "completed"
+    CLOSED = "closed"
+    VOID = "void"
+
+
+UNDISPOSED = (State.REGISTERED, State.DISPATCHED, State.ACCEPTED, State.IN_PROGRESS)
+OPEN = (*UNDISPOSED, State.COMPLETED)
+
+
+@dataclass(frozen=True)
+class Move:
+    """From which states a move can be made, and where it leads; without a target the state stays."""
+
+    sources: tuple[State, ...]
+    target: State | None
+
+
+MOVES = {
+    "dispatch": Move((State.REGISTERED,), State.DISPATCHED),
+    "reassign": Move((State.DISPATCHED, State.ACCEPTED), State.DISPATCHED),
+    "accept": Move((State.DISPATCHED,), State.ACCEPTED),
+    "decline": Move((State.DISPATCHED, State.ACCEPTED, State.IN_PROGRESS), State.REGISTERED),
+    "start": Move((State.ACCEPTED,), State.IN_PROGRESS),
+    "complete": Move((State.IN_PROGRESS,), State.COMPLETED),
+    "undo_complete": Move((State.COMPLETED,), State.IN_PROGRESS),
+    "pass_check": Move((State.COMPLETED,), State.CLOSED),
+    "fail_check": Move((State.COMPLETED,), State.DISPATCHED),
+    "void": Move(OPEN, State.VOID),
+    "call_back": Move((State.CLOSED,), None),
+    "reopen": Move((State.CLOSED,), State.DISPATCHED),
+    "supervise": Move(OPEN, None),
+}
+
+
+class Severity(StrEnum):
+    NORMAL = "normal"
+    SERIOUS = "serious"
+    EMERGENCY = "emergency"
+
+
+class VoidReason(StrEnum):
+    """Unfounded and duplicate lift the defect from its facility; handed over leaves it."""
+
+    UNFOUNDED = "unfounded"
+    DUPLICATE = "duplicate"
+    HANDED_OVER = "handed_over"
+
+
+class Stage(StrEnum):
+    """What a photo shows: the problem as it was reported, or the work done."""
+
+    REPORTED = "reported"
+    DONE = "done"
+
+
+class IllegalMove(Conflict):
+    """A work order cannot make this move in its state."""
+
+    slug = "illegal-move"
+    zh = "工单状态不允许此操作"
+
+
+class ForeignOrder(Forbidden):
+    """This work order belongs to another crew."""
+
+    slug = "foreign-order"
+    zh = "该工单属于其他班组"
+
+
+@dataclass(eq=False, kw_only=True)
+class Step:
+    """One move that was made: by whom, when in the world, when we knew, and why. ``crew`` is who has it afterwards."""
+
+    by: str
+    at: datetime
+    recorded_at: datetime
+    move: str = ""
+    from_state: State | None = None
+    to_state: State = State.REGISTERED
+    crew: str | None = None
+    reason: str | None = None
+    note: str = ""
+    answered: bool | None = None
+    satisfied: bool | None = None
+    longitude: float | None = None
+    latitude: float | None = None
+
+    @property
+    def location(self) -> dict[str, float] | None:
+        if self.longitude is None or self.latitude is None:
+            return None
+        return {"lon": self.longitude, "lat": self.latitude}
+
+
+@dataclass(eq=False, kw_only=True)
+class OrderPhoto:
+    """A photo that belongs to an order. ``stored`` says whether its bytes have arrived yet."""
+
+    sha256: str
+    stage: Stage
+    stored: bool = field(init=False)
+
+    @property
+    def state(self) -> str:
+        return "stored" if self.stored else "awaited"
+
+
+@dataclass(eq=False, kw_only=True)
+class Order:
+    """One case for one crew. ``due_at`` is when it must be disposed; ``warn_at`` when 80 % of that time is used."""
+
+    id: int = field(init=False)
+    state: State = State.REGISTERED
+    revision: int = 1
+    category: str
+    group: str | None = None
+    severity: Severity
+    source: str
+    summary: str = ""
+    quantity: float | None = None
+    longitude: float
+    latitude: float
+    finding_id: UUID | None = None
+    alert_id: UUID | None = None
+    facility_code: str | None = None
+    kind: str | None = None
+    district: str | None = None
+    street: str | None = None
+    grid: str | None = None
+    owner: str | None = None
+    authority: str | None = None
+    maintainer: str | None = None
+    registered_at: datetime
+    limit_amount: float
+    limit_clock: Clock
+    limit_source: str
+    warn_at: datetime
+    due_at: datetime
+    crew: str | None = None
+    rule: str = ""
+    supervised: bool = False
+    rework_count: int = 0
+    quantity_done: float | None = None
+    note: str = ""
+    disposed_at: datetime | None = None
+    closed_at: datetime | None = None
+    void_reason: VoidReason | None = None
+    moves: list[Step] = field(default_factory=list)
+    photos: list[OrderPhoto] = field(default_factory=list)
+
+    @property
+    def number(self) -> str:
+        """``20260401-000123``: the day of registration in UTC, and the running number over all days."""
+        return f"{self.registered_at.astimezone(UTC):%Y%m%d}-{self.id:06d}"
+
+    @property
+    def limit(self) -> Limit:
+        return Limit(self.limit_amount, self.limit_clock, self.limit_source)
+
+    @property
+    def location(self) -> dict[str, float]:
+        return {"lon": self.longitude, "lat": self.latitude}
+
+    def light(self, now: datetime) -> Light:
+        """Green below 80 % of the time, yellow up to the due time, red beyond. A disposed order keeps its light."""
+        at = self.disposed_at or now
+        if at <= self.warn_at:
+            return Light.GREEN
+        return Light.YELLOW if at <= self.due_at else Light.RED
+
+    def overdue(self, now: datetime) -> bool:
+        """Whether the order should have been disposed by now, and is not."""
+        return self.state in UNDISPOSED and now > self.due_at
+
+    def legal_moves(self) -> list[str]:
+        return [name for name, move in MOVES.items() if self.state in move.sources]
+
+    def check_crew(self, crew: str | None) -> None:
+        """Refuse a crew that does not have this order. ``None`` is somebody who may move every order."""
+        if crew is not None and crew != self.crew:
+            raise ForeignOrder("This order was given to another crew.")
+
+    def register(self, step: Step) -> None:
+        """The first line of its history: from nothing to registered."""
+        step.move = "register"
+        self.moves.append(step)
+
+    def dispatch(self, step: Step, *, crew: str, rule: str = "") -> None:
+        """To a crew, by a person or by the dispatch rule of that name."""
+        self._make("dispatch", step, crew=crew)
+        self.rule = rule
+
+    def reassign(self, step: Step, *, crew: str) -> None:
+        """To another crew; the dispose clock runs on."""
+        if crew == self.crew:
+            raise Invalid("This crew has the order already.", field="crew")
+        self._make("reassign", step, crew=crew)
+        self.rule = ""
+
+    def accept(self, step: Step) -> None:
+        self._make("accept", step, crew=self.crew)
+
+    def decline(self, step: Step, *, reason: str) -> None:
+        """Hand it back to the dispatcher: crews often learn on site that it is not theirs."""
+        self._make("decline", step, crew=None, reason=reason)
+        self.rule = ""
+
+    def start(self, step: Step) -> None:
+        self._make("start", step, crew=self.crew)
+
+    def complete(self, step: Step, *, note: str, quantity: float | None, photos: Iterable[str]) -> None:
+        self._make("complete", step, crew=self.crew, note=note)
+        self.note, self.quantity_done, self.disposed_at = note, quantity, step.at
+        self.add_photos(photos, Stage.DONE)
+
+    def undo_complete(self, step: Step) -> None:
+        """The crew's own mistake, undone before the check."""
+        self._make("undo_complete", step, crew=self.crew)
+        self.disposed_at = None
+
+    def pass_check(self, step: Step, *, note: str) -> None:
+        self._make("pass_check", step, crew=self.crew, note=note)
+        self.closed_at = step.at
+
+    def fail_check(self, step: Step, *, note: str, term: Term) -> None:
+        """Rework: the same crew starts again, under the rework limit."""
+        self._make("fail_check", step, crew=self.crew, note=note)
+        self.rework_count += 1
+        self._restart_clock(term)
+
+    def void(self, step: Step, *, reason: VoidReason, note: str) -> None:
+        self._make("void", step, crew=self.crew, reason=reason, note=note)
+        self.void_reason = reason
+
+    def call_back(self, step: Step, *, answered: bool, satisfied: bool | None, note: str) -> None:
+        """What the citizen said. A call that nobody answered says nothing about satisfaction."""
+        if answered != (satisfied is not None):
+            raise Invalid("Whether somebody is satisfied is known exactly when they answered.", field="satisfied")
+        self._make("call_back", step, crew=self.crew, note=note)
+        step.answered, step.satisfied = answered, satisfied
+
+    def reopen(self, step: Step, *, term: Term) -> None:
+        """The call-back was unsatisfied: the same crew starts again, with a new dispose clock."""
+        self._make("reopen", step, crew=self.crew)
+        self.closed_at = None
+        self._restart_clock(term)
+
+    def supervise(self, step: Step, *, note: str) -> None:
+        """The upper level watches this case from here."""
+        self._make("supervise", step, crew=self.crew, note=note)
+        self.supervised = True
+
+    def add_photos(self, hashes: Iterable[str], stage: Stage) -> None:
+        known = {photo.sha256 for photo in self.photos}
+        self.photos += [OrderPhoto(sha256=each, stage=stage) for each in dict.fromkeys(hashes) if each not in known]
+
+    def _make(self, name: str, step: Step, *, crew: str | None, reason: str | None = None, note: str = "") -> None:
+        move = MOVES[name]
+        if self.state not in move.sources:
+            raise IllegalMove(f"An order that is {self.state} cannot {name.replace('_', ' ')}.")
+        check_time(step, self.registered_at)
+        step.move, step.from_state, step.to_state = name, self.state, move.target or self.state
+        step.crew, step.reason, step.note = crew, reason, note
+        self.state, self.crew = step.to_state, crew
+        self.revision += 1
+        self.moves.append(step)
+
+    def _restart_clock(self, term: Term) -> None:
+        self.limit_amount, self.limit_clock, self.limit_source = term.limit.amount, term.limit.clock, term.limit.source
+        self.warn_at, self.due_at = term.warn_at, term.due_at
+        self.disposed_at = None
+
+
+def check_time(step: Step, registered_at: datetime) -> None:
+    """Clocks of field devices differ by minutes; a move in the future or before its order is a mistake."""
+    if not registered_at - CLOCK_SKEW <= step.at <= step.recorded_at + CLOCK_SKEW:
+        raise Invalid("A move happens after its order was registered, and not in the future.", field="at")
+
+
+def parse_number(number: str) -> int | None:
+    """The running number in an order's number; ``None`` when it is none."""
+    day, dash, running = number.partition("-")
+    parts = (day.isascii() and day.isdigit(), running.isascii() and running.isdigit())
+    if not dash or not all(parts) or len(running) > 18:
+        return None
+    return int(running)

@@ -1,0 +1,124 @@
+"""What one can ask about orders, crews, rules, members and photos. Read-only."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import Select, select
+from sqlalchemy.orm import Session, selectinload
+
+from services.workorders import tables
+from services.workorders.domain.crews import Crew, DispatchRule
+from services.workorders.domain.members import Member
+from services.workorders.domain.orders import UNDISPOSED, Order, State, parse_number
+from services.workorders.domain.photos import Photo
+from shared import clock
+from shared.errors import NotFound
+from shared.paging import Page, page
+
+orders = tables.work_orders.c
+
+
+def list_orders(
+    session: Session,
+    *,
+    only_crew: str | None,
+    limit: int,
+    cursor: str | None,
+    finding_id: UUID | None = None,
+    alert_id: UUID | None = None,
+    state: str | None = None,
+    crew: str | None = None,
+    overdue: bool | None = None,
+) -> Page:
+    """Orders that fit, newest first, with their photos and without their moves; a crew gets its own."""
+    query = select(Order, orders.id).options(selectinload(Order.photos))  # type: ignore[arg-type]
+    wanted = (
+        (orders.finding_id, finding_id),
+        (orders.alert_id, alert_id),
+        (orders.state, state and State(state)),
+        (orders.crew, crew),
+        (orders.crew, only_crew),
+    )
+    query = query.where(*(column == value for column, value in wanted if value is not None))
+    query = by_overdue(query, overdue, clock.now())
+    return page(session, query, [orders.id], limit=limit, cursor=cursor, descending=True, make=lambda row: row[0])
+
+
+def by_overdue(query: Select[Any], overdue: bool | None, now: datetime) -> Select[Any]:
+    if overdue is None:
+        return query
+    late = orders.state.in_(UNDISPOSED) & (orders.due_at < now)
+    return query.where(late if overdue else ~late)
+
+
+def get_order(session: Session, *, number: str, only_crew: str | None) -> Order:
+    """Raises NotFound also for an order of another crew: its existence is not theirs to know."""
+    key = parse_number(number)
+    order = None if key is None else session.get(Order, key)
+    if order is None or order.number != number or (only_crew is not None and order.crew != only_crew):
+        raise NotFound(f"There is no work order {number}.")
+    return order
+
+
+def list_crews(session: Session, *, limit: int, cursor: str | None) -> Page:
+    crews = tables.crews.c
+    return page(session, select(Crew, crews.code), [crews.code], limit=limit, cursor=cursor, make=lambda row: row[0])
+
+
+def get_crew(session: Session, *, code: str) -> Crew:
+    crew = session.get(Crew, code)
+    if crew is None:
+        raise NotFound(f"There is no crew {code}.")
+    return crew
+
+
+def list_rules(session: Session, *, limit: int, cursor: str | None) -> Page:
+    """Dispatch rules in the order in which they are tried."""
+    rules = tables.dispatch_rules.c
+    query = select(DispatchRule, rules.priority, rules.name)
+    return page(session, query, [rules.priority, rules.name], limit=limit, cursor=cursor, make=lambda row: row[0])
+
+
+def get_rule(session: Session, *, rule_id: UUID) -> DispatchRule:
+    rule = session.get(DispatchRule, rule_id)
+    if rule is None:
+        raise NotFound(f"There is no dispatch rule {rule_id}.")
+    return rule
+
+
+def list_members(session: Session, *, limit: int, cursor: str | None) -> Page:
+    members = tables.members.c
+    query = select(Member, members.name)
+    return page(session, query, [members.name], limit=limit, cursor=cursor, make=lambda row: row[0])
+
+
+def get_member(session: Session, *, member_id: UUID) -> Member:
+    member = session.get(Member, member_id)
+    if member is None:
+        raise NotFound(f"There is no member {member_id}.")
+    return member
+
+
+def get_photo(session: Session, *, sha256: str, only_crew: str | None, only_by: str | None) -> Photo:
+    """A stored photo, for whoever may read the order that it belongs to, or stored it.
+
+    ``only_crew`` binds to the photos of that crew's orders, ``only_by`` to what that member stored. Raises NotFound.
+    """
+    photo = session.get(Photo, sha256)
+    if photo is None or not may_see(session, photo, only_crew, only_by):
+        raise NotFound(f"There is no photo {sha256}.")
+    return photo
+
+
+def may_see(session: Session, photo: Photo, only_crew: str | None, only_by: str | None) -> bool:
+    if only_by is None or photo.stored_by == only_by:
+        return True
+    if only_crew is None:
+        return False
+    belongs = tables.order_photos.c
+    theirs = select(orders.id).join(tables.order_photos, belongs.order_id == orders.id)
+    found = theirs.where(belongs.sha256 == photo.sha256, orders.crew == only_crew).limit(1)
+    return session.scalar(found) is not None

@@ -1,0 +1,369 @@
+"""Bodies, queries and answers of the work order service, at the HTTP edge only."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from marshmallow import ValidationError, validate, validates_schema
+
+from services.workorders.domain.clocks import Clock, Light
+from services.workorders.domain.members import Role
+from services.workorders.domain.orders import Severity, Stage, State, VoidReason
+from shared import clock
+from shared.fields import (
+    UUID,
+    Boolean,
+    Code,
+    Float,
+    Integer,
+    List,
+    Location,
+    Nested,
+    PageQuery,
+    QueryBoolean,
+    Sha256,
+    Strict,
+    String,
+    Time,
+)
+
+
+def said(description: str, example: Any = None) -> dict[str, Any]:
+    return {"description": description} | ({} if example is None else {"example": example})
+
+
+def one_of(kind: Any) -> validate.OneOf:
+    return validate.OneOf([each.value for each in kind])
+
+
+# Moves
+
+
+class MoveIn(Strict):
+    """What every move takes: when and where it happened, if that is not here and now."""
+
+    at = Time(load_default=None, metadata=said("When it happened; now if not given.", "2026-03-01T21:30:00+02:00"))
+    location = Location(load_default=None, metadata=said("Where it was done."))
+
+
+class CrewIn(MoveIn):
+    crew = Code(required=True, metadata=said("Code of the crew that gets the order.", "kallio"))
+
+
+class ReasonIn(MoveIn):
+    reason = String(required=True, longest=2_000, metadata=said("Why.", "The pole belongs to the tram company."))
+
+
+class NoteIn(MoveIn):
+    note = String(load_default="", shortest=0, metadata=said("What else is to be said."))
+
+
+class CompleteIn(MoveIn):
+    note = String(required=True, metadata=said("What was done.", "Lamp and fuse replaced."))
+    photos = List(
+        Sha256(metadata=said("SHA-256 of a photo's bytes.")),
+        load_default=list,
+        validate=validate.Length(max=50),
+        metadata=said("Photos of the work done; their bytes may come later."),
+    )
+    quantity = Float(
+        load_default=None,
+        validate=validate.Range(0, 1e9),
+        metadata=said("How much was done, in the unit of the facility's kind.", 1),
+    )
+
+
+class CheckIn(MoveIn):
+    passed = Boolean(required=True, metadata=said("Whether the work is good; if not, it is done again."))
+    note = String(required=True, shortest=0, metadata=said("What the check found.", "Lit at dusk."))
+
+
+class VoidIn(MoveIn):
+    reason = String(
+        required=True,
+        validate=one_of(VoidReason),
+        metadata=said("Unfounded and duplicate lift the defect from its facility; handed_over leaves it."),
+    )
+    note = String(required=True, shortest=0, metadata=said("Why.", "There is no lamp at this place."))
+
+
+class CallBackIn(MoveIn):
+    answered = Boolean(required=True, metadata=said("Whether somebody answered the call."))
+    satisfied = Boolean(
+        load_default=None, metadata=said("Whether they were satisfied; given exactly when they answered.")
+    )
+    note = String(required=True, shortest=0, metadata=said("What they said.", "The lamp burns again."))
+
+
+# Orders
+
+
+class LimitOut(Strict):
+    amount = Float(required=True, metadata=said("So many hours or days of the clock.", 24))
+    clock = String(required=True, validate=one_of(Clock), metadata=said("Which clock: two of them rest out of hours."))
+    source = String(required=True, metadata=said("The rule that set it.", "catalogue 3: lamp_out, dispose"))
+
+
+class PhotoOut(Strict):
+    sha256 = Sha256(required=True, metadata=said("SHA-256 of the bytes."))
+    state = String(
+        required=True,
+        validate=validate.OneOf(["stored", "awaited"]),
+        metadata=said("Whether the bytes are here, or still on somebody's phone."),
+    )
+    stage = String(required=True, validate=one_of(Stage), metadata=said("Shows the problem, or the work done."))
+
+
+class StepOut(Strict):
+    move = String(required=True, metadata=said("Which move was made.", "accept"))
+    from_state = String(required=True, allow_none=True, validate=one_of(State), metadata=said("The state before."))
+    to_state = String(required=True, validate=one_of(State), metadata=said("The state after."))
+    by = String(required=True, metadata=said("Who made it; system where a rule did."))
+    at = Time(required=True, metadata=said("When it happened."))
+    recorded_at = Time(required=True, metadata=said("When the system knew."))
+    crew = String(required=True, allow_none=True, metadata=said("Who had the order afterwards."))
+    reason = String(required=True, allow_none=True, metadata=said("Why."))
+    note = String(required=True, shortest=0, metadata=said("What else was said."))
+    answered = Boolean(required=True, allow_none=True, metadata=said("Call-backs: whether somebody answered."))
+    satisfied = Boolean(required=True, allow_none=True, metadata=said("Call-backs: whether they were satisfied."))
+    location = Location(required=True, allow_none=True, metadata=said("Where it was made, where that is known."))
+
+
+class OrderOut(Strict):
+    """An order in a list: all but its moves."""
+
+    number = String(required=True, metadata=said("Day of registration (UTC) and running number.", "20260301-000123"))
+    state = String(required=True, validate=one_of(State), metadata=said("Where it stands; see docs."))
+    revision = Integer(required=True, metadata=said("Grows by one with every move."))
+    category = String(required=True, metadata=said("Defect category of the catalogue.", "lamp_out"))
+    group = String(required=True, allow_none=True, metadata=said("Group of kinds.", "lighting"))
+    severity = String(required=True, validate=one_of(Severity), metadata=said("How bad it is."))
+    source = String(required=True, metadata=said("Where the report came from.", "patrol"))
+    summary = String(required=True, shortest=0, metadata=said("The problem in words."))
+    quantity = Float(required=True, allow_none=True, metadata=said("How much is defective, in the kind's unit."))
+    location = Location(required=True, metadata=said("Where it is."))
+    finding_id = UUID(required=True, allow_none=True, metadata=said("The finding that it came from."))
+    alert_id = UUID(required=True, allow_none=True, metadata=said("The alert that it came from."))
+    facility_code = String(required=True, allow_none=True, metadata=said("The facility, where one is linked."))
+    kind = String(required=True, allow_none=True, metadata=said("Kind of the facility.", "street_light"))
+    district = String(required=True, allow_none=True, metadata=said("Code of the district."))
+    street = String(required=True, allow_none=True, metadata=said("Street of the facility."))
+    grid = String(required=True, allow_none=True, metadata=said("Code of the grid cell."))
+    owner = String(required=True, allow_none=True, metadata=said("Unit that owns the facility."))
+    authority = String(required=True, allow_none=True, metadata=said("Unit that is competent for it."))
+    maintainer = String(required=True, allow_none=True, metadata=said("Unit that maintains it."))
+    registered_at = Time(required=True, metadata=said("When the order was opened."))
+    limit = Nested(LimitOut, required=True, metadata=said("How long the disposal may take, and which rule says so."))
+    due_at = Time(required=True, metadata=said("When it must be disposed."))
+    light = String(
+        required=True,
+        validate=one_of(Light),
+        metadata=said("Green below 80 % of the time, yellow up to the due time, red beyond."),
+    )
+    overdue = Boolean(required=True, metadata=said("Whether it should have been disposed by now, and is not."))
+    crew = String(required=True, allow_none=True, metadata=said("Code of the crew that has it."))
+    rule = String(required=True, shortest=0, metadata=said("The dispatch rule that chose the crew; empty: a person."))
+    supervised = Boolean(required=True, metadata=said("Whether the upper level watches it."))
+    rework_count = Integer(required=True, metadata=said("How often a check has failed."))
+    quantity_done = Float(required=True, allow_none=True, metadata=said("How much was done, in the kind's unit."))
+    note = String(required=True, shortest=0, metadata=said("What the crew said it did."))
+    disposed_at = Time(required=True, allow_none=True, metadata=said("When the crew was done."))
+    closed_at = Time(required=True, allow_none=True, metadata=said("When the check passed."))
+    void_reason = String(
+        required=True, allow_none=True, validate=one_of(VoidReason), metadata=said("Why it was struck out.")
+    )
+    photos = List(Nested(PhotoOut), required=True, metadata=said("Photos of the problem and of the work."))
+
+    def get_attribute(self, obj: Any, attr: str, default: Any) -> Any:
+        """The light and whether an order is overdue depend on the present moment."""
+        if attr in ("light", "overdue"):
+            return getattr(obj, attr)(clock.now())
+        return super().get_attribute(obj, attr, default)
+
+
+class OrderWithMovesOut(OrderOut):
+    """An order with all that was done to it, and what may be done next."""
+
+    moves = List(Nested(StepOut), required=True, metadata=said("All moves, oldest first."))
+    legal_moves = List(String(), required=True, metadata=said("Moves that its state allows."))
+
+    def get_attribute(self, obj: Any, attr: str, default: Any) -> Any:
+        if attr == "legal_moves":
+            return obj.legal_moves()
+        return super().get_attribute(obj, attr, default)
+
+
+class OrderQuery(PageQuery):
+    finding_id = UUID(load_default=None, metadata=said("The order of this finding."))
+    alert_id = UUID(load_default=None, metadata=said("The order of this alert."))
+    state = String(load_default=None, validate=one_of(State), metadata=said("Only orders in this state."))
+    crew = Code(load_default=None, metadata=said("Only orders of this crew."))
+    overdue = QueryBoolean(load_default=None, metadata=said("Only those that are overdue, or that are not."))
+
+
+# Crews and dispatch rules
+
+
+class CrewDistricts(Strict):
+    name = String(required=True, longest=200, metadata=said("What people call it.", "Kallio night crew"))
+    districts = List(Code(), required=True, metadata=said("Codes of its districts; empty: all of them."))
+    kinds = List(Code(), required=True, metadata=said("Kinds or groups that it repairs; empty: all of them."))
+
+
+class NewCrewIn(CrewDistricts):
+    code = Code(required=True, metadata=said("Its code, for good.", "kallio"))
+
+
+class CrewChangesIn(Strict):
+    name = String(longest=200, metadata=said("What people call it."))
+    districts = List(Code(), metadata=said("Codes of its districts; empty: all of them."))
+    kinds = List(Code(), metadata=said("Kinds or groups that it repairs; empty: all of them."))
+
+
+class CrewOut(NewCrewIn):
+    revision = Integer(required=True, metadata=said("Grows with every change."))
+
+
+class RuleIn(Strict):
+    """A dispatch rule fits an order when all that it names fits; what it leaves out is null."""
+
+    name = String(required=True, longest=100, metadata=said("Its name, shown with the orders it dispatched."))
+    priority = Integer(
+        load_default=100, validate=validate.Range(0, 1_000_000), metadata=said("Lower ones are tried first.")
+    )
+    active = Boolean(load_default=True, metadata=said("Whether it is used at all."))
+    category = Code(load_default=None, allow_none=True, metadata=said("Defect category.", "lamp_out"))
+    group = Code(load_default=None, allow_none=True, metadata=said("Group of kinds.", "lighting"))
+    kind = Code(load_default=None, allow_none=True, metadata=said("Kind of facility.", "street_light"))
+    district = Code(load_default=None, allow_none=True, metadata=said("Code of a district."))
+    severity = String(
+        load_default=None, allow_none=True, validate=one_of(Severity), metadata=said("Severity of the finding.")
+    )
+    crew = Code(
+        load_default=None,
+        allow_none=True,
+        metadata=said("The crew that gets the order; null: the crew of the district that takes this kind."),
+    )
+
+
+class NewRuleIn(RuleIn):
+    id = UUID(metadata=said("Made by the client, so that the request can be sent again."))
+
+
+class RuleChangesIn(Strict):
+    name = String(longest=100, metadata=said("Its name."))
+    priority = Integer(validate=validate.Range(0, 1_000_000), metadata=said("Lower ones are tried first."))
+    active = Boolean(metadata=said("Whether it is used at all."))
+    category = Code(allow_none=True, metadata=said("Defect category."))
+    group = Code(allow_none=True, metadata=said("Group of kinds."))
+    kind = Code(allow_none=True, metadata=said("Kind of facility."))
+    district = Code(allow_none=True, metadata=said("Code of a district."))
+    severity = String(allow_none=True, validate=one_of(Severity), metadata=said("Severity of the finding."))
+    crew = Code(allow_none=True, metadata=said("The crew; null: the crew of the district that takes this kind."))
+
+
+class RuleOut(RuleIn):
+    id = UUID(required=True, metadata=said("Its id."))
+    revision = Integer(required=True, metadata=said("Grows with every change."))
+
+
+# Members and signing in
+
+PASSWORD = {"shortest": 10, "longest": 200}
+DEVICE_KEY = {"shortest": 32, "longest": 200}
+
+
+class SecretSchema(Strict):
+    """People have a password, devices a key: exactly one of both."""
+
+    password = String(**PASSWORD, metadata=said("At least 10 characters, for people."))
+    device_key = String(**DEVICE_KEY, metadata=said("At least 32 random characters, for the role device."))
+
+
+class NewMemberIn(SecretSchema):
+    id = UUID(load_default=None, metadata=said("Made by the client, so that the request can be sent again."))
+    name = Code(required=True, metadata=said("What they sign in with.", "night-dispatcher"))
+    role = String(required=True, validate=one_of(Role), metadata=said("What they may do."))
+    crew = Code(load_default=None, allow_none=True, metadata=said("Crew, for the role crew."))
+    unit = Code(load_default=None, allow_none=True, metadata=said("Unit that they belong to."))
+
+    @validates_schema
+    def one_secret(self, data: dict[str, Any], **_: Any) -> None:
+        wanted = "device_key" if data.get("role") == Role.DEVICE else "password"
+        if [name for name in ("password", "device_key") if name in data] != [wanted]:
+            raise ValidationError("A device has a device_key, anybody else a password.", wanted)
+
+
+class MemberChangesIn(Strict):
+    role = String(validate=one_of(Role), metadata=said("What they may do."))
+    crew = Code(allow_none=True, metadata=said("Crew, for the role crew."))
+    unit = Code(allow_none=True, metadata=said("Unit that they belong to."))
+    active = Boolean(metadata=said("Whether they may sign in."))
+
+
+class SecretIn(SecretSchema):
+    @validates_schema
+    def one_secret(self, data: dict[str, Any], **_: Any) -> None:
+        if len(data) != 1:
+            raise ValidationError("Give a password or a device_key.", "password")
+
+
+class MemberOut(Strict):
+    id = UUID(required=True, metadata=said("The member's id."))
+    name = String(required=True, metadata=said("What they sign in with."))
+    role = String(required=True, validate=one_of(Role), metadata=said("What they may do."))
+    crew = String(required=True, allow_none=True, metadata=said("Crew."))
+    unit = String(required=True, allow_none=True, metadata=said("Unit."))
+    active = Boolean(required=True, metadata=said("Whether they may sign in."))
+    created_at = Time(required=True, metadata=said("Since when."))
+    revision = Integer(required=True, metadata=said("Grows with every change."))
+
+
+class MeOut(Strict):
+    name = String(required=True, metadata=said("Whose token this is."))
+    role = String(required=True, validate=one_of(Role), metadata=said("What they may do."))
+    crew = String(required=True, allow_none=True, metadata=said("Crew."))
+    unit = String(required=True, allow_none=True, metadata=said("Unit."))
+
+
+SECRETS = {
+    "password": {"username", "password"},
+    "device_key": {"username", "device_key"},
+    "refresh_token": {"refresh_token"},
+}
+
+
+class TokenIn(Strict):
+    """A grant as in OAuth 2.0 (RFC 6749, sections 4.3 and 6), in JSON."""
+
+    grant_type = String(required=True, validate=validate.OneOf(list(SECRETS)), metadata=said("What is given."))
+    username = String(longest=100, metadata=said("Name of the member.", "admin"))
+    password = String(longest=200, metadata=said("The member's password."))
+    device_key = String(longest=200, metadata=said("The device's key."))
+    refresh_token = String(longest=200, metadata=said("The refresh token of the last answer; each works once."))
+
+    @validates_schema
+    def what_the_grant_needs(self, data: dict[str, Any], **_: Any) -> None:
+        needed = SECRETS[data["grant_type"]]
+        given = data.keys() - {"grant_type"}
+        for name in sorted(needed ^ given):
+            raise ValidationError("Is needed." if name in needed else "Does not go with this grant_type.", name)
+
+
+class TokenOut(Strict):
+    access_token = String(required=True, metadata=said("Bearer token, a JWT."))
+    token_type = String(required=True, metadata=said("How to send it.", "Bearer"))
+    expires_in = Integer(required=True, metadata=said("Seconds that the access token lasts.", 900))
+    refresh_token = String(required=True, metadata=said("For the next access token; works once."))
+
+
+class RevokeIn(Strict):
+    refresh_token = String(required=True, longest=200, metadata=said("Nothing that came of it works afterwards."))
+
+
+class StoredPhotoOut(Strict):
+    sha256 = Sha256(required=True, metadata=said("SHA-256 of the bytes."))
+    media_type = String(required=True, metadata=said("What they are.", "image/jpeg"))
+    size = Integer(required=True, metadata=said("Bytes."))
+    width = Integer(required=True, metadata=said("Pixels."))
+    height = Integer(required=True, metadata=said("Pixels."))

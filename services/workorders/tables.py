@@ -1,0 +1,216 @@
+"""The service's tables, mapped onto the classes of the domain."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+
+from sqlalchemy import (
+    JSON,
+    Boolean,
+    Column,
+    Enum,
+    Float,
+    ForeignKey,
+    Identity,
+    Index,
+    Integer,
+    String,
+    Table,
+    Text,
+    Uuid,
+    select,
+)
+from sqlalchemy.orm import column_property, relationship
+
+from services.workorders.domain.catalogue import Catalogue
+from services.workorders.domain.clocks import Clock
+from services.workorders.domain.crews import Crew, DispatchRule
+from services.workorders.domain.members import Member, RefreshToken, Role, Tries
+from services.workorders.domain.orders import Order, OrderPhoto, Severity, Stage, State, Step, VoidReason
+from services.workorders.domain.photos import Photo
+from shared.db import Time, new_mapping
+
+mapping = new_mapping()
+
+
+def one_of(kind: type[StrEnum]) -> Enum:
+    """A column that holds the values of an enumeration as text, so that a new value needs no migration."""
+    return Enum(kind, native_enum=False, length=20, values_callable=lambda each: [one.value for one in each])
+
+
+# Text that events carry has no length here: a length would only turn one that is too long into a failed event.
+work_orders = Table(
+    "work_orders",
+    mapping.metadata,
+    Column("id", Integer, Identity(), primary_key=True),
+    Column("state", one_of(State), nullable=False),
+    Column("revision", Integer, nullable=False),
+    Column("category", Text, nullable=False),
+    Column("group", Text),
+    Column("severity", one_of(Severity), nullable=False),
+    Column("source", Text, nullable=False),
+    Column("summary", Text, nullable=False),
+    Column("quantity", Float),
+    Column("longitude", Float, nullable=False),
+    Column("latitude", Float, nullable=False),
+    Column("finding_id", Uuid, unique=True),
+    Column("alert_id", Uuid, unique=True),
+    Column("facility_code", Text),
+    Column("kind", Text),
+    Column("district", Text),
+    Column("street", Text),
+    Column("grid", Text),
+    Column("owner", Text),
+    Column("authority", Text),
+    Column("maintainer", Text),
+    Column("registered_at", Time, nullable=False),
+    Column("limit_amount", Float, nullable=False),
+    Column("limit_clock", one_of(Clock), nullable=False),
+    Column("limit_source", Text, nullable=False),
+    Column("warn_at", Time, nullable=False),
+    Column("due_at", Time, nullable=False),
+    Column("crew", String(100)),  # no foreign key: all orders of a batch would lock the same few crews
+    Column("rule", String(100), nullable=False),
+    Column("supervised", Boolean, nullable=False),
+    Column("rework_count", Integer, nullable=False),
+    Column("quantity_done", Float),
+    Column("note", Text, nullable=False),
+    Column("disposed_at", Time),
+    Column("closed_at", Time),
+    Column("void_reason", one_of(VoidReason)),
+    Index(None, "crew", "state"),
+    Index(None, "state", "due_at"),
+)
+
+order_moves = Table(
+    "order_moves",
+    mapping.metadata,
+    Column("id", Integer, Identity(), primary_key=True),
+    Column("order_id", ForeignKey("work_orders.id"), nullable=False, index=True),
+    Column("move", String(20), nullable=False),
+    Column("from_state", one_of(State)),
+    Column("to_state", one_of(State), nullable=False),
+    Column("by", String(100), nullable=False),
+    Column("at", Time, nullable=False),
+    Column("recorded_at", Time, nullable=False),
+    Column("crew", String(100)),
+    Column("reason", Text),
+    Column("note", Text, nullable=False),
+    Column("answered", Boolean),
+    Column("satisfied", Boolean),
+    Column("longitude", Float),
+    Column("latitude", Float),
+)
+
+photos = Table(
+    "photos",
+    mapping.metadata,
+    Column("sha256", String(64), primary_key=True),
+    Column("media_type", String(100), nullable=False),
+    Column("size", Integer, nullable=False),
+    Column("width", Integer, nullable=False),
+    Column("height", Integer, nullable=False),
+    Column("stored_by", String(100), nullable=False),
+    Column("stored_at", Time, nullable=False),
+)
+
+order_photos = Table(
+    "order_photos",
+    mapping.metadata,
+    Column("order_id", ForeignKey("work_orders.id"), primary_key=True),
+    Column("sha256", String(64), primary_key=True, index=True),
+    Column("stage", one_of(Stage), nullable=False),
+)
+
+catalogues = Table(
+    "catalogues",
+    mapping.metadata,
+    Column("name", String(100), primary_key=True),
+    Column("revision", Integer, nullable=False),
+    Column("content", JSON, nullable=False),
+)
+
+crews = Table(
+    "crews",
+    mapping.metadata,
+    Column("code", String(100), primary_key=True),
+    Column("name", String(200), nullable=False),
+    Column("districts", JSON, nullable=False),
+    Column("kinds", JSON, nullable=False),
+    Column("revision", Integer, nullable=False),
+)
+
+dispatch_rules = Table(
+    "dispatch_rules",
+    mapping.metadata,
+    Column("id", Uuid, primary_key=True),
+    Column("name", String(100), nullable=False, unique=True),
+    Column("priority", Integer, nullable=False),
+    Column("active", Boolean, nullable=False),
+    Column("category", String(100)),
+    Column("group", String(100)),
+    Column("kind", String(100)),
+    Column("district", String(100)),
+    Column("severity", one_of(Severity)),
+    Column("crew", ForeignKey("crews.code")),
+    Column("revision", Integer, nullable=False),
+)
+
+members = Table(
+    "members",
+    mapping.metadata,
+    Column("id", Uuid, primary_key=True),
+    Column("name", String(100), nullable=False, unique=True),
+    Column("role", one_of(Role), nullable=False),
+    Column("crew", ForeignKey("crews.code")),
+    Column("unit", String(100)),
+    Column("secret_hash", String(200), nullable=False),
+    Column("active", Boolean, nullable=False),
+    Column("created_at", Time, nullable=False),
+    Column("revision", Integer, nullable=False),
+)
+
+refresh_tokens = Table(
+    "refresh_tokens",
+    mapping.metadata,
+    Column("token_hash", String(64), primary_key=True),
+    Column("family", Uuid, nullable=False, index=True),
+    Column("member_id", ForeignKey("members.id"), nullable=False, index=True),
+    Column("issued_at", Time, nullable=False),
+    Column("expires_at", Time, nullable=False, index=True),
+    Column("used_at", Time),
+    Column("revoked_at", Time),
+)
+
+sign_in_tries = Table(
+    "sign_in_tries",
+    mapping.metadata,
+    Column("key", String(200), primary_key=True),
+    Column("failures", Integer, nullable=False),
+    Column("last_at", Time, nullable=False, index=True),
+    Column("free_at", Time, nullable=False),
+)
+
+mapping.map_imperatively(Step, order_moves)
+mapping.map_imperatively(Photo, photos)
+mapping.map_imperatively(
+    OrderPhoto,
+    order_photos,
+    properties={
+        "stored": column_property(select(photos.c.sha256).where(photos.c.sha256 == order_photos.c.sha256).exists())
+    },
+)
+mapping.map_imperatively(
+    Order,
+    work_orders,
+    properties={
+        "moves": relationship(Step, order_by=order_moves.c.id),
+        "photos": relationship(OrderPhoto, order_by=order_photos.c.sha256),
+    },
+)
+mapping.map_imperatively(Catalogue, catalogues)
+mapping.map_imperatively(Crew, crews)
+mapping.map_imperatively(DispatchRule, dispatch_rules)
+mapping.map_imperatively(Member, members)
+mapping.map_imperatively(RefreshToken, refresh_tokens)
+mapping.map_imperatively(Tries, sign_in_tries)

@@ -1,0 +1,1 @@
+"""What one can do with orders, crews, accounts and photos. Imperative names; one transaction each."""

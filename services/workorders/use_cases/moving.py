@@ -1,0 +1,161 @@
+"""Moving an order through its life: each move is checked against the table of moves, and leaves a line behind."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import datetime
+
+from sqlalchemy.orm import Session
+
+from services.workorders.domain.clocks import Term, run
+from services.workorders.domain.crews import Crew
+from services.workorders.domain.orders import Order, Step, VoidReason, parse_number
+from services.workorders.use_cases.opening import present_catalogue
+from services.workorders.use_cases.telling import count, tell
+from shared import clock
+from shared.errors import Invalid, NotFound, expect
+from shared.events.workorders import OrderClosed, OrderCompleted, OrderDispatched, OrderReopened, OrderVoided
+
+
+@dataclass(frozen=True, kw_only=True)
+class Mover:
+    """Who moves an order, when and where. ``only_crew`` binds somebody of a crew to that crew's own orders.
+
+    ``at`` is when it happened, if that is not now; ``expected`` the revision that the mover has seen.
+    """
+
+    name: str
+    only_crew: str | None = None
+    at: datetime | None = None
+    location: dict[str, float] | None = None
+    expected: int | None = None
+
+    def step(self) -> Step:
+        now, place = clock.now(), self.location or {}
+        return Step(
+            by=self.name, at=self.at or now, recorded_at=now, longitude=place.get("lon"), latitude=place.get("lat")
+        )
+
+
+@contextmanager
+def moving(session: Session, number: str, mover: Mover) -> Iterator[tuple[Order, Step]]:
+    """Hold the order, let the caller make one move, and keep the figures right.
+
+    Raises NotFound, ForeignOrder, Stale, IllegalMove, or Invalid where ``at`` cannot be.
+    """
+    order = hold(session, number)
+    order.check_crew(mover.only_crew)
+    expect(order.revision, mover.expected)
+    before = order.state
+    yield order, mover.step()
+    count(session, order, order.state, before)
+    session.flush()
+
+
+def hold(session: Session, number: str) -> Order:
+    key = parse_number(number)
+    order = None if key is None else session.get(Order, key, with_for_update=True)
+    if order is None or order.number != number:
+        raise NotFound(f"There is no work order {number}.")
+    return order
+
+
+def dispatch(session: Session, number: str, mover: Mover, *, crew: str) -> Order:
+    with moving(session, number, mover) as (order, step):
+        check_crew_exists(session, crew)
+        order.dispatch(step, crew=crew)
+        tell(session, order, OrderDispatched, step.at)
+    return order
+
+
+def reassign(session: Session, number: str, mover: Mover, *, crew: str) -> Order:
+    with moving(session, number, mover) as (order, step):
+        check_crew_exists(session, crew)
+        order.reassign(step, crew=crew)
+        tell(session, order, OrderDispatched, step.at)
+    return order
+
+
+def accept(session: Session, number: str, mover: Mover) -> Order:
+    with moving(session, number, mover) as (order, step):
+        order.accept(step)
+    return order
+
+
+def decline(session: Session, number: str, mover: Mover, *, reason: str) -> Order:
+    with moving(session, number, mover) as (order, step):
+        order.decline(step, reason=reason)
+    return order
+
+
+def start(session: Session, number: str, mover: Mover) -> Order:
+    with moving(session, number, mover) as (order, step):
+        order.start(step)
+    return order
+
+
+def complete(
+    session: Session, number: str, mover: Mover, *, note: str, photos: Sequence[str], quantity: float | None
+) -> Order:
+    with moving(session, number, mover) as (order, step):
+        order.complete(step, note=note, quantity=quantity, photos=photos)
+        tell(session, order, OrderCompleted, step.at, quantity=quantity)
+    return order
+
+
+def undo_complete(session: Session, number: str, mover: Mover) -> Order:
+    with moving(session, number, mover) as (order, step):
+        order.undo_complete(step)
+    return order
+
+
+def check(session: Session, number: str, mover: Mover, *, passed: bool, note: str) -> Order:
+    """A passed check closes the order; a failed one is rework, which the same crew has again."""
+    with moving(session, number, mover) as (order, step):
+        if passed:
+            order.pass_check(step, note=note)
+            tell(session, order, OrderClosed, step.at)
+        else:
+            order.fail_check(step, note=note, term=new_term(session, order, step, "rework"))
+            tell(session, order, OrderDispatched, step.at)
+    return order
+
+
+def void(session: Session, number: str, mover: Mover, *, reason: str, note: str) -> Order:
+    with moving(session, number, mover) as (order, step):
+        order.void(step, reason=VoidReason(reason), note=note)
+        tell(session, order, OrderVoided, step.at, reason=reason)
+    return order
+
+
+def call_back(
+    session: Session, number: str, mover: Mover, *, answered: bool, satisfied: bool | None, note: str
+) -> Order:
+    """Note what the citizen said; the order of somebody who is not satisfied is open again."""
+    with moving(session, number, mover) as (order, step):
+        order.call_back(step, answered=answered, satisfied=satisfied, note=note)
+        if satisfied is False:
+            again = mover.step()
+            order.reopen(again, term=new_term(session, order, again, "dispose"))
+            tell(session, order, OrderReopened, again.at)
+    return order
+
+
+def supervise(session: Session, number: str, mover: Mover, *, note: str) -> Order:
+    with moving(session, number, mover) as (order, step):
+        order.supervise(step, note=note)
+    return order
+
+
+def new_term(session: Session, order: Order, step: Step, stage: str) -> Term:
+    """A new dispose clock: the catalogue's rework limit where it has one, else the limit that the order was given."""
+    catalogue = present_catalogue(session)
+    limit = catalogue.limit_for(order.category, order.severity, stage) if stage == "rework" else None
+    return run(limit or order.limit, step.at, catalogue.zone)
+
+
+def check_crew_exists(session: Session, code: str) -> None:
+    if session.get(Crew, code) is None:
+        raise Invalid(f"There is no crew {code}.", field="crew")

@@ -13,8 +13,9 @@ import msgspec
 from werkzeug.security import safe_join
 from werkzeug.wrappers import Response
 
+from deploy import openapi
 from deploy.services import SERVICE_CLASSES
-from shared import errors, openapi
+from shared import errors
 from shared.envelope import Envelope
 from shared.events import Event
 from shared.events.queues import exchange_of, subscribers_of

@@ -12,11 +12,13 @@ from typing import Any
 import structlog
 
 bound = structlog.contextvars.bound_contextvars
+bind = structlog.contextvars.bind_contextvars
+context = structlog.contextvars.get_contextvars
 
 
 def request_id() -> str | None:
     """The id of the request or event that is being handled, if any."""
-    found: str | None = structlog.contextvars.get_contextvars().get("request_id")
+    found: str | None = context().get("request_id")
     return found
 
 

@@ -7,6 +7,8 @@ from typing import Any
 import eventlet
 from nameko.extensions import Entrypoint
 
+from shared import logs
+
 
 def run(entrypoint: Entrypoint, args: tuple[Any, ...] = (), kwargs: dict[str, Any] | None = None) -> Any:
     """The method's result. Raises what it raised."""
@@ -16,7 +18,10 @@ def run(entrypoint: Entrypoint, args: tuple[Any, ...] = (), kwargs: dict[str, An
         done.send((result, exc_info))
         return result, exc_info
 
-    entrypoint.container.spawn_worker(entrypoint, args, kwargs or {}, handle_result=handle_result)
+    # A new greenlet begins with no context of its own: what logs are bound to goes along (see metrics.py).
+    entrypoint.container.spawn_worker(
+        entrypoint, args, kwargs or {}, context_data=logs.context(), handle_result=handle_result
+    )
     result, exc_info = done.wait()
     if exc_info:
         raise exc_info[1]

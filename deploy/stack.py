@@ -145,9 +145,19 @@ class Stack(Running):
             arguments[0], command, log=log, ready=lambda: True, environment=self.environment(*SERVICES), folder=ROOT
         )
         job.launch()
-        if job.wait(600):
-            raise NotStarted(f"deploy.cli {' '.join(arguments)} failed:\n{job.log_end()}")
-        return log.read_text()
+        failed, said = job.wait(600), log.read_text()
+        log.unlink()  # it may hold a password
+        if failed:
+            raise NotStarted(f"deploy.cli {' '.join(arguments)} failed:\n{said}")
+        return said
+
+    def administrator(self) -> str:
+        """At the first start make the first account: a line with its password, which is shown this once."""
+        if self._kept.has("admin"):
+            return ""
+        said = self.run("admin")
+        self._kept.get("admin", lambda: "made")
+        return said
 
     def stop(self) -> None:
         """Services finish what they hold; then the servers end."""
@@ -306,6 +316,7 @@ def run_until_told(stack: Stack) -> None:
     try:
         with stack:
             click.echo(greeting(stack))
+            click.echo(stack.administrator())
             while True:
                 revive(stack)
                 time.sleep(0.5)
@@ -328,10 +339,16 @@ def greeting(stack: Stack) -> str:
             f"Waywarden runs on {stack.base_url}  (try {stack.base_url}/docs)",
             "Metrics, past the proxy:",
             *rows,
-            f"A token: make token ROLE=dispatcher DATA={stack.data}",
-            f"Logs: {stack.folder / 'log'}   Ctrl-C stops everything.",
+            f"A token: make token ROLE=dispatcher DATA={shown(stack.data)}",
+            f"The story, played: make demo PORT={stack.proxy.port} DATA={shown(stack.data)}",
+            f"Logs: {shown(stack.folder / 'log')}   Ctrl-C stops everything.",
         ]
     )
+
+
+def shown(path: Path) -> Path:
+    """As one would type it here."""
+    return path.relative_to(Path.cwd()) if path.is_relative_to(Path.cwd()) else path
 
 
 def refuse_taken(port: int) -> None:

@@ -7,19 +7,23 @@ from __future__ import annotations
 
 import json
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from datetime import timedelta
+from typing import Any
 from uuid import UUID
 
 import click
-from sqlalchemy import delete, select
+from sqlalchemy import Row, delete, select
+from sqlalchemy.orm import Session
 
 from deploy import welcome
+from deploy.keys import make_keys
+from deploy.migrations import migrate
 from deploy.services import SERVICE_CLASSES
 from shared import inbox, settings, tallies
-from shared.auth import ROLES, Keys, User, make_keys
-from shared.db import Database, migrate
+from shared.auth import ROLES, Keys, User
+from shared.db import Database
 from shared.inbox import retries
 from shared.settings import UnusableSettings
 
@@ -183,11 +187,11 @@ def discard(service: str, event_ids: tuple[UUID, ...]) -> None:
     click.echo(f"{len(chosen)} discarded.")
 
 
-def _chosen(session, event_ids, everything):  # type: ignore[no-untyped-def]
+def _chosen(session: Session, event_ids: tuple[UUID, ...], everything: bool) -> Sequence[Row[Any]]:
     wanted = retries.c.next_at.is_(None) if everything else retries.c.event_id.in_(event_ids)
     if not everything and not event_ids:
         raise click.ClickException("Name events by their ids, or say --all.")
-    return session.execute(select(retries.c["queue", "event_id"]).where(wanted)).all()
+    return session.execute(select(*retries.c["queue", "event_id"]).where(wanted)).all()
 
 
 if __name__ == "__main__":

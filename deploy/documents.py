@@ -26,7 +26,9 @@ SWAGGER_UI = Path(flask_swagger_ui.__file__).parent / "dist"
 PAGE = """<!doctype html><html lang="en"><head><meta charset="utf-8"><title>Waywarden API</title>
 <meta name="viewport" content="width=device-width"><link rel="stylesheet" href="/docs/swagger-ui.css"></head>
 <body><div id="ui"></div><script src="/docs/swagger-ui-bundle.js"></script>
-<script>SwaggerUIBundle({url: "/openapi.json", dom_id: "#ui", docExpansion: "none", persistAuthorization: true})</script>
+<script>
+SwaggerUIBundle({url: "/openapi.json", dom_id: "#ui", docExpansion: "none", persistAuthorization: true})
+</script>
 </body></html>"""
 
 
@@ -52,7 +54,9 @@ def asyncapi_document() -> dict[str, Any]:
         "asyncapi": "3.0.0",
         "info": {"title": "Waywarden events", "version": VERSION, "description": "CloudEvents 1.0 in JSON over AMQP."},
         "channels": {name: _channel(name, each) for name, each in types},
-        "operations": {f"send {name}": {"action": "send", "channel": {"$ref": f"#/channels/{name}"}} for name, _ in types},
+        "operations": {
+            f"send {name}": {"action": "send", "channel": {"$ref": f"#/channels/{name}"}} for name, _ in types
+        },
         "components": {"messages": messages, "schemas": schemas},
     }
 

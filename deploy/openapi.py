@@ -10,6 +10,7 @@ from apispec import APISpec
 from apispec.ext.marshmallow import MarshmallowPlugin
 from marshmallow import Schema
 
+from services.assets.geojson import Geometry
 from shared import errors, fields
 from shared.auth import COOKIE, PUBLIC
 from shared.web import JSON, PROBLEM, STATUS, STREAM, Declared
@@ -44,8 +45,8 @@ def document(version: str, services: Iterable[type]) -> dict[str, Any]:
     plugin = MarshmallowPlugin(schema_name_resolver=_schema_name)
     spec = APISpec("Waywarden", version, "3.1.0", plugins=[plugin], info={"description": DESCRIPTION})
     assert plugin.converter
-    plugin.converter.add_attribute_function(_strict)
-    plugin.converter.field_mapping[fields.Geometry] = ("object", None)
+    plugin.converter.add_attribute_function(_strict)  # type: ignore[no-untyped-call]
+    plugin.converter.field_mapping[Geometry] = ("object", None)
     spec.components.security_scheme("bearer", {"type": "http", "scheme": "bearer", "bearerFormat": "JWT"})
     spec.components.security_scheme("cookie", {"type": "apiKey", "in": "cookie", "name": COOKIE})
     spec.components.schema("Problem", schema=Problem)

@@ -19,11 +19,11 @@ from psycogreen.eventlet import patch_psycopg  # noqa: E402
 from werkzeug.wrappers import Response  # noqa: E402
 
 from deploy import documents, welcome  # noqa: E402
+from deploy.exposition import exposition  # noqa: E402
 from deploy.services import SERVICE_CLASSES  # noqa: E402
 from shared import logs, settings  # noqa: E402
-from shared.auth import Keys, make_keys  # noqa: E402
-from shared.db import Database, migrate  # noqa: E402
-from shared.metrics import exposition  # noqa: E402
+from shared.auth import Keys  # noqa: E402
+from shared.db import Database  # noqa: E402
 from shared.settings import Settings, UnusableSettings  # noqa: E402
 from shared.web import JSON, Site, to_json  # noqa: E402
 
@@ -51,9 +51,7 @@ def run(chosen: Settings) -> int:
     site = Site()
     # The port first: a second start on the same folder must not touch what the first one holds.
     socket = eventlet.listen((chosen.host, chosen.port), reuse_port=False, backlog=512)
-    databases = {
-        name: Database(chosen.database_urls[name], chosen.database_connections) for name in chosen.services
-    }
+    databases = {name: Database(chosen.database_urls[name], chosen.database_connections) for name in chosen.services}
     if chosen.embedded:
         welcome.prepare(chosen, databases)
     config = {"settings": chosen, "databases": databases, "site": site, "keys": Keys(chosen.keys)}
@@ -89,7 +87,9 @@ def mount(site: Site, databases: dict[str, Database]) -> None:
     collectors = {name: SERVICE_CLASSES[name].figures.collect for name in databases}
     site.mount("/health/live", lambda: Response('{"status":"ok"}', content_type=JSON))
     site.mount("/health/ready", lambda: ready(databases))
-    site.mount("/metrics", lambda: Response(exposition(databases, collectors), content_type="text/plain; version=0.0.4"))
+    site.mount(
+        "/metrics", lambda: Response(exposition(databases, collectors), content_type="text/plain; version=0.0.4")
+    )
     documents.mount(site)
 
 

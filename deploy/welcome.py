@@ -1,17 +1,19 @@
-"""The embedded system's first start: keys, tables, the sample city, the administrator; and what it says when it is up."""
+"""The embedded system's first start (keys, tables, sample city, administrator), and what it says when it is up."""
 
 from __future__ import annotations
 
 import os
 import sys
 
-from deploy.services import SERVICE_CLASSES
 from services.alerts.sample import load_sample as load_gauges
+
+from deploy.keys import make_keys
+from deploy.migrations import migrate
+from deploy.services import SERVICE_CLASSES
 from services.assets.sample import load_sample as load_city
 from services.workorders.sample import load_sample as load_crews
 from services.workorders.use_cases.accounts import ensure_admin
-from shared.auth import make_keys
-from shared.db import Database, migrate
+from shared.db import Database
 from shared.settings import Settings
 
 

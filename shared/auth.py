@@ -7,9 +7,8 @@ replaced by adding the new one to ``jwks.json`` first, signing with it next, and
 from __future__ import annotations
 
 import json
-import os
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import timedelta
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
@@ -17,7 +16,6 @@ from uuid import uuid4
 
 import jwt
 from cryptography.hazmat.primitives import serialization
-from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from shared import clock
 from shared.errors import Forbidden, Unauthenticated
@@ -75,22 +73,6 @@ class Keys:
         except (jwt.InvalidTokenError, KeyError) as wrong:
             raise Unauthenticated("The token is not one of ours.") from wrong
         return User(claims["sub"], claims["role"], claims.get("crew"), claims.get("unit")), claims["exp"]
-
-
-def make_keys(folder: Path) -> None:
-    """Make a signing key and its public half, unless they are there."""
-    if (folder / "jwks.json").exists():
-        return
-    folder.mkdir(parents=True, exist_ok=True, mode=0o700)
-    key = Ed25519PrivateKey.generate()
-    pem = key.private_bytes(
-        serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
-    )
-    with open(os.open(folder / "signing.pem", os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "wb") as out:
-        out.write(pem)
-    public = json.loads(jwt.algorithms.OKPAlgorithm.to_jwk(key.public_key()))
-    jwks = {"keys": [{**public, "kid": f"{datetime.now():%Y%m%d}-{uuid4().hex[:8]}", "use": "sig", "alg": "EdDSA"}]}
-    (folder / "jwks.json").write_text(json.dumps(jwks, indent=1))
 
 
 def allow(user: User, roles: tuple[str, ...], *, reading: bool) -> None:

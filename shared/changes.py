@@ -77,7 +77,7 @@ def number(session: Session) -> None:
 def since(session: Session, position: int, *, kinds: Sequence[str], limit: int = 100) -> list[Change]:
     """The changes after ``position``, oldest first."""
     rows = session.execute(
-        select(changes.c["position", "kind", "key", "at"])
+        select(*changes.c["position", "kind", "key", "at"])
         .where(changes.c.position > position, changes.c.kind.in_(kinds))
         .order_by(changes.c.position)
         .limit(limit)

@@ -1,4 +1,4 @@
-"""Tables, transactions and migrations, on PostgreSQL and SQLite alike. One transaction per use case."""
+"""Tables and transactions, on PostgreSQL and SQLite alike. One transaction per use case."""
 
 from __future__ import annotations
 
@@ -9,11 +9,20 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from alembic.config import Config
-from alembic.runtime.environment import EnvironmentContext
-from alembic.script import ScriptDirectory
-from sqlalchemy import Column, Connection, DateTime, Dialect, Engine, MetaData, Row, Table, TypeDecorator
-from sqlalchemy import create_engine, event, make_url, text
+from sqlalchemy import (
+    Column,
+    Connection,
+    DateTime,
+    Dialect,
+    Engine,
+    MetaData,
+    Row,
+    Table,
+    TypeDecorator,
+    create_engine,
+    event,
+    make_url,
+)
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.orm import Session, registry, sessionmaker
 from sqlalchemy.pool import QueuePool
@@ -25,8 +34,6 @@ NAMES = {
     "ix": "ix_%(table_name)s_%(column_0_N_name)s",
     "ck": "ck_%(table_name)s_%(constraint_name)s",
 }
-SHARED = Path(__file__).parent
-
 kernel = MetaData(naming_convention=NAMES)  # outbox, inbox, retries …: in every service's database
 
 
@@ -116,19 +123,3 @@ def insert_new(
     dialect = postgresql if session.get_bind().dialect.name == "postgresql" else sqlite
     into = dialect.insert(table).on_conflict_do_nothing().returning(*returning)
     return session.execute(into, rows).all()
-
-
-def migrate(engine: Engine, service: str, metadata: MetaData) -> None:
-    """Bring a service's database up to date: the kernel's history first, then the service's own."""
-    with engine.execution_options(writes=True).begin() as connection:
-        if engine.dialect.name == "postgresql":
-            connection.execute(text("SELECT pg_advisory_xact_lock(0x57415957)"))  # replicas start together
-        _upgrade(connection, SHARED / "migrations", kernel, "kernel_version")
-        _upgrade(connection, SHARED.parent / "services" / service / "migrations", metadata, "service_version")
-
-
-def _upgrade(connection: Connection, folder: Path, metadata: MetaData, version_table: str) -> None:
-    script = ScriptDirectory(str(folder))
-    with EnvironmentContext(Config(), script, fn=lambda at, _: script._upgrade_revs("head", at)) as environment:
-        environment.configure(connection=connection, target_metadata=metadata, version_table=version_table)
-        environment.run_migrations()

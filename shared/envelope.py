@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import datetime
 from functools import cache
-from typing import Generic, TypeVar
+from typing import Any, Generic, TypeVar
 from uuid import UUID
 
 import msgspec
@@ -60,4 +60,5 @@ def unseal(event_type: str, body: bytes | str) -> tuple[UUID, Event]:
 
 @cache
 def _decoder(event_type: str) -> msgspec.json.Decoder[Envelope[Event]]:
-    return msgspec.json.Decoder(Envelope[Event.known[event_type]])  # type: ignore[misc]
+    kind: Any = Event.known[event_type]
+    return msgspec.json.Decoder(Envelope[kind])

@@ -72,7 +72,7 @@ def park(session: Session, queue: str, message: Message, error: str, next_at: da
 def due(session: Session, queue: str) -> Message | None:
     """The parked event of the queue that is due the longest, if any."""
     row = session.execute(
-        select(retries.c["event_id", "event_type", "body", "request_id"])
+        select(*retries.c["event_id", "event_type", "body", "request_id"])
         .where(retries.c.queue == queue, retries.c.next_at <= clock.now())
         .order_by(retries.c.next_at)
         .limit(1)
@@ -91,9 +91,7 @@ def postpone(session: Session, queue: str, event_id: UUID, error: str, delays_s:
     """Count one more failed try and say when the next is due; None when it was the last."""
     tries = session.scalar(select(retries.c.tries).where(_this(queue, event_id)).with_for_update()) or 0
     next_at = after(tries, delays_s)
-    session.execute(
-        update(retries).where(_this(queue, event_id)).values(tries=tries + 1, error=error, next_at=next_at)
-    )
+    session.execute(update(retries).where(_this(queue, event_id)).values(tries=tries + 1, error=error, next_at=next_at))
     return next_at
 
 

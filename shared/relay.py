@@ -124,7 +124,9 @@ class Relay(DependencyProvider):  # type: ignore[misc]
         """Publish what is new to a broker that forgets; mark what every subscriber's inbox has."""
         assert self.publisher
         with self.database.read() as session:
-            rows = session.execute(_waiting().where(outbox.c.id > self.last_id).order_by(outbox.c.id).limit(BATCH)).all()
+            rows = session.execute(
+                _waiting().where(outbox.c.id > self.last_id).order_by(outbox.c.id).limit(BATCH)
+            ).all()
         late = time.monotonic() - RESEND_AFTER_S
         again = [row for row, sent_at in self.in_flight.values() if sent_at < late]
         if rows or again:
@@ -198,7 +200,9 @@ class Relay(DependencyProvider):  # type: ignore[misc]
 
 
 def _waiting() -> Any:
-    return select(outbox.c["id", "event_id", "event_type", "body", "request_id"]).where(outbox.c.published_at.is_(None))
+    return select(*outbox.c["id", "event_id", "event_type", "body", "request_id"]).where(
+        outbox.c.published_at.is_(None)
+    )
 
 
 def _mark(session: Session, ids: list[int]) -> None:

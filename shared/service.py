@@ -42,10 +42,10 @@ class Service:
     metadata: ClassVar[MetaData]
     figures: ClassVar[ModuleType]
 
-    db: Database = Given("databases")  # type: ignore[assignment]
-    settings: Settings = Given("settings")  # type: ignore[assignment]
-    keys: Keys = Given("keys")  # type: ignore[assignment]
-    site: Site = Given("site")  # type: ignore[assignment]
+    db: Database = Given("databases")
+    settings: Settings = Given("settings")
+    keys: Keys = Given("keys")
+    site: Site = Given("site")
     relay = Relay()
     metrics = Metrics()
 
@@ -61,7 +61,7 @@ def _in_transaction(job: Job) -> Callable[[Any], None]:
 
 def every(seconds: float) -> Callable[[Job], Callable[[Any], None]]:
     """Run a method ``(self, session)`` every so often, each time in a write transaction. Replicas all run it."""
-    return lambda job: Periodic.decorator(seconds)(_in_transaction(job))  # type: ignore[no-any-return]
+    return lambda job: Periodic.decorator(seconds)(_in_transaction(job))
 
 
 def on_start(job: Job) -> Callable[[Any], None]:

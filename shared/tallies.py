@@ -65,7 +65,7 @@ def fold(session: Session) -> int:
     """Put up to FOLD rows together, one a figure and labels; return how many rows went into it."""
     some = select(tallies.c.id).order_by(tallies.c.id).limit(FOLD).with_for_update(skip_locked=True)
     gone = session.execute(
-        delete(tallies).where(tallies.c.id.in_(some)).returning(tallies.c["figure", "labels", "amount"])
+        delete(tallies).where(tallies.c.id.in_(some)).returning(*tallies.c["figure", "labels", "amount"])
     ).all()
     for figure, labels, amount in gone:
         add(session, figure, tuple(labels.split(LABEL_END)), amount)

@@ -6,6 +6,7 @@ strict validation, the transaction, idempotency, entity tags, problem documents 
 
 from __future__ import annotations
 
+import contextlib
 import functools
 import re
 import time
@@ -125,7 +126,9 @@ def http(
         raise TypeError(f"{method} {path} names no role; say PUBLIC if everybody may.")
 
     def decorate(run: Callable[..., Any]) -> Callable[..., Any]:
-        made = {key: schema() for key, schema in (("body", body), ("query", query), ("answer", answer)) if schema}
+        made: dict[str, Any] = {
+            key: schema() for key, schema in (("body", body), ("query", query), ("answer", answer)) if schema
+        }
         declared = Declared(
             method=method, path=prefix + path, roles=roles, summary=summary, name=run.__name__, paged=paged,
             **made, **more,
@@ -354,10 +357,8 @@ class Site:
         self.closing = True
         if self._server:
             self._server.kill()
-            try:
+            with contextlib.suppress(eventlet.greenlet.GreenletExit):
                 self._server.wait()
-            except eventlet.greenlet.GreenletExit:
-                pass
 
 
 def _log(request: Request, response: Response, seconds: float) -> None:

@@ -83,7 +83,7 @@ class LampLook:
 
 @dataclass(frozen=True, kw_only=True)
 class LightsChecked(Event):
-    """A patrol looked at lamps at ``happened_at``. Whether that was within lighting hours is for the reader to judge."""
+    """A patrol looked at lamps at ``happened_at``; whether within lighting hours is for the reader to judge."""
 
     service: ClassVar[str] = "inspections"
     about: ClassVar[str] = "check_id"

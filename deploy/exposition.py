@@ -1,0 +1,56 @@
+"""What Prometheus reads: process counters, the kernel's state, and each service's figures from its database."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+
+from prometheus_client import REGISTRY, CollectorRegistry, generate_latest
+from prometheus_client.metrics_core import Metric
+from sqlalchemy import func, select
+from sqlalchemy.orm import Session
+
+from shared import clock, inbox
+from shared.db import Database
+from shared.metrics import gauge
+from shared.outbox import outbox
+
+Collect = Callable[[Session], Iterator[Metric]]
+
+
+def exposition(databases: dict[str, Database], figures: dict[str, Collect]) -> bytes:
+    """The text format of all that this process and its services' databases know."""
+    registry = CollectorRegistry(auto_describe=False)
+    registry.register(_Collected(databases, figures))
+    return generate_latest(REGISTRY) + generate_latest(registry)
+
+
+class _Collected:
+    def __init__(self, databases: dict[str, Database], figures: dict[str, Collect]) -> None:
+        self.databases, self.figures = databases, figures
+
+    def collect(self) -> Iterator[Metric]:
+        state: dict[str, dict[tuple[str, ...], float]] = {name: {} for name in KERNEL}
+        for service, database in self.databases.items():
+            with database.read() as session:
+                for name, value in _kernel_state(session).items():
+                    state[name][(service,)] = value
+                yield from self.figures[service](session)
+        for name, values in state.items():
+            yield gauge(name, KERNEL[name], ["service"], values)
+
+
+KERNEL = {
+    "waywarden_outbox_pending": "Events that are not yet published.",
+    "waywarden_outbox_oldest_seconds": "Age of the oldest event that is not yet published; 0 when there is none.",
+    "waywarden_retries": "Parked events that wait for another try.",
+    "waywarden_dead_letters": "Events that used up their tries.",
+}
+
+
+def _kernel_state(session: Session) -> dict[str, float]:
+    pending, oldest = session.execute(
+        select(func.count(), func.min(outbox.c.recorded_at)).where(outbox.c.published_at.is_(None))
+    ).one()
+    waiting, dead = inbox.counts(session)
+    age = (clock.now() - oldest).total_seconds() if oldest else 0.0
+    return dict(zip(KERNEL, (pending, age, waiting, dead), strict=True))

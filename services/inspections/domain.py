@@ -1,7 +1,7 @@
 """Findings and lighting checks, and the rules they live by.
 
-A finding 案件线索 is what somebody saw or measured. Its whole life is the table MOVES: by hand a report is confirmed 核实,
-rejected 不予受理 or merged 重复; once it is confirmed a work order stands for it, and only the order ends it.
+A finding 案件线索 is what somebody saw or measured. Its whole life is the table MOVES: by hand a report is confirmed
+核实, rejected 不予受理 or merged 重复; once it is confirmed a work order stands for it, and only the order ends it.
 """
 
 from __future__ import annotations
@@ -279,7 +279,9 @@ class Finding:
         if into.id == self.id:
             raise CannotMerge("A finding cannot be merged into itself.", field="into")
         if not into.is_open:
-            raise CannotMerge(f"Finding {into.id} is {into.state}; only an open one can stand for another.", field="into")
+            raise CannotMerge(
+                f"Finding {into.id} is {into.state}; only an open one can stand for another.", field="into"
+            )
         self.move(Move.MERGE, at)
         self.merged_into = into.id
 
@@ -288,7 +290,7 @@ class Finding:
         self.state, self.merged_into, self.slot = State.MERGED, into, None
         self.confirmed_at, self.ended_at = None, self.reported_at
 
-    def link(self, *, by: str, code: str | None, revision: int) -> bool:
+    def note_link(self, *, by: str, code: str | None, revision: int) -> bool:
         """Note the facility that assets found, unless newer word is here. Says whether anything changed."""
         if revision <= self.link_revision:
             return False

@@ -127,4 +127,4 @@ def get_light_check(session: Session, check_id: UUID, *, own: str | None = None)
 def find_holders(session: Session, slots: Iterable[str]) -> dict[str, UUID]:
     """The open findings that hold these slots."""
     wanted = select(findings.c.slot, findings.c.id).where(findings.c.slot.in_(sorted(slots)))
-    return {slot: finding_id for slot, finding_id in session.execute(wanted)}
+    return {row.slot: row.id for row in session.execute(wanted)}

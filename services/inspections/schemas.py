@@ -182,7 +182,10 @@ class LampOut(LampIn):
 
     outcome = String(
         validate=validate.OneOf([*Outcome]),
-        metadata={"description": "Lit, a new finding, one that stood already, or no time to burn.", "example": "finding"},
+        metadata={
+            "description": "Lit, a new finding, one that stood already, or no time to burn.",
+            "example": "finding",
+        },
     )
     finding_id = UUID(allow_none=True, metadata={"description": "The finding that stands for the dark lamp."})
 
@@ -214,7 +217,10 @@ class SourceIn(Strict):
     )
     written_by_staff = Boolean(
         required=True,
-        metadata={"description": "Its words may be shown to crews; what citizens write may name people.", "example": True},
+        metadata={
+            "description": "Its words may be shown to crews; what citizens write may name people.",
+            "example": True,
+        },
     )
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import ClassVar
 from uuid import UUID
 
 from sqlalchemy.orm import Session
@@ -45,7 +46,7 @@ class Inspections(Service):
     """Findings and lighting checks."""
 
     name = "inspections"
-    figures = figures
+    figures: ClassVar = figures
     metadata = tables.mapping.metadata
 
     @http("POST", "/findings", roles=("inspector", "operator"), body=FindingIn, answer=FindingOut, status=201,
@@ -53,19 +54,17 @@ class Inspections(Service):
     def report_finding(self, call: Call) -> Finding:
         return use_cases.report_finding(call.session, reporter=call.user.name, role=call.user.role, **call.body)
 
-    @http("GET", "/findings", roles=READERS, query=FindingsQuery, answer=FindingOut, many=True,
+    @http("GET", "/findings", roles=READERS, query=FindingsQuery, answer=FindingOut, paged=True,
           summary="List findings; an inspector sees their own")  # fmt: skip
     def list_findings(self, call: Call) -> Page:
         limit, cursor = call.query.pop("limit"), call.query.pop("cursor")
-        return queries.find_findings(
-            call.session, own=_own(call.user), filters=call.query, limit=limit, cursor=cursor
-        )
+        return queries.find_findings(call.session, own=_own(call.user), filters=call.query, limit=limit, cursor=cursor)
 
     @http("GET", "/findings/<uuid:finding_id>", roles=READERS, answer=FindingOut, summary="Show a finding")
     def show_finding(self, call: Call, finding_id: UUID) -> Finding:
         return queries.get_finding(call.session, finding_id, own=_own(call.user))
 
-    @http("GET", "/findings/<uuid:finding_id>/moves", roles=READERS, query=PageQuery, answer=MoveOut, many=True,
+    @http("GET", "/findings/<uuid:finding_id>/moves", roles=READERS, query=PageQuery, answer=MoveOut, paged=True,
           summary="List the moves of a finding's life")  # fmt: skip
     def list_moves(self, call: Call, finding_id: UUID) -> Page:
         return queries.find_moves(call.session, finding_id, own=_own(call.user), **call.query)
@@ -91,7 +90,7 @@ class Inspections(Service):
             call.session, finding_id=finding_id, by=call.user.name, expected=call.expected, **call.body
         )
 
-    @http("GET", "/finding-sources", roles=READERS, query=PageQuery, answer=SourceOut, many=True,
+    @http("GET", "/finding-sources", roles=READERS, query=PageQuery, answer=SourceOut, paged=True,
           summary="List where findings come from")  # fmt: skip
     def list_sources(self, call: Call) -> Page:
         return queries.find_sources(call.session, **call.query)
@@ -106,7 +105,7 @@ class Inspections(Service):
     def check_lights(self, call: Call) -> LightCheck:
         return use_cases.check_lights(call.session, inspector=call.user.name, **call.body)
 
-    @http("GET", "/light-checks", roles=READERS, query=PageQuery, answer=LightCheckSummaryOut, many=True,
+    @http("GET", "/light-checks", roles=READERS, query=PageQuery, answer=LightCheckSummaryOut, paged=True,
           summary="List lighting checks; an inspector sees their own")  # fmt: skip
     def list_light_checks(self, call: Call) -> Page:
         return queries.find_light_checks(call.session, own=_own(call.user), **call.query)

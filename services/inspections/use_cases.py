@@ -196,7 +196,12 @@ def set_source(
 
 
 def check_lights(
-    session: Session, *, inspector: str, checked_at: datetime, lamps: Sequence[Mapping[str, Any]], id: UUID | None = None
+    session: Session,
+    *,
+    inspector: str,
+    checked_at: datetime,
+    lamps: Sequence[Mapping[str, Any]],
+    id: UUID | None = None,
 ) -> LightCheck:
     """Take a lighting check; ``lamps``: [{"facility_code", "lit"}]. Raises SeenTwice and InTheFuture.
 
@@ -270,7 +275,7 @@ def note_links(session: Session, events: Iterable[DefectRecorded]) -> None:
 
 def _linked(locked: Mapping[UUID, Finding], event: DefectRecorded) -> bool:
     finding = _found(locked, event.finding_id)
-    return finding.link(by=event.linked_by, code=event.facility_code, revision=event.revision)
+    return finding.note_link(by=event.linked_by, code=event.facility_code, revision=event.revision)
 
 
 def follow_orders(session: Session, events: Iterable[OrderEnd]) -> None:
@@ -292,9 +297,7 @@ def _followed(session: Session, finding: Finding, event: OrderEnd) -> bool:
     move, reason = _move_of(event)
     if move is None:
         return False
-    moved = finding.follow(
-        order=event.number, revision=event.revision, move=move, at=event.happened_at, reason=reason
-    )
+    moved = finding.follow(order=event.number, revision=event.revision, move=move, at=event.happened_at, reason=reason)
     if moved:
         _log(session, finding, move, by=OUR_OWN, at=event.happened_at, note=reason)
     return moved

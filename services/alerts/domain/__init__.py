@@ -1,0 +1,1 @@
+"""Sensors, and the alerts that their readings raise."""

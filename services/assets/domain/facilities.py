@@ -1,0 +1,274 @@
+"""Facilities: their codes, measures and conditions, and what defects do to them.
+
+Quantities are whole thousandths of the kind's unit (pieces, metres, square metres) under ``…_milli``, so that sums
+over a city are exact; ``measure`` and ``defective`` give them back in the unit.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from enum import StrEnum
+from typing import Any
+
+from services.assets.domain import geometry as geo
+from services.assets.domain.catalogue import Catalogue, Kind, Unit
+from shared.errors import Conflict, Invalid, NotFound
+
+RESERVED_CODES = {"imports", "export"}  # they are addresses below /facilities
+LONGEST_CODE = 100
+
+
+class Condition(StrEnum):
+    INTACT = "intact"
+    DEFECTIVE = "defective"
+    OUT_OF_SERVICE = "out_of_service"
+    RETIRED = "retired"
+
+
+IN_SERVICE = {Condition.INTACT, Condition.DEFECTIVE}
+
+
+class Action(StrEnum):
+    """What a person does to a facility's condition; defects do the rest."""
+
+    PUT_OUT_OF_SERVICE = "put_out_of_service"
+    RETURN_TO_SERVICE = "return_to_service"
+    RETIRE = "retire"
+
+
+MOVES: Mapping[Action, Collection[Condition]] = {
+    Action.PUT_OUT_OF_SERVICE: IN_SERVICE,
+    Action.RETURN_TO_SERVICE: {Condition.OUT_OF_SERVICE},
+    Action.RETIRE: {*IN_SERVICE, Condition.OUT_OF_SERVICE},
+}
+
+
+class UnknownFacility(NotFound):
+    """There is no facility with this code."""
+
+    slug = "unknown-facility"
+    zh = "没有此编码的设施"
+
+
+class CodeTaken(Conflict):
+    """Another facility has this code already."""
+
+    slug = "code-taken"
+    zh = "设施编码已被使用"
+
+
+class BadCode(Invalid):
+    """This text cannot be a code."""
+
+    slug = "bad-code"
+    zh = "编码不合规则"
+
+
+class UnknownKind(Invalid):
+    """The catalogue has no such kind of facility."""
+
+    slug = "unknown-kind"
+    zh = "目录中没有此类设施"
+
+
+class NotMeasurable(Invalid):
+    """This geometry does not tell how large the facility is."""
+
+    slug = "not-measurable"
+    zh = "无法由几何得出数量"
+
+
+class IllegalChange(Conflict):
+    """The facility's condition does not allow this."""
+
+    slug = "illegal-change"
+    zh = "设施现状不允许此操作"
+
+
+@dataclass(eq=False, kw_only=True)
+class Facility:
+    """A thing that the city keeps. ``longitude``/``latitude`` stand for it on a map; the box holds its geometry.
+
+    ``last_look_…`` is the latest look at a lamp within lighting hours and within the window of the light-on rate.
+    """
+
+    code: str
+    kind: str
+    name: str
+    geometry: dict[str, Any]
+    longitude: float
+    latitude: float
+    west: float
+    south: float
+    east: float
+    north: float
+    unit: str
+    measure_milli: int
+    measure_estimated: bool
+    registered_at: datetime
+    changed_at: datetime
+    attributes: dict[str, Any] = field(default_factory=dict)
+    district: str | None = None
+    street: str | None = None
+    grid: str | None = None
+    owner: str | None = None
+    authority: str | None = None
+    maintainer: str | None = None
+    condition: str = Condition.INTACT
+    defective_milli: int = 0
+    out_of_service_reason: str | None = None
+    last_look_at: datetime | None = None
+    last_look_source: str | None = None
+    last_look_lit: bool | None = None
+    revision: int = 1
+    id: int | None = None
+
+    @property
+    def measure(self) -> float:
+        return self.measure_milli / 1000
+
+    @property
+    def defective(self) -> float:
+        return self.defective_milli / 1000
+
+    def change(self, at: datetime) -> None:
+        """Every change of what others may read counts up the revision."""
+        self.revision += 1
+        self.changed_at = at
+
+    def act(self, action: Action, *, at: datetime, reason: str | None = None, broken_milli: int | None = None) -> None:
+        """Put out of service, back, or retire. ``broken_milli``: what open defects take, None when there are none."""
+        if self.condition not in MOVES[action]:
+            raise IllegalChange(f"{self.code} is {self.condition}: {action} is not possible.")
+        self.out_of_service_reason = reason if action is Action.PUT_OUT_OF_SERVICE else None
+        self.condition, self.defective_milli = {
+            Action.PUT_OUT_OF_SERVICE: (Condition.OUT_OF_SERVICE, 0),
+            Action.RETURN_TO_SERVICE: under_defects(Condition.INTACT, self.measure_milli, broken_milli),
+            Action.RETIRE: (Condition.RETIRED, 0),
+        }[action]
+        self.change(at)
+
+    def revise(self, changes: Mapping[str, Any], catalogue: Catalogue, *, at: datetime) -> None:
+        """Change what was registered; a new geometry, or an estimate that attributes now better, is measured anew."""
+        for name, value in changes.items():
+            if name not in ("geometry", "measure"):
+                setattr(self, name, value)
+        if "geometry" in changes:
+            self.__dict__.update(place_of(changes["geometry"]))
+            self.geometry = changes["geometry"]
+        if changes.keys() & {"geometry", "measure"} or ("attributes" in changes and self.measure_estimated):
+            kind = catalogue.kinds[self.kind]
+            measured = measure_of(self.geometry, kind, self.attributes, catalogue, changes.get("measure"))
+            self.measure_milli, self.measure_estimated = measured
+        self.change(at)
+
+
+def checked_code(code: str) -> str:
+    """Any text is a code that an address can carry and that no address below /facilities has taken (domain.md)."""
+    if code in RESERVED_CODES or "/" in code or code in (".", "..") or code != code.strip() or not code:
+        raise BadCode(f"{code!r} cannot be a code.", field="code")
+    if not code.isprintable() or len(code) > LONGEST_CODE:
+        raise BadCode("A code has at most 100 printable characters.", field="code")
+    return code
+
+
+def new_facility(
+    catalogue: Catalogue,
+    *,
+    code: str,
+    kind: str,
+    geometry: dict[str, Any],
+    at: datetime,
+    name: str = "",
+    measure: float | None = None,
+    attributes: dict[str, Any] | None = None,
+    **named: str | None,
+) -> Facility:
+    """A facility as registered. ``measure`` is in the kind's unit; ``named``: district, street, grid and the units."""
+    if kind not in catalogue.kinds:
+        raise UnknownKind(f"There is no kind {kind!r}; the catalogue lists them under /kinds.", field="kind")
+    described = catalogue.kinds[kind]
+    milli, estimated = measure_of(geometry, described, attributes or {}, catalogue, measure)
+    return Facility(
+        code=checked_code(code),
+        kind=kind,
+        name=name,
+        geometry=geometry,
+        unit=described.unit.value,
+        measure_milli=milli,
+        measure_estimated=estimated,
+        attributes=attributes or {},
+        registered_at=at,
+        changed_at=at,
+        **place_of(geometry),  # type: ignore[arg-type]
+        **named,  # type: ignore[arg-type]
+    )
+
+
+def place_of(geometry: dict[str, Any]) -> dict[str, float]:
+    """Where a geometry is: its anchor and its box, by the names of the facility's fields."""
+    longitude, latitude = geo.anchor(geometry)
+    west, south, east, north = geo.box_of(geometry)
+    return {"longitude": longitude, "latitude": latitude, "west": west, "south": south, "east": east, "north": north}
+
+
+def measure_of(
+    geometry: dict[str, Any], kind: Kind, attributes: Mapping[str, Any], catalogue: Catalogue, given: float | None
+) -> tuple[int, bool]:
+    """Thousandths of the kind's unit, and whether they are estimated. What was given is taken as it is."""
+    if given is not None:
+        return _milli(given), False
+    if kind.unit is Unit.COUNT:
+        return 1000, False
+    if kind.unit is Unit.METRE:
+        return _milli(geo.length_m(geometry)), False
+    if area := geo.area_m2(geometry):
+        return _milli(area), False
+    width, estimated = width_of(kind, attributes, catalogue.rules.lane_width_m)
+    return _milli(geo.length_m(geometry) * width), estimated
+
+
+def _milli(quantity: float) -> int:
+    if (milli := round(quantity * 1000)) <= 0:
+        raise NotMeasurable("The geometry has no extent: give the measure.", field="measure")
+    return milli
+
+
+def width_of(kind: Kind, attributes: Mapping[str, Any], lane_width_m: float) -> tuple[float, bool]:
+    """A line's width in metres and whether it is an estimate: width, else lanes × 3.25 m, else its class's default."""
+    if width := _positive(attributes.get("width")):
+        return width, False
+    if lanes := _positive(attributes.get("lanes")):
+        return lanes * lane_width_m, True
+    by_class = kind.width_by_class_m.get(str(attributes.get("class")), kind.default_width_m)
+    if by_class is None:
+        raise NotMeasurable(f"A {kind.slug} without a width has no area: give the measure.", field="measure")
+    return by_class, True
+
+
+def _positive(value: Any) -> float | None:
+    """Attributes are what cities have: numbers, or text that may be one."""
+    try:
+        number = float(value)
+    except (TypeError, ValueError):
+        return None
+    return number if 0 < number < 1000 else None
+
+
+def under_defects(condition: str, measure_milli: int, broken_milli: int | None) -> tuple[Condition, int]:
+    """Condition and defective quantity under all open defects that break the function (None: there are none).
+
+    Overlapping defects never take more than the facility has. Who is out of service or retired stays so.
+    """
+    if condition not in IN_SERVICE:
+        return Condition(condition), 0
+    if broken_milli is None:
+        return Condition.INTACT, 0
+    return Condition.DEFECTIVE, min(measure_milli, broken_milli)
+
+
+def taken_milli(quantity: float | None, unit: str, catalogue: Catalogue) -> int:
+    """Thousandths of the facility that a defect takes: what was measured, else what the catalogue assumes."""
+    return max(1, round((quantity or catalogue.assumed_quantity[Unit(unit)]) * 1000))

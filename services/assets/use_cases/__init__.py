@@ -1,0 +1,21 @@
+"""What one can do with facilities, defects, looks at lamps, areas and the catalogue. One transaction each."""
+
+from services.assets.use_cases.areas import add_area, add_areas
+from services.assets.use_cases.defects import follow_orders, record_defects
+from services.assets.use_cases.editions import publish_catalogue
+from services.assets.use_cases.looks import expire_looks, record_looks
+from services.assets.use_cases.registry import act_on_facility, register_facilities, register_facility, revise_facility
+
+__all__ = [
+    "act_on_facility",
+    "add_area",
+    "add_areas",
+    "expire_looks",
+    "follow_orders",
+    "publish_catalogue",
+    "record_defects",
+    "record_looks",
+    "register_facilities",
+    "register_facility",
+    "revise_facility",
+]

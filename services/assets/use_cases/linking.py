@@ -1,0 +1,88 @@
+"""Which facility a finding is about: the one whose code it gives, else the nearest fitting one, else none."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+
+from services.assets.domain import geometry as geo
+from services.assets.domain.catalogue import Catalogue
+from services.assets.domain.facilities import Condition
+from services.assets.tables import facilities, facility_cells
+from shared.events.inspections import FindingConfirmed
+
+Link = tuple[int | None, str]  # id of the facility; code | place | none
+NO_LINK: Link = (None, "none")
+
+
+def link_findings(session: Session, catalogue: Catalogue, findings: Sequence[FindingConfirmed]) -> dict[UUID, Link]:
+    """Link each finding, with two queries for all of them."""
+    links: dict[UUID, Link] = dict(_by_code(session, catalogue, findings))
+    left = [each for each in findings if each.finding_id not in links]
+    return links | _by_place(session, catalogue, left)
+
+
+def _by_code(session: Session, catalogue: Catalogue, findings: Sequence[FindingConfirmed]) -> Mapping[UUID, Link]:
+    """A code counts when there is such a facility, not retired, of a group that can have such a defect."""
+    codes = {each.facility_code for each in findings if each.facility_code}
+    if not codes:
+        return {}
+    wanted = select(facilities.c.id, facilities.c.code, facilities.c.kind).where(
+        facilities.c.code.in_(codes), facilities.c.condition != Condition.RETIRED.value
+    )
+    known = {row.code: row for row in session.execute(wanted)}
+    return {
+        each.finding_id: (row.id, "code")
+        for each in findings
+        if (row := known.get(each.facility_code or "")) and _allows(catalogue, each.category, row.kind)
+    }
+
+
+def _allows(catalogue: Catalogue, slug: str, kind: str) -> bool:
+    """A category for anything takes any code; others only those of their groups."""
+    category = catalogue.category(slug)
+    return not category.groups or catalogue.fits(category, kind)
+
+
+def _by_place(session: Session, catalogue: Catalogue, findings: Sequence[FindingConfirmed]) -> dict[UUID, Link]:
+    radius_m = catalogue.rules.link_radius_m
+    kinds = {each.finding_id: catalogue.nearest_kinds(catalogue.category(each.category)) for each in findings}
+    places = {
+        each.finding_id: (each.longitude, each.latitude)
+        for each in findings
+        if each.longitude is not None and each.latitude is not None and kinds[each.finding_id]
+    }
+    cells = {finding: geo.cells_of_box(geo.box_around(*place, radius_m)) for finding, place in places.items()}
+    near = _facilities_in(session, set().union(*cells.values()), set().union(*kinds.values()))
+    links = dict.fromkeys(kinds, NO_LINK)
+    for finding, touched in cells.items():
+        candidates = [each for cell in touched for each in near.get(cell, ()) if each.kind in kinds[finding]]
+        links[finding] = _nearest(places[finding], candidates, radius_m)
+    return links
+
+
+def _facilities_in(session: Session, cells: set[int], kinds: set[str]) -> dict[int, list[Any]]:
+    if not cells:
+        return {}
+    rows = session.execute(
+        select(facility_cells.c.cell, facilities.c.id, facilities.c.kind, facilities.c.geometry)
+        .join_from(facility_cells, facilities)
+        .where(
+            facility_cells.c.cell.in_(cells),
+            facilities.c.kind.in_(kinds),
+            facilities.c.condition != Condition.RETIRED.value,
+        )
+    )
+    found: dict[int, list[Any]] = {}
+    for row in rows:
+        found.setdefault(row.cell, []).append(row)
+    return found
+
+
+def _nearest(place: tuple[float, float], candidates: Sequence[Any], radius_m: float) -> Link:
+    reach = [(metres, each.id) for each in candidates if (metres := geo.metres_from(each.geometry, *place)) <= radius_m]
+    return (min(reach)[1], "place") if reach else NO_LINK

@@ -121,5 +121,8 @@ def insert_new(
     if not rows:
         return []
     dialect = postgresql if session.get_bind().dialect.name == "postgresql" else sqlite
-    into = dialect.insert(table).on_conflict_do_nothing().returning(*returning)
-    return session.execute(into, rows).all()
+    into: Any = dialect.insert(table).on_conflict_do_nothing()
+    if not returning:
+        session.execute(into, rows)
+        return []
+    return session.execute(into.returning(*returning), rows).all()

@@ -1,0 +1,220 @@
+"""Orders are opened and dispatched from events, on both engines."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+from uuid import UUID, uuid4
+
+import pytest
+from sqlalchemy import func, select
+
+from deploy.migrations import migrate
+from deploy.servers import Kept, Postgres
+from services.workorders import figures, queries, tables
+from services.workorders.domain.orders import Order, State
+from services.workorders.sample import load_sample
+from services.workorders.use_cases import crews, moving, opening
+from services.workorders.use_cases.moving import Mover
+from services.workorders.use_cases.telling import ORDERS_BY_STATE
+from shared import clock, tallies
+from shared.db import Database, kernel
+from shared.events.alerts import AlertRaised
+from shared.events.assets import CataloguePublished, DefectRecorded
+from shared.outbox import outbox
+
+NOON = datetime(2026, 3, 2, 12, tzinfo=UTC)
+LIMITS = {"dispose": {"amount": 24, "clock": "urgent_hour"}, "rework": {"amount": 2, "clock": "urgent_hour"}}
+CATALOGUE = {
+    "kinds": {"street_light": {"group": "lighting"}},
+    "categories": {
+        "lamp_out": {"groups": ["lighting"], "limits": LIMITS},
+        "standing_water": {"groups": ["drainage"], "limits": {"dispose": {"amount": 1, "clock": "urgent_hour"}}},
+    },
+    "lighting": {"timezone": "Europe/Helsinki"},
+}
+
+
+@pytest.fixture(scope="module")
+def postgres(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Postgres]:
+    folder = tmp_path_factory.mktemp("postgres")
+    for each in (folder, *folder.parents[:2]):
+        each.chmod(0o755)
+    server = Postgres(folder, Kept(folder / "kept.json"))
+    server.start()
+    yield server
+    server.stop()
+
+
+@pytest.fixture(params=["sqlite", "postgres"])
+def database(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Database]:
+    url = f"sqlite:///{tmp_path}/workorders.sqlite"
+    if request.param == "postgres":
+        server: Postgres = request.getfixturevalue("postgres")
+        server.drop_database("workorders")
+        url = server.create_database("workorders")
+    made = Database(url, connections=4)
+    migrate(made.engine, "workorders", tables.mapping.metadata)
+    load_sample(made)
+    with clock.frozen(NOON), made.begin() as session:
+        opening.keep_catalogue(session, [catalogue(1)])
+    with clock.frozen(NOON):
+        yield made
+    made.close()
+
+
+def catalogue(revision: int, content: dict[str, Any] = CATALOGUE) -> CataloguePublished:
+    return CataloguePublished(revision=revision, happened_at=NOON, recorded_at=NOON, name="city", catalogue=content)
+
+
+def defect(finding_id: UUID | None = None, **more: Any) -> DefectRecorded:
+    known: dict[str, Any] = {
+        "revision": 1, "happened_at": NOON, "recorded_at": NOON, "finding_id": finding_id or uuid4(), "open": True,
+        "category": "lamp_out", "severity": "normal", "source": "patrol", "longitude": 24.95, "latitude": 60.18,
+        "breaks_function": True, "linked_by": "code", "reported_at": NOON, "confirmed_at": NOON,
+        "facility_code": "L-1", "kind": "street_light", "district": "kallio", "photos": ["a" * 64],
+    }  # fmt: skip
+    return DefectRecorded(**known | more)
+
+
+def alert(**more: Any) -> AlertRaised:
+    known: dict[str, Any] = {
+        "revision": 1, "happened_at": NOON, "recorded_at": NOON, "alert_id": uuid4(), "source": "gauge-1",
+        "kind": "water_level", "severity": "major", "active": True, "acknowledged": False, "since": NOON,
+        "value": 0.3, "unit": "m", "longitude": 24.95, "latitude": 60.18, "district": "kallio",
+        "order_category": "standing_water",
+    }  # fmt: skip
+    return AlertRaised(**known | more)
+
+
+def open_for(database: Database, *events: DefectRecorded) -> None:
+    with database.begin() as session:
+        opening.open_for_defects(session, events)
+
+
+def only_order(database: Database) -> Order:
+    with database.read() as session:
+        order = session.scalars(select(Order)).one()
+        assert order.moves
+        assert order.photos is not None
+        return order
+
+
+def told(database: Database) -> list[str]:
+    with database.read() as session:
+        return [row.event_type for row in session.execute(select(outbox.c.event_type).order_by(outbox.c.id))]
+
+
+def test_a_defect_becomes_an_order_for_the_crew_of_its_district(database: Database) -> None:
+    open_for(database, defect())
+    order = only_order(database)
+    assert (order.state, order.crew, order.rule) == (State.DISPATCHED, "crew-kallio", "crew of the district")
+    assert (order.due_at, order.limit.source) == (NOON + timedelta(hours=24), "catalogue 1: lamp_out, dispose")
+    assert [(each.move, each.to_state) for each in order.moves] == [
+        ("register", State.REGISTERED),
+        ("dispatch", State.DISPATCHED),
+    ]
+    assert (order.group, order.revision, order.photos[0].state) == ("lighting", 2, "awaited")
+    assert told(database) == ["workorders.order_registered.v1", "workorders.order_dispatched.v1"]
+
+
+def test_a_finding_never_gets_a_second_order_whatever_the_revision_and_however_often_it_comes(
+    database: Database,
+) -> None:
+    finding = uuid4()
+    open_for(database, defect(finding, revision=7), defect(finding, revision=3), defect())
+    open_for(database, defect(finding, revision=9))
+    with database.read() as session:
+        assert session.scalar(select(func.count()).select_from(tables.work_orders)) == 2
+        assert session.scalar(select(func.count()).select_from(tables.order_moves)) == 4
+    assert len(told(database)) == 4
+
+
+def test_an_order_that_no_rule_fits_waits_for_a_dispatcher(database: Database) -> None:
+    open_for(database, defect(district=None, facility_code=None, kind=None, linked_by="none"))
+    assert (only_order(database).state, only_order(database).crew) == (State.REGISTERED, None)
+    assert told(database) == ["workorders.order_registered.v1"]
+
+
+def test_a_rule_that_somebody_adds_counts_for_the_next_order(database: Database) -> None:
+    with database.begin() as session:
+        crews.register_crew(session, code="night", name="Night", districts=[], kinds=["lighting"])
+        crews.add_rule(session, rule={"name": "lamps by night", "priority": 1, "group": "lighting", "crew": "night"})
+    open_for(database, defect())
+    assert (only_order(database).crew, only_order(database).rule) == ("night", "lamps by night")
+
+
+def test_an_alert_opens_one_emergency_order_where_its_rule_says_so(database: Database) -> None:
+    raised = alert()
+    with database.begin() as session:
+        opening.open_for_alerts(session, [raised, raised, alert(order_category=None)])
+    order = only_order(database)
+    assert (order.alert_id, order.severity, order.category) == (raised.alert_id, "emergency", "standing_water")
+    assert order.due_at == NOON + timedelta(hours=1)
+
+
+def test_the_newest_catalogue_is_kept_and_does_not_change_limits_that_are_given(database: Database) -> None:
+    open_for(database, defect())
+    with database.begin() as session:
+        opening.keep_catalogue(session, [catalogue(3, {}), catalogue(2)])
+    with database.read() as session:
+        assert opening.present_catalogue(session).revision == 3
+    assert only_order(database).due_at == NOON + timedelta(hours=24)
+
+
+def test_a_failed_check_gives_the_rework_limit_of_the_catalogue(database: Database) -> None:
+    open_for(database, defect())
+    number, mover = only_order(database).number, Mover(name="someone")
+    with database.begin() as session:
+        moving.accept(session, number, mover)
+        moving.start(session, number, mover)
+        moving.complete(session, number, mover, note="Done.", photos=["b" * 64], quantity=1.0)
+        moving.check(session, number, mover, passed=False, note="Dark.")
+    order = only_order(database)
+    assert (order.state, order.rework_count, order.due_at) == (State.DISPATCHED, 1, NOON + timedelta(hours=2))
+
+
+def test_the_sums_that_metrics_show_equal_a_recount(database: Database) -> None:
+    open_for(database, defect(), defect(district=None), defect(category="other"))
+    with database.begin() as session:
+        number = queries.list_orders(session, only_crew="crew-kallio", limit=1, cursor=None).items[0].number
+        moving.accept(session, number, Mover(name="someone"))
+    with clock.frozen(NOON + timedelta(days=2)), database.read() as session:
+        assert tallies.read(session, ORDERS_BY_STATE) == figures.recount(session)[ORDERS_BY_STATE]
+        samples = {sample.name for metric in figures.collect(session) for sample in metric.samples}
+        assert figures.count_overdue(session) == {
+            ("lamp_out", "kallio"): 1,
+            ("lamp_out", ""): 1,
+            ("other", "kallio"): 1,
+        }
+    assert samples == {"waywarden_work_orders", "waywarden_work_orders_overdue"}
+
+
+def test_lists_are_filtered_and_paged_newest_first(database: Database) -> None:
+    finding = uuid4()
+    open_for(database, defect(finding), defect(district="kamppi"), defect(district=None))
+    with database.read() as session:
+        first = queries.list_orders(session, only_crew=None, limit=2, cursor=None)
+        rest = queries.list_orders(session, only_crew=None, limit=2, cursor=first.next)
+        assert [each.id for each in [*first.items, *rest.items]] == [3, 2, 1]
+        assert rest.next is None
+        for wanted, count in (({"finding_id": finding}, 1), ({"state": "registered"}, 1), ({"crew": "crew-kamppi"}, 1),
+                              ({"overdue": True}, 0), ({"overdue": False}, 3)):  # fmt: skip
+            found = queries.list_orders(session, only_crew=None, limit=9, cursor=None, **wanted)
+            assert len(found.items) == count
+        assert not queries.list_orders(session, only_crew="", limit=9, cursor=None).items
+
+
+def test_the_tables_are_those_that_the_migrations_make(database: Database) -> None:
+    from alembic.autogenerate import compare_metadata
+    from alembic.migration import MigrationContext
+
+    def ours(_thing: Any, name: str | None, kind: str, reflected: bool, other: Any) -> bool:
+        return kind != "table" or not reflected or name in tables.mapping.metadata.tables
+
+    with database.engine.connect() as connection:
+        context = MigrationContext.configure(connection, opts={"compare_type": True, "include_object": ours})
+        assert compare_metadata(context, tables.mapping.metadata) == []
+    assert kernel.tables.keys().isdisjoint(tables.mapping.metadata.tables)

@@ -18,7 +18,7 @@ def migrate(engine: Engine, service: str, metadata: MetaData) -> None:
     """Bring a service's database up to date: the kernel's history first, then the service's own."""
     with engine.execution_options(writes=True).begin() as connection:
         if engine.dialect.name == "postgresql":
-            connection.execute(text("SELECT pg_advisory_xact_lock(0x57415957)"))  # replicas start together
+            connection.execute(text("SELECT pg_advisory_xact_lock(1463900503)"))  # replicas start together
         _upgrade(connection, ROOT / "shared" / "migrations", kernel, "kernel_version")
         _upgrade(connection, ROOT / "services" / service / "migrations", metadata, "service_version")
 

@@ -141,7 +141,7 @@ class OrderOut(Strict):
     source = String(required=True, metadata=said("Where the report came from.", "patrol"))
     summary = String(required=True, shortest=0, metadata=said("The problem in words."))
     quantity = Float(required=True, allow_none=True, metadata=said("How much is defective, in the kind's unit."))
-    location = Location(required=True, metadata=said("Where it is."))
+    location = Location(required=True, allow_none=True, metadata=said("Where it is, where that is known."))
     finding_id = UUID(required=True, allow_none=True, metadata=said("The finding that it came from."))
     alert_id = UUID(required=True, allow_none=True, metadata=said("The alert that it came from."))
     facility_code = String(required=True, allow_none=True, metadata=said("The facility, where one is linked."))

@@ -4,8 +4,11 @@ from __future__ import annotations
 
 from typing import Any
 
+from sqlalchemy import select
+
 from services.alerts import use_cases
-from services.alerts.tables import sensors
+from services.alerts.domain.sensors import Severity
+from services.alerts.tables import rules, sensors
 from shared.db import Database
 
 UNDERPASS = [  # centimetres of standing water; from 25 cm on an underpass is closed
@@ -27,7 +30,7 @@ GAUGES: list[dict[str, Any]] = [
         "unit": "cm",
         "name": "Underpass by the railway station",
         "location": {"lon": 24.9405, "lat": 60.1720},
-        "district": "kluuvi",
+        "district": "northwest",
         "thresholds": UNDERPASS,
         "margin": 2.0,
         "dwell_s": 300,
@@ -39,7 +42,7 @@ GAUGES: list[dict[str, Any]] = [
         "unit": "m",
         "name": "Shore at the market square",
         "location": {"lon": 24.9535, "lat": 60.1672},
-        "district": "kaartinkaupunki",
+        "district": "southeast",
         "thresholds": SHORE,
         "margin": 0.05,
         "dwell_s": 900,
@@ -51,16 +54,24 @@ GAUGES: list[dict[str, Any]] = [
         "unit": "mm",
         "name": "Rain gauge in the park",
         "location": {"lon": 24.9465, "lat": 60.1752},
-        "district": "kluuvi",
+        "district": "northwest",
         "expected_every_s": 600,
     },
 ]
+RULE: dict[str, Any] = {
+    "name": "Standing water",
+    "kind": "water_level",
+    "severity": Severity.SEVERE,
+    "order_category": "standing_water",
+}
 
 
 def load_sample(db: Database) -> None:
-    """Register the sample gauges that are not there yet."""
+    """Register the sample gauges that are not there yet, and the rule for emergency orders unless there is any."""
     with db.begin() as session:
         there = set(session.scalars(sensors.select().with_only_columns(sensors.c.code)))
         for gauge in GAUGES:
             if gauge["code"] not in there:
                 use_cases.register_sensor(session, **gauge)
+        if session.scalar(select(rules.c.id).limit(1)) is None:
+            use_cases.add_rule(session, **RULE)

@@ -8,10 +8,11 @@ from services.workorders import queries
 from services.workorders.use_cases import crews
 from shared.db import Database
 
-DISTRICTS = {
-    "kallio": "Kallio",
-    "kamppi": "Kamppi",
-    "kruununhaka": "Kruununhaka",
+DISTRICTS = {  # those of services/assets/sample
+    "southwest": "South-West",
+    "southeast": "South-East",
+    "northwest": "North-West",
+    "northeast": "North-East",
 }
 RULE = "crew of the district"
 

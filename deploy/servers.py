@@ -265,11 +265,15 @@ class Servers:
 
     def start(self) -> None:
         """Start both at once; then every service has its empty or former database."""
+        self.launch()
+        self.rabbitmq.wait_ready()
+
+    def launch(self) -> None:
+        """The same without waiting for RabbitMQ, which takes the longest."""
         self.rabbitmq.launch()
         self.postgres.start()
         for service in SERVICES:
             self.postgres.create_database(service)
-        self.rabbitmq.wait_ready()
 
     def stop(self) -> None:
         for server in (self.rabbitmq, self.postgres):

@@ -119,19 +119,20 @@ class Stack(Running):
         for process in self.processes:
             process.launch()
         self.proxy.start()
-        for process in self.processes:
+        for process in [self.servers.rabbitmq, *self.processes]:
             process.wait_ready()
 
     def prepare(self) -> None:
-        """Servers, databases, keys and sample city: all that comes before the services."""
+        """Databases, keys and sample city: all that comes before the services, who can do without RabbitMQ at first."""
         if self._owns_servers:
-            self.servers.start()
+            self.servers.launch()
         if self.name:
             self.servers.rabbitmq.add_vhost(self.name)
         for service in SERVICES:
             self.servers.postgres.create_database(self._database(service))
         self.run("migrate")
-        self.run("keys")
+        if not (self.keys / "signing.pem").exists():
+            self.run("keys")
         if self._sample and not self._kept.has("sample"):
             self.run("sample")
             self._kept.get("sample", lambda: "loaded")

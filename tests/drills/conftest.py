@@ -1,0 +1,72 @@
+"""A stack for all drills, each of which plays stories of its own on it, and the size of the drills."""
+
+from __future__ import annotations
+
+import os
+import random
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import pytest
+
+from deploy.servers import Missing
+from deploy.stack import Embedded, Stack
+from tests.conftest import RUNNING
+
+SETTINGS = {"WAYWARDEN_RETRY_DELAYS_S": "1,2,2,2,2", "WAYWARDEN_LOG_JSON": "1"}
+
+
+@dataclass(frozen=True)
+class Size:
+    """``full`` is what ``make drills`` runs; the short form, a little of everything, is part of ``make test``."""
+
+    stories: int
+    kills: int
+    rounds: int
+
+
+@pytest.fixture(scope="session")
+def size() -> Size:
+    full = os.environ.get("WAYWARDEN_DRILLS") == "full"
+    return Size(stories=500, kills=20, rounds=3) if full else Size(stories=12, kills=4, rounds=1)
+
+
+@pytest.fixture
+def chance() -> random.Random:
+    """Chance whose seed is printed, and can be given again by WAYWARDEN_SEED."""
+    seed = int(os.environ.get("WAYWARDEN_SEED") or random.SystemRandom().randrange(2**32))
+    print(f"WAYWARDEN_SEED={seed}")
+    return random.Random(seed)
+
+
+@pytest.fixture(scope="session")
+def drilled(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
+    """The production shape, with retries that a drill can wait for."""
+    try:
+        made = Stack(tmp_path_factory.mktemp("drilled"), environment=SETTINGS)
+    except Missing as reason:
+        if os.environ.get("CI"):
+            raise
+        pytest.skip(str(reason))
+    with made as running:
+        RUNNING.append(running)
+        yield running
+        RUNNING.remove(running)
+
+
+@pytest.fixture
+def whole(drilled: Stack) -> Stack:
+    """The stack with everything up, whatever the drill before left."""
+    drilled.servers.postgres.start()
+    drilled.servers.rabbitmq.start()
+    for process in drilled.processes:
+        process.start()
+    return drilled
+
+
+@pytest.fixture(scope="session")
+def drilled_embedded(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Embedded]:
+    with Embedded(tmp_path_factory.mktemp("drilled"), environment=SETTINGS) as running:
+        RUNNING.append(running)
+        yield running
+        RUNNING.remove(running)

@@ -152,12 +152,10 @@ class Facility:
 
     def revise(self, changes: Mapping[str, Any], catalogue: Catalogue, *, at: datetime) -> None:
         """Change what was registered; a new geometry, or an estimate that attributes now better, is measured anew."""
-        for name, value in changes.items():
-            if name not in ("geometry", "measure"):
+        placed = place_of(changes["geometry"]) if "geometry" in changes else {}
+        for name, value in {**changes, **placed}.items():
+            if name != "measure":
                 setattr(self, name, value)
-        if "geometry" in changes:
-            self.__dict__.update(place_of(changes["geometry"]))
-            self.geometry = changes["geometry"]
         if changes.keys() & {"geometry", "measure"} or ("attributes" in changes and self.measure_estimated):
             kind = catalogue.kinds[self.kind]
             measured = measure_of(self.geometry, kind, self.attributes, catalogue, changes.get("measure"))

@@ -1,4 +1,4 @@
-"""The sample city: Helsinki's centre out of OpenStreetMap, with districts and grid cells that we drew (see README.md)."""
+"""The sample city: Helsinki's centre out of OpenStreetMap, with areas that we drew (see README.md)."""
 
 from __future__ import annotations
 

@@ -113,13 +113,21 @@ def _defect_row(
     }
 
 
-KEPT_TO_OURSELVES = {"facility_id", "taken_milli", "restored_reason", "restored_at", "order_revision", "district", "grid"}
+OUR_OWN = {
+    "facility_id",
+    "taken_milli",
+    "restored_reason",
+    "restored_at",
+    "order_revision",
+    "district",
+    "grid",
+}
 OF_FACILITY = ("kind", "district", "street", "grid", "owner", "authority", "maintainer")
 
 
 def _told(row: Mapping[str, Any], facility: Kept | None) -> dict[str, Any]:
     """What an event says of a defect: the defect, and whatever a work order needs to know of its facility."""
-    told = {name: value for name, value in row.items() if name not in KEPT_TO_OURSELVES}
+    told = {name: value for name, value in row.items() if name not in OUR_OWN}
     if facility is None:
         return told | {"district": row["district"], "grid": row["grid"]}
     if row["longitude"] is None:  # a lamp looked at by its code
@@ -134,7 +142,7 @@ def follow_orders(session: Session, events: Sequence[OrderClosed | OrderReopened
     """
     now = clock.now()
     newest = _newest(events)
-    owners = dict(session.execute(_owners(newest)).tuples().all())
+    owners = {row.finding_id: row.facility_id for row in session.execute(_owners(newest))}
     if missing := newest.keys() - owners.keys():
         raise LookupError(f"No defect of these findings: {sorted(map(str, missing))}.")
     kept = ledger.lock_facilities(session, facilities.c.id, [each for each in owners.values() if each is not None])

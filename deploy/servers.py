@@ -377,7 +377,9 @@ def reachable(folder: Path) -> Path:
     folder.chmod(folder.stat().st_mode | stat.S_IXOTH)
     if all(parent.stat().st_mode & stat.S_IXOTH for parent in folder.parents):
         return folder
-    home = Path("/var/lib/waywarden") / sha256(str(folder).encode()).hexdigest()[:12]
+    temporary_folder = Path(tempfile.gettempdir())
+    base = temporary_folder if folder.is_relative_to(temporary_folder) else Path("/var/lib")
+    home = base / "waywarden" / sha256(str(folder).encode()).hexdigest()[:12]
     home.mkdir(parents=True, exist_ok=True)
     return home
 

@@ -58,7 +58,8 @@ class Stack(Running):
 
     ``port`` is the proxy's; by default a free one, the same at each start. ``servers`` that already run may be given:
     then ``name`` sets this stack's databases and queues apart, and stopping leaves them running.
-    ``environment`` goes to every service. ``sample`` loads the sample city at the first start.
+    ``environment`` goes to every service. ``sample`` loads the sample city at the first start. Without ``keep`` leaving
+    the ``with`` deletes every file of its own servers, of which some may lie outside the folder.
     """
 
     def __init__(
@@ -71,9 +72,11 @@ class Stack(Running):
         sample: bool = True,
         servers: Servers | None = None,
         name: str = "",
+        keep: bool = True,
     ) -> None:
         self.folder = folder.absolute()
         self.folder.mkdir(parents=True, exist_ok=True)
+        self.keep = keep
         self.servers = servers or Servers(self.folder)
         self.data = self.folder / "data"
         self.keys = self.data / "keys"
@@ -166,6 +169,11 @@ class Stack(Running):
         stop_together(self.processes)
         if self._owns_servers:
             self.servers.stop()
+
+    def __exit__(self, *failure: object) -> None:
+        self.stop()
+        if self._owns_servers and not self.keep:
+            self.servers.remove()
 
     def environment(self, *services: str) -> dict[str, str]:
         """The settings of a process that runs these services."""

@@ -33,7 +33,7 @@ def embedded(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Embedded]:
 def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
     """The production shape."""
     try:
-        made = Stack(tmp_path_factory.mktemp("stack"))
+        made = Stack(tmp_path_factory.mktemp("stack"), keep=False)
     except Missing as reason:
         if os.environ.get("CI"):
             raise

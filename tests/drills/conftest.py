@@ -43,7 +43,7 @@ def chance() -> random.Random:
 def drilled(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
     """The production shape, with retries that a drill can wait for."""
     try:
-        made = Stack(tmp_path_factory.mktemp("drilled"), environment=SETTINGS)
+        made = Stack(tmp_path_factory.mktemp("drilled"), environment=SETTINGS, keep=False)
     except Missing as reason:
         if os.environ.get("CI"):
             raise

@@ -13,7 +13,7 @@ from marshmallow import Schema
 from services.assets.geojson import Geometry
 from shared import errors, fields
 from shared.auth import COOKIE, PUBLIC
-from shared.web import JSON, PROBLEM, STATUS, STREAM, Declared
+from shared.web import JSON, PROBLEM, STREAM, Declared, status_of
 
 ALWAYS = (errors.Malformed, errors.NotFound, errors.Unavailable)
 PATH_TYPES = {
@@ -128,7 +128,8 @@ def _responses(declared: Declared) -> dict[str, Any]:
     answers: dict[str, Any] = {str(declared.status): _answer(declared)}
     for refusal in _refusals(declared):
         content = {PROBLEM: {"schema": {"$ref": "#/components/schemas/Problem"}}}
-        answers.setdefault(str(STATUS[refusal]), {"description": refusal.title(), "content": content})
+        same = answers.setdefault(str(status_of(refusal)), {"description": "", "content": content})
+        same["description"] = f"{same['description']} {refusal.title()}".strip()
     return answers
 
 
@@ -152,4 +153,4 @@ def _refusals(declared: Declared) -> list[type[errors.Refused]]:
         found.append(errors.Invalid)
     if not declared.reading:
         found += [errors.Conflict, errors.Stale, errors.TooLarge, errors.UnsupportedMedia, errors.Invalid]
-    return sorted(set(found), key=lambda refusal: STATUS[refusal])
+    return sorted(dict.fromkeys(found), key=status_of)

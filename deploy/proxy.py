@@ -15,7 +15,7 @@ TEMPLATE = Path(__file__).parent / "nginx.conf"
 # Below /api/v1: the first part of the path.
 API: dict[str, tuple[str, ...]] = {
     "assets": ("facilities", "kinds", "districts", "grid-cells", "units", "rates", "lamp-states", "tiles"),
-    "inspections": ("routes", "patrols", "findings", "light-checks"),
+    "inspections": ("routes", "patrols", "findings", "finding-sources", "light-checks"),
     "workorders": (
         "work-orders", "dispatch-rules", "crews", "members", "sync", "photos", "kpis", "auth", "me",
     ),

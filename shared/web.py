@@ -54,6 +54,12 @@ STATUS: dict[type[Refused], int] = {
     errors.Unavailable: 503,
 }
 
+
+def status_of(refusal: type[Refused]) -> int:
+    """The HTTP status of a refusal, or of the kind that it is a subclass of."""
+    return next(STATUS[kind] for kind in refusal.__mro__ if kind in STATUS)
+
+
 log = logs.get(__name__)
 to_json = msgspec.json.Encoder().encode
 
@@ -380,7 +386,7 @@ def _flat(messages: Any, at: str = "") -> Iterator[dict[str, str]]:
 
 def _problem(request: Request, refused: Refused, fields: list[dict[str, str]] | None = None) -> Response:
     """An RFC 9457 document; the title in the language that the client reads."""
-    status = next(STATUS[kind] for kind in type(refused).__mro__ if kind in STATUS)
+    status = status_of(type(refused))
     chinese = (request.accept_languages.best_match(["en", "zh"], "en") or "en").startswith("zh")
     document: dict[str, Any] = {
         "type": f"urn:waywarden:problem:{refused.slug}",

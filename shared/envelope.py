@@ -53,7 +53,7 @@ def unseal(event_type: str, body: bytes | str) -> tuple[UUID, Event]:
     """The event's id and the event. Fields that we do not know are passed over. Raises Unreadable."""
     try:
         envelope = _decoder(event_type).decode(body)
-    except (KeyError, msgspec.MsgspecError) as wrong:
+    except (KeyError, msgspec.MsgspecError, RecursionError) as wrong:
         raise Unreadable(f"{event_type}: {wrong}") from wrong
     return envelope.id, envelope.data
 

@@ -1,8 +1,9 @@
 """Events to and from the broker, in batches. The broker is RabbitMQ, or ``memory://`` where all runs in one process.
 
-What a reader must know: a batch of up to 200 events is one transaction (claim, handler, commit) and then one ack. When
-a handler fails, its batch is done again one by one, and only the culprit is parked (inbox.py). When not even parking
-works the database is down: then the batch is held, unacked, and tried again until it is back.
+What a reader must know: what arrived while a batch was handled is the next batch, of up to 500 events: one transaction
+(claim, handler, commit) and then one ack. When a handler fails, its batch is done again one by one, and only the
+culprit is parked (inbox.py). When not even parking works the database is down: then the batch is held, unacked, and
+tried again until it is back.
 """
 
 from __future__ import annotations
@@ -10,9 +11,12 @@ from __future__ import annotations
 import functools
 import time
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from typing import Any
 from uuid import NAMESPACE_OID, uuid5
 
+import eventlet
+from eventlet.queue import LightQueue
 from kombu import Connection, Exchange, Queue
 from nameko.extensions import Entrypoint
 from sqlalchemy import Row
@@ -24,10 +28,11 @@ from shared.events.queues import QUEUES, SERVICES, exchange_of, subscribers_of
 from shared.inbox import Message
 from shared.settings import MEMORY, Settings
 
-BATCH = 200  # events in one transaction
-LINGER_S = 0.005  # how long a batch waits to grow
+BATCH = 500  # events in one transaction
+READ_AHEAD = 32_768  # bytes
 BROKER_PAUSES_S = (0.2, 0.5, 1, 2, 5)
 DATABASE_PAUSE_S = 0.5
+END = None  # after the last message of a connection
 
 log = logs.get(__name__)
 
@@ -99,7 +104,9 @@ class Publisher:
         return set(self._refused)
 
     def beat(self) -> None:
-        """Keep the connection alive, and learn whether it is."""
+        """Keep the connection alive, and learn whether it is: the broker's own heartbeats must be read to count."""
+        with suppress(TimeoutError):
+            self.connection.drain_events(timeout=0.001)
         self.connection.heartbeat_check()
 
     def close(self) -> None:
@@ -186,31 +193,30 @@ class EventConsumer(Entrypoint):  # type: ignore[misc]
                     failures += 1
 
     def _consume_from(self, connection: Connection) -> None:
+        """Fetch messages, while another greenlet settles those that came before."""
         channel = connection.channel()
         declare(channel)
-        arrived: list[Any] = []
+        arrived = LightQueue()
         channel.basic_qos(0, 2 * BATCH, False)
         forgets = self.settings.embedded  # then the outbox row itself waits for our inbox, and acks mean nothing
-        channel.basic_consume(self.queue, no_ack=forgets, callback=arrived.append, consumer_tag=self.queue)
-        while not self.stopping:
-            self._gather(connection, arrived)
-            if batch := arrived[:BATCH]:
-                del arrived[:BATCH]
-                self._settle(connection, batch)
-                if not forgets:
-                    channel.basic_ack(batch[-1].delivery_tag, multiple=True)
-
-    def _gather(self, connection: Connection, arrived: list[Any]) -> None:
-        """Wait up to half a second for a first message, then only until no more come."""
+        if not forgets:
+            _read_ahead(connection)
+        channel.basic_consume(self.queue, no_ack=forgets, callback=arrived.put, consumer_tag=self.queue)
+        settling = eventlet.spawn(self._settle_batches, arrived, None if forgets else channel)
         try:
-            if not arrived:
-                connection.drain_events(timeout=0.5)
-            while len(arrived) < BATCH:
-                connection.drain_events(timeout=LINGER_S)
-        except TimeoutError:
-            connection.heartbeat_check()
+            while not self.stopping and not settling.dead:
+                _fetch(connection)
+        finally:
+            arrived.put(END)
+            settling.wait()
 
-    def _settle(self, connection: Connection, batch: list[Any]) -> None:
+    def _settle_batches(self, arrived: LightQueue, channel: Any | None) -> None:
+        while not self.stopping and (batch := _batch(arrived)):
+            self._settle(batch)
+            if channel:
+                channel.basic_ack(batch[-1].delivery_tag, multiple=True)
+
+    def _settle(self, batch: list[Any]) -> None:
         """Have every message of the batch handled or parked, however long that takes."""
         messages = [_read(each) for each in batch]
         readable = {m.event_id: event for m, event in messages if event is not None}
@@ -224,7 +230,6 @@ class EventConsumer(Entrypoint):  # type: ignore[misc]
             except Exception as down:
                 log.warning("database down, holding events", queue=self.queue, held=len(batch), error=repr(down))
                 self._pause(DATABASE_PAUSE_S)
-                connection.heartbeat_check()
         raise ConnectionAbortedError("Stopping: the batch goes back to the broker.")
 
     def _handle_or_park(self, messages: list[Message], events: dict[Any, Event]) -> None:
@@ -279,11 +284,40 @@ class EventConsumer(Entrypoint):  # type: ignore[misc]
             time.sleep(0.05)
 
 
+def _fetch(connection: Connection) -> None:
+    """Wait up to half a second for a message."""
+    try:
+        connection.drain_events(timeout=0.5)
+    except TimeoutError:
+        connection.heartbeat_check()
+
+
+def _batch(arrived: LightQueue) -> list[Any]:
+    """What has arrived, as soon as there is anything; nothing at the end."""
+    batch = [arrived.get()]
+    while len(batch) < BATCH and not arrived.empty():
+        batch.append(arrived.get())
+    return [] if END in batch else batch
+
+
+def _read_ahead(connection: Connection) -> None:
+    """Have py-amqp read the socket in large pieces: left alone it asks it for each half of each frame."""
+    transport = connection.connection.transport
+    receive = transport._quick_recv
+
+    def receive_much(_wanted: int) -> bytes:
+        time.sleep(0)  # lets others run, however much there is to read
+        return receive(READ_AHEAD)  # type: ignore[no-any-return]
+
+    transport._quick_recv = receive_much
+
+
 def _read(arrived: Any) -> tuple[Message, Event | None]:
     """The message, and its event where it can be read; else it is known by its text."""
     event_type, body = arrived.delivery_info["routing_key"], arrived.body
     text = body if isinstance(body, str) else bytes(body).decode("utf-8", "replace")
-    request_id = (arrived.headers or {}).get("request_id") or None
+    text = text.replace("\0", "\N{REPLACEMENT CHARACTER}")  # PostgreSQL keeps none, so that it could not be parked
+    request_id = str((arrived.headers or {}).get("request_id") or "")[:100] or None
     try:
         event_id, event = unseal(event_type, text)
     except Unreadable:

@@ -1,0 +1,82 @@
+"""Both ways of running, for one behavioural suite: SQLite with ``memory://``, and PostgreSQL with RabbitMQ.
+
+The standard library is patched here, before pytest imports any test: the services of a test run in its own process.
+"""
+
+from __future__ import annotations
+
+import eventlet
+
+eventlet.monkey_patch()
+
+import os
+from collections.abc import Callable, Iterator
+from itertools import count
+from pathlib import Path
+
+import pytest
+from psycogreen.eventlet import patch_psycopg
+
+from deploy.servers import Missing, Servers, temporary
+from shared.events.queues import SERVICES
+from shared.settings import MEMORY
+from tests.integration.toy import World
+
+patch_psycopg()
+numbers = count(1)
+
+
+@pytest.fixture(scope="session")
+def servers() -> Iterator[Servers]:
+    """PostgreSQL and RabbitMQ; where they are not installed the test is skipped, in CI it fails."""
+    try:
+        with temporary() as running:
+            yield running
+    except Missing as reason:
+        if os.environ.get("CI"):
+            raise
+        pytest.skip(str(reason))
+
+
+@pytest.fixture(params=["embedded", "production"])
+def shape(request: pytest.FixtureRequest) -> str:
+    shape: str = request.param
+    return shape
+
+
+@pytest.fixture
+def urls(shape: str, request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[dict[str, str]]:
+    """New databases of each service, in this shape."""
+    if shape == "embedded":
+        yield {name: f"sqlite:///{tmp_path / name}.sqlite" for name in SERVICES}
+        return
+    postgres = request.getfixturevalue("servers").postgres
+    names = {name: f"kernel_{next(numbers)}_{name}" for name in ("inspections", "assets")}
+    yield {name: postgres.create_database(database) for name, database in names.items()}
+    for database in names.values():
+        postgres.drop_database(database)
+
+
+@pytest.fixture
+def broker_url(shape: str, request: pytest.FixtureRequest) -> str:
+    return MEMORY if shape == "embedded" else request.getfixturevalue("servers").amqp_url
+
+
+@pytest.fixture
+def new_world(urls: dict[str, str], broker_url: str, tmp_path: Path) -> Iterator[Callable[..., World]]:
+    """Makes worlds on the same databases and broker: several at once are replicas, one after another a restart."""
+    made: list[World] = []
+
+    def make(**settings: object) -> World:
+        made.append(World(tmp_path, urls, broker_url, first=not made, **settings))
+        return made[-1]
+
+    yield make
+    for world in made:
+        world.close()
+
+
+@pytest.fixture
+def world(new_world: Callable[..., World]) -> World:
+    """The toy services, up and serving."""
+    return new_world().start()

@@ -292,15 +292,17 @@ def new_gauge(admin: Client, district: str, code: str | None = None) -> Thing:
     return admin.post("/sensors", body)  # type: ignore[no-any-return]
 
 
-def emergency_rule(admin: Client, district: str | None = None, category: str = "standing_water") -> Thing:
-    """Let severe water levels open an order of this category."""
+def alert_rule(
+    admin: Client, district: str | None, *, severity: str, category: str | None, priority: int = 10
+) -> Thing:
+    """Say which order water levels of at least this severity open; none without a category."""
     rule = {
         "id": str(uuid4()),
-        "name": "Standing water",
+        "name": "Water at a gauge",
         "kind": "water_level",
-        "severity": "severe",
+        "severity": severity,
         "district": district,
         "order_category": category,
-        "priority": 10,
+        "priority": priority,
     }
     return admin.post("/rules", rule)  # type: ignore[no-any-return]

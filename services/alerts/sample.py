@@ -4,11 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from sqlalchemy import select
-
 from services.alerts import use_cases
-from services.alerts.domain.sensors import Severity
-from services.alerts.tables import rules, sensors
+from services.alerts.tables import sensors
 from shared.db import Database
 
 UNDERPASS = [  # centimetres of standing water; from 25 cm on an underpass is closed
@@ -58,20 +55,12 @@ GAUGES: list[dict[str, Any]] = [
         "expected_every_s": 600,
     },
 ]
-RULE: dict[str, Any] = {
-    "name": "Standing water",
-    "kind": "water_level",
-    "severity": Severity.SEVERE,
-    "order_category": "standing_water",
-}
 
 
 def load_sample(db: Database) -> None:
-    """Register the sample gauges that are not there yet, and the rule for emergency orders unless there is any."""
+    """Register the sample gauges that are not there yet."""
     with db.begin() as session:
         there = set(session.scalars(sensors.select().with_only_columns(sensors.c.code)))
         for gauge in GAUGES:
             if gauge["code"] not in there:
                 use_cases.register_sensor(session, **gauge)
-        if session.scalar(select(rules.c.id).limit(1)) is None:
-            use_cases.add_rule(session, **RULE)

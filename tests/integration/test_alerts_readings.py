@@ -1,0 +1,279 @@
+"""Readings, the alerts that they raise, and what people do to these, on both engines."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+from sqlalchemy import select
+
+from deploy.migrations import migrate
+from deploy.servers import Postgres
+from services.alerts import figures, queries, tables, use_cases
+from services.alerts.domain.alerts import Alert, NotActive
+from services.alerts.domain.sensors import SensorExists, Severity, WrongThresholds
+from services.alerts.sample import GAUGES, load_sample
+from services.alerts.stream import Feed, position
+from services.alerts.tables import alerts
+from services.alerts.use_cases import Taken
+from shared import changes, clock, tallies
+from shared.db import Database
+from shared.errors import Stale
+from shared.outbox import outbox
+
+NOON = datetime(2026, 3, 2, 12, tzinfo=UTC)
+LEVELS = [{"severity": "minor", "at": 5.0}, {"severity": "severe", "at": 25.0}]
+
+
+@pytest.fixture(params=["sqlite", "postgres"])
+def database(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Database]:
+    url = f"sqlite:///{tmp_path}/alerts.sqlite"
+    if request.param == "postgres":
+        server: Postgres = request.getfixturevalue("servers").postgres
+        server.drop_database("gauges")
+        url = server.create_database("gauges")
+    made = Database(url, connections=4)
+    migrate(made.engine, "alerts", tables.mapping.metadata)
+    with clock.frozen(NOON):
+        register(made, "g")
+        yield made
+    made.close()
+
+
+def register(database: Database, code: str, **more: Any) -> None:
+    known: dict[str, Any] = {
+        "code": code, "kind": "water_level", "unit": "cm", "location": {"lon": 24.94, "lat": 60.17},
+        "district": "south", "thresholds": LEVELS, "margin": 2.0, "dwell_s": 300,
+    }  # fmt: skip
+    with database.begin() as session:
+        use_cases.register_sensor(session, **known | more)
+
+
+def reading(value: Any, minute: float = 0, sensor: str = "g") -> dict[str, Any]:
+    return {"sensor": sensor, "at": NOON + timedelta(minutes=minute), "value": value}
+
+
+def send(database: Database, *batch: dict[str, Any]) -> Taken:
+    with clock.frozen(max([NOON, *(each["at"] for each in batch)])), database.begin() as session:
+        return use_cases.take_readings(session, batch=batch)
+
+
+def all_alerts(database: Database) -> list[Alert]:
+    with database.read() as session:
+        return list(session.scalars(select(Alert).order_by(alerts.c.since)))
+
+
+def the_alert(database: Database) -> Alert:
+    (alert,) = all_alerts(database)
+    return alert
+
+
+def told(database: Database) -> list[str]:
+    with database.read() as session:
+        return [each.split(".")[1] for each in session.scalars(select(outbox.c.event_type).order_by(outbox.c.id))]
+
+
+def logged(database: Database) -> list[str]:
+    with database.read() as session:
+        alert = queries.get_alert(session, the_alert(database).id)
+        return [str(entry.action) for entry in alert.log]  # type: ignore[attr-defined]
+
+
+def assert_recount_agrees(database: Database) -> None:
+    with database.read() as session:
+        assert {name: tallies.read(session, name) for name in figures.recount(session)} == figures.recount(session)
+
+
+def test_a_level_over_its_threshold_raises_one_alert_with_its_order(database: Database) -> None:
+    send(database, reading(26))
+    send(database, reading(27, 1))
+    alert = the_alert(database)
+    assert (alert.severity, alert.value, alert.order_category) == (Severity.SEVERE, 27, "standing_water")
+    assert told(database) == ["alert_raised"]
+
+
+def test_an_alert_rises_falls_and_clears_with_its_level(database: Database) -> None:
+    send(database, *(reading(value, minute) for minute, value in enumerate([6, 30, 10, -4])))
+    assert logged(database) == ["raised", "rose", "fell", "cleared"]
+    assert told(database) == ["alert_raised", "alert_escalated", "alert_cleared"]
+    assert_recount_agrees(database)
+
+
+def test_a_repeated_reading_has_its_effect_once(database: Database) -> None:
+    assert send(database, reading(26), reading(1)).accepted == 2
+    assert send(database, reading(1)).accepted == 1
+    assert the_alert(database).value == 26
+    with database.read() as session:
+        assert len(queries.find_readings(session, "g", limit=10, cursor=None).items) == 1
+
+
+def test_a_late_reading_is_kept_and_changes_no_alert(database: Database) -> None:
+    send(database, reading(26, 10))
+    send(database, reading(1, 5))
+    assert the_alert(database).active
+    with database.read() as session:
+        assert [each.value for each in queries.find_readings(session, "g", limit=10, cursor=None).items] == [26, 1]
+
+
+def test_what_is_no_reading_is_refused_by_itself(database: Database) -> None:
+    taken = send(database, reading(1), reading(-999999), reading(2, 1, "nobody"), reading("5"), reading(-3, 2))
+    assert taken.accepted == 2
+    assert [each["index"] for each in taken.rejected] == [1, 2, 3]
+
+
+def test_inside_the_margin_an_alert_clears_though_no_reading_comes(database: Database) -> None:
+    send(database, reading(6), reading(4, 1))
+    for minutes, active in ((5, True), (6, False)):
+        with clock.frozen(NOON + timedelta(minutes=minutes)), database.begin() as session:
+            use_cases.settle_dwells(session)
+        assert the_alert(database).active is active
+    assert_recount_agrees(database)
+
+
+def test_what_was_cleared_by_hand_is_not_raised_by_the_next_reading(database: Database) -> None:
+    send(database, reading(6))
+    with database.begin() as session:
+        use_cases.clear_alert(session, alert_id=the_alert(database).id, by="controller-1", note="Pumped.")
+    send(database, reading(7, 1))
+    assert not the_alert(database).active
+    send(database, reading(0, 2), reading(7, 3))
+    assert [alert.active for alert in all_alerts(database)] == [False, True]
+
+
+def test_everything_that_anybody_did_is_logged(database: Database) -> None:
+    send(database, reading(6))
+    alert_id, until = the_alert(database).id, NOON + timedelta(hours=1)
+    with clock.frozen(NOON + timedelta(seconds=40)):
+        for act, more in (
+            (use_cases.escalate_alert, {}),
+            (use_cases.acknowledge_alert, {"expected": 2}),
+            (use_cases.silence_alert, {"until": until}),
+            (use_cases.clear_alert, {}),
+        ):
+            with database.begin() as session:
+                act(session, alert_id=alert_id, by="controller-1", **more)
+    assert logged(database) == ["raised", "escalated", "acknowledged", "silenced", "cleared"]
+    with pytest.raises(NotActive), database.begin() as session:
+        use_cases.escalate_alert(session, alert_id=alert_id, by="controller-1")
+    assert_recount_agrees(database)
+
+
+def test_acknowledging_what_has_changed_since_is_refused(database: Database) -> None:
+    send(database, reading(6))
+    with pytest.raises(Stale), database.begin() as session:
+        use_cases.acknowledge_alert(session, alert_id=the_alert(database).id, by="controller-1", expected=9)
+
+
+def test_a_rule_of_lower_priority_number_decides(database: Database) -> None:
+    with database.begin() as session:
+        use_cases.add_rule(session, name="Not here", kind="water_level", district="south", priority=1)
+    send(database, reading(6))
+    assert the_alert(database).order_category is None
+
+
+def test_a_rule_for_severe_alerts_holds_once_one_rises(database: Database) -> None:
+    with database.begin() as session:
+        seeded = queries.find_rules(session, limit=1, cursor=None).items[0]
+        use_cases.change_rule(session, rule_id=seeded.id, severity=Severity.SEVERE, expected=1)
+    send(database, reading(6))
+    assert the_alert(database).order_category is None
+    send(database, reading(26, 1))
+    assert the_alert(database).order_category == "standing_water"
+
+
+def test_a_sensor_is_registered_once(database: Database) -> None:
+    with pytest.raises(SensorExists):
+        register(database, "g")
+
+
+def test_new_thresholds_count_from_the_next_reading_on(database: Database) -> None:
+    send(database, reading(6))
+    with pytest.raises(WrongThresholds), database.begin() as session:
+        use_cases.change_sensor(session, code="g", thresholds=[*LEVELS, LEVELS[0]])
+    with database.begin() as session:
+        use_cases.change_sensor(session, code="g", thresholds=[{"severity": "minor", "at": 50.0}], expected=1)
+    send(database, reading(6.5, 1))
+    assert not the_alert(database).active
+
+
+def test_the_sample_is_loaded_once(database: Database) -> None:
+    load_sample(database)
+    load_sample(database)
+    with database.read() as session:
+        assert len(queries.find_sensors(session, limit=10, cursor=None).items) == 1 + len(GAUGES)
+
+
+def test_metrics_are_in_metres_and_millimetres(database: Database) -> None:
+    register(database, "rain-1", kind="rain", unit="cm", thresholds=[])
+    send(database, reading(26), reading(0.5, 1, "rain-1"), reading(0.25, 2, "rain-1"), reading(0.5, 1, "rain-1"))
+    with clock.frozen(NOON + timedelta(minutes=2, seconds=40)), database.begin() as session:
+        use_cases.acknowledge_alert(session, alert_id=the_alert(database).id, by="controller-1")
+    with database.read() as session:
+        samples: dict[tuple[Any, ...], float] = {
+            (each.name, *sorted(each.labels.items())): each.value
+            for family in figures.collect(session)
+            for each in family.samples
+        }
+    labels = ("acknowledged", "true"), ("district", "south"), ("kind", "water_level"), ("severity", "severe")
+    assert samples["waywarden_alerts_active", *labels] == 1
+    assert samples["waywarden_water_level_metres", ("sensor", "g")] == 0.26
+    assert samples["waywarden_rain_millimetres_total", ("sensor", "rain-1")] == 7.5
+    buckets = {each[1][1]: value for each, value in samples.items() if each[0].endswith("acknowledge_seconds_bucket")}
+    assert (buckets["30.0"], buckets["60.0"], buckets["+Inf"]) == (0, 1, 1)
+    assert_recount_agrees(database)
+
+
+def test_five_thousand_readings_are_one_batch(database: Database) -> None:
+    for number in range(20):
+        register(database, f"s-{number}")
+    batch = [reading(number % 3, number // 20, f"s-{number % 20}") for number in range(5_000)]
+    assert send(database, *batch).accepted == 5_000
+
+
+def number_changes(database: Database) -> None:
+    with database.begin() as session:
+        changes.number(session)
+
+
+def parse(event: bytes) -> tuple[int, dict[str, Any]]:
+    first, second = event.decode().strip().split("\n")
+    return int(first.removeprefix("id: ")), json.loads(second.removeprefix("data: "))
+
+
+def test_a_stream_begins_with_what_stands_and_goes_on_with_what_changes(database: Database) -> None:
+    send(database, reading(6))
+    number_changes(database)
+    stopped: list[bool] = []
+    stream = Feed(database).follow(None, lambda: bool(stopped))
+    assert next(stream).startswith(b"retry")
+    at, alert = parse(next(stream))
+    assert (at, alert["severity"], alert["state"]["active"]) == (1, "minor", True)
+    send(database, reading(26, 1))
+    number_changes(database)
+    at, alert = parse(next(stream))
+    assert (at, alert["severity"]) == (2, "severe")
+    stopped.append(True)
+    assert list(stream) == []
+
+
+def test_a_stream_resumes_where_it_was_left(database: Database) -> None:
+    send(database, reading(6))
+    send(database, reading(26, 1))
+    send(database, reading(0, 2))
+    number_changes(database)
+    stream = Feed(database).follow(position("1"), lambda: True)
+    next(stream)
+    assert [(at, alert["state"]["active"]) for at, alert in map(parse, stream)] == [(3, False)]
+
+
+def test_a_last_event_id_that_is_none_of_ours_begins_anew(database: Database) -> None:
+    send(database, reading(6))
+    number_changes(database)
+    assert position("x; DROP") is None
+    stream = Feed(database).follow(position("99999"), lambda: True)
+    next(stream)
+    assert [at for at, _ in map(parse, stream)] == [1]

@@ -1,0 +1,330 @@
+"""Findings through the use cases, on both engines."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+from uuid import UUID, uuid4
+
+import pytest
+from sqlalchemy import select
+
+from deploy.migrations import migrate
+from deploy.servers import Postgres
+from services.inspections import figures, queries, tables, use_cases
+from services.inspections.domain import (
+    CannotMerge,
+    Finding,
+    FindingExists,
+    IllegalMove,
+    LightCheck,
+    NotYours,
+    Outcome,
+    State,
+    UnknownCategory,
+    UnknownFinding,
+)
+from shared import clock, tallies
+from shared.db import Database
+from shared.errors import Stale
+from shared.events.assets import CataloguePublished, DefectRecorded
+from shared.events.workorders import OrderClosed, OrderEvent, OrderReopened, OrderVoided
+from shared.outbox import outbox
+
+NIGHT = datetime(2026, 3, 2, 20, tzinfo=UTC)
+DAY = datetime(2026, 3, 2, 12, tzinfo=UTC)
+CATALOGUE: dict[str, Any] = {
+    "kinds": {"street_light": {"group": "lighting"}},
+    "categories": {
+        "lamp_out": {"groups": ["lighting"], "severity": "normal", "single": True},
+        "pothole": {"groups": ["roads"], "severity": "serious", "single": False},
+    },
+    "lighting": {
+        "longitude": 24.945, "latitude": 60.17, "timezone": "Europe/Helsinki",
+        "on_after_sunset_min": 0, "off_before_sunrise_min": 0,
+    },
+}  # fmt: skip
+
+
+@pytest.fixture(params=["sqlite", "postgres"])
+def database(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Database]:
+    url = f"sqlite:///{tmp_path}/inspections.sqlite"
+    if request.param == "postgres":
+        server: Postgres = request.getfixturevalue("servers").postgres
+        server.drop_database("findings")
+        url = server.create_database("findings")
+    made = Database(url, connections=4)
+    migrate(made.engine, "inspections", tables.mapping.metadata)
+    with clock.frozen(NIGHT):
+        yield made
+    made.close()
+
+
+def publish(database: Database, revision: int = 1, content: dict[str, Any] = CATALOGUE) -> None:
+    event = CataloguePublished(revision=revision, happened_at=NIGHT, recorded_at=NIGHT, name="city", catalogue=content)
+    with database.begin() as session:
+        use_cases.keep_catalogue(session, [event])
+
+
+def report(database: Database, **more: Any) -> Finding:
+    known: dict[str, Any] = {
+        "reporter": "inspector-1", "role": "inspector", "category": "lamp_out", "severity": "normal",
+        "source": "patrol", "found_at": NIGHT, "location": {"lon": 24.94, "lat": 60.17}, "facility_code": "L-1",
+    }  # fmt: skip
+    with database.begin() as session:
+        return use_cases.report_finding(session, **known | more)
+
+
+def hotline(database: Database, **more: Any) -> Finding:
+    return report(database, **{"source": "hotline", "role": "operator", "reporter": "operator-1"} | more)
+
+
+def look(database: Database, lit: dict[str, bool], at: datetime = NIGHT) -> LightCheck:
+    lamps = [{"facility_code": code, "lit": burns} for code, burns in lit.items()]
+    with database.begin() as session:
+        return use_cases.check_lights(session, inspector="inspector-1", checked_at=at, lamps=lamps)
+
+
+def stored(database: Database, finding_id: UUID) -> Finding:
+    with database.read() as session:
+        return queries.get_finding(session, finding_id)
+
+
+def told(database: Database) -> list[str]:
+    with database.read() as session:
+        types = session.scalars(select(outbox.c.event_type).order_by(outbox.c.id))
+        return [each.split(".")[1].removeprefix("finding_") for each in types]
+
+
+def order(event: type[OrderEvent], finding_id: UUID | None, revision: int, **more: Any) -> Any:
+    known: dict[str, Any] = {
+        "revision": revision, "happened_at": NIGHT, "recorded_at": NIGHT, "number": "20260302-000001",
+        "state": "closed", "category": "lamp_out", "severity": "normal", "registered_at": NIGHT, "due_at": NIGHT,
+        "rework_count": 0, "finding_id": finding_id,
+    }  # fmt: skip
+    return event(**known | more)
+
+
+def follow(database: Database, *events: Any) -> None:
+    with database.begin() as session:
+        use_cases.follow_orders(session, list(events))
+
+
+def link(database: Database, finding_id: UUID, revision: int = 1, **more: Any) -> None:
+    known: dict[str, Any] = {
+        "revision": revision, "happened_at": NIGHT, "recorded_at": NIGHT, "finding_id": finding_id, "open": True,
+        "category": "lamp_out", "severity": "normal", "source": "patrol", "longitude": 24.94, "latitude": 60.17,
+        "breaks_function": True, "linked_by": "code", "reported_at": NIGHT, "confirmed_at": NIGHT,
+        "facility_code": "L-1",
+    }  # fmt: skip
+    with database.begin() as session:
+        use_cases.note_links(session, [DefectRecorded(**known | more)])
+
+
+def test_a_patrols_finding_is_told_as_confirmed_and_nothing_else(database: Database) -> None:
+    assert report(database).state is State.CONFIRMED
+    assert told(database) == ["confirmed"]
+
+
+def test_a_hotline_report_is_confirmed_by_hand(database: Database) -> None:
+    finding = hotline(database)
+    with database.begin() as session:
+        use_cases.confirm_finding(session, finding_id=finding.id, by="operator-1", expected=1, note="Seen.")
+    assert told(database) == ["reported", "confirmed"]
+    with database.read() as session:
+        moves = queries.find_moves(session, finding.id, own=None, limit=10, cursor=None).items
+        assert [(move.move, move.moved_by, move.note) for move in moves] == [("confirm", "operator-1", "Seen.")]
+
+
+def test_a_move_from_a_stale_reading_is_refused(database: Database) -> None:
+    finding = hotline(database)
+    with pytest.raises(Stale), database.begin() as session:
+        use_cases.reject_finding(session, finding_id=finding.id, by="o", reason="Private land.", expected=7)
+    assert stored(database, finding.id).state is State.REPORTED
+
+
+def test_a_rejected_finding_keeps_its_reason(database: Database) -> None:
+    finding = hotline(database)
+    with database.begin() as session:
+        use_cases.reject_finding(session, finding_id=finding.id, by="o", reason="Private land.")
+    assert (stored(database, finding.id).state, stored(database, finding.id).reason) == ("rejected", "Private land.")
+    with pytest.raises(IllegalMove), database.begin() as session:
+        use_cases.confirm_finding(session, finding_id=finding.id, by="o")
+
+
+def test_two_reports_are_merged_by_hand(database: Database) -> None:
+    one, other = hotline(database, category="pothole"), hotline(database, category="pothole")
+    with pytest.raises(CannotMerge), database.begin() as session:
+        use_cases.merge_finding(session, finding_id=one.id, by="o", into=uuid4())
+    with database.begin() as session:
+        use_cases.merge_finding(session, finding_id=one.id, by="o", into=other.id)
+    assert stored(database, one.id).merged_into == other.id
+
+
+def test_a_second_report_of_a_dark_lamp_is_merged_at_once(database: Database) -> None:
+    publish(database)
+    first, second = report(database), report(database)
+    assert (second.state, second.merged_into) == (State.MERGED, first.id)
+    assert told(database) == ["confirmed", "merged"]
+
+
+def test_a_patrol_confirms_what_the_hotline_reported_before(database: Database) -> None:
+    publish(database)
+    first, second = hotline(database), report(database)
+    assert stored(database, first.id).state is State.CONFIRMED
+    assert second.merged_into == first.id
+    assert told(database) == ["reported", "confirmed", "merged"]
+
+
+def test_a_pothole_may_be_reported_beside_another(database: Database) -> None:
+    publish(database)
+    assert [report(database, category="pothole").state for _ in range(2)] == [State.CONFIRMED] * 2
+
+
+def test_a_lamp_that_was_repaired_can_be_reported_anew(database: Database) -> None:
+    publish(database)
+    first = report(database)
+    follow(database, order(OrderClosed, first.id, 5))
+    assert stored(database, first.id).state is State.RESOLVED
+    assert report(database).state is State.CONFIRMED
+
+
+def test_an_id_is_used_once(database: Database) -> None:
+    finding = report(database)
+    with pytest.raises(FindingExists):
+        report(database, id=finding.id)
+
+
+def test_a_category_is_looked_up_in_the_newest_catalogue(database: Database) -> None:
+    publish(database, 2)
+    publish(database, 1, {"categories": {"unicorn": {}}})
+    with pytest.raises(UnknownCategory):
+        report(database, category="unicorn")
+
+
+def test_an_inspector_sees_their_own_findings_only(database: Database) -> None:
+    mine, foreign = report(database), report(database, reporter="inspector-2", facility_code="L-2")
+    with database.read() as session:
+        seen = queries.find_findings(session, own="inspector-1", filters={}, limit=10, cursor=None).items
+        assert [each.id for each in seen] == [mine.id]
+        with pytest.raises(NotYours):
+            queries.get_finding(session, foreign.id, own="inspector-1")
+
+
+def test_findings_come_by_pages_and_filters(database: Database) -> None:
+    reported = []
+    for number in range(5):
+        with clock.frozen(NIGHT + timedelta(seconds=number)):
+            reported.append(report(database, facility_code=f"L-{number}").id)
+    with database.read() as session:
+        first = queries.find_findings(session, own=None, filters={}, limit=3, cursor=None)
+        rest = queries.find_findings(session, own=None, filters={}, limit=3, cursor=first.next)
+        assert [each.id for each in [*first.items, *rest.items]] == reported
+        assert rest.next is None
+        wanted = {"state": "confirmed", "facility_code": "L-3"}
+        assert [f.id for f in queries.find_findings(session, own=None, filters=wanted, limit=3, cursor=None).items] == [
+            reported[3]
+        ]
+
+
+def test_a_finding_says_how_it_was_linked(database: Database) -> None:
+    finding = report(database, facility_code="nobody-knows")
+    link(database, finding.id, linked_by="place", facility_code="L-9")
+    assert stored(database, finding.id).link == {"state": "place", "facility_code": "L-9"}
+    assert report(database, facility_code="L-9").merged_into == finding.id
+
+
+def test_a_closed_order_may_be_heard_of_before_the_link(database: Database) -> None:
+    finding = report(database)
+    follow(database, order(OrderClosed, finding.id, 5))
+    link(database, finding.id)
+    now = stored(database, finding.id)
+    assert (now.state, now.linked_code, now.slot) == (State.RESOLVED, "L-1", None)
+
+
+def test_a_voided_order_rejects_the_finding_and_a_handed_over_one_leaves_it(database: Database) -> None:
+    one, other = report(database), report(database, facility_code="L-2")
+    follow(
+        database,
+        order(OrderVoided, one.id, 3, reason="unfounded"),
+        order(OrderVoided, other.id, 3, reason="handed_over"),
+        order(OrderClosed, None, 9),
+    )
+    assert (stored(database, one.id).state, stored(database, one.id).reason) == (State.REJECTED, "unfounded")
+    assert stored(database, other.id).state is State.CONFIRMED
+
+
+def test_a_reopened_order_confirms_the_finding_again(database: Database) -> None:
+    finding = report(database)
+    follow(database, order(OrderReopened, finding.id, 6), order(OrderClosed, finding.id, 5))
+    assert stored(database, finding.id).state is State.CONFIRMED
+    follow(database, order(OrderClosed, finding.id, 7))
+    follow(database, order(OrderReopened, finding.id, 8))
+    now = stored(database, finding.id)
+    assert (now.state, now.slot, now.ended_at) == (State.CONFIRMED, "lamp_out:L-1", None)
+
+
+def test_a_finding_reopened_beside_a_newer_one_leaves_that_its_slot(database: Database) -> None:
+    old = report(database)
+    follow(database, order(OrderClosed, old.id, 5))
+    new = report(database)
+    follow(database, order(OrderReopened, old.id, 6))
+    assert [stored(database, each.id).slot for each in (old, new)] == [None, "lamp_out:L-1"]
+    assert stored(database, old.id).state is State.CONFIRMED
+
+
+def test_word_on_a_finding_that_is_not_ours_is_refused(database: Database) -> None:
+    with pytest.raises(UnknownFinding):
+        follow(database, order(OrderClosed, uuid4(), 5))
+
+
+def test_a_lighting_check_reports_each_dark_lamp_once(database: Database) -> None:
+    publish(database)
+    known = hotline(database, facility_code="b")
+    check = look(database, {"a": True, "b": False, "c": False})
+    outcomes = {each.facility_code: each.outcome for each in check.lamps}
+    assert outcomes == {"a": Outcome.LIT, "b": Outcome.ALREADY_REPORTED, "c": Outcome.FINDING}
+    assert stored(database, known.id).state is State.CONFIRMED
+    assert {each.outcome for each in look(database, {"b": False, "c": False}).lamps} == {Outcome.ALREADY_REPORTED}
+    with database.read() as session:
+        again = queries.get_light_check(session, check.id)
+        assert [(each.facility_code, each.finding_id) for each in again.lamps] == [
+            (each.facility_code, each.finding_id) for each in check.lamps
+        ]
+
+
+def test_a_lamp_that_is_dark_by_day_is_no_finding(database: Database) -> None:
+    publish(database)
+    assert look(database, {"a": False}, DAY).lamps[0].outcome is Outcome.OUTSIDE_LIGHTING_HOURS
+    assert told(database) == ["lights_checked"]
+
+
+def test_a_long_walk_is_taken_in_one_check(database: Database) -> None:
+    publish(database)
+    check = look(database, {f"L-{number}": number % 2 == 0 for number in range(2_000)})
+    assert (check.lamps_checked, check.lamps_lit) == (2_000, 1_000)
+    assert sum(each.outcome is Outcome.FINDING for each in check.lamps) == 1_000
+
+
+def test_the_tallies_are_what_the_findings_say(database: Database) -> None:
+    publish(database)
+    report(database)
+    report(database)
+    hotline(database, category="pothole")
+    look(database, {"a": False, "b": True})
+    with database.read() as session:
+        counted = {name: tallies.read(session, name) for name in figures.recount(session)}
+        assert counted == figures.recount(session)
+        samples = [sample for family in figures.collect(session) for sample in family.samples]
+        assert {(each.name, each.labels["source"], each.value) for each in samples} == {
+            ("waywarden_findings_total", "patrol", 3),
+            ("waywarden_findings_total", "hotline", 1),
+        }
+
+
+def test_how_far_a_source_is_trusted_can_be_changed(database: Database) -> None:
+    with database.begin() as session:
+        use_cases.set_source(session, source="hotline", confirm_on_arrival=True, written_by_staff=False, expected=1)
+    assert hotline(database).state is State.CONFIRMED

@@ -8,7 +8,7 @@ from services.workorders import queries
 from services.workorders.use_cases import crews
 from shared.db import Database
 
-DISTRICTS = {  # those of services/assets/sample
+DISTRICTS = {  # as in services/assets/sample/districts.geojson
     "southwest": "South-West",
     "southeast": "South-East",
     "northwest": "North-West",

@@ -12,7 +12,7 @@ import pytest
 from sqlalchemy import func, select
 
 from deploy.migrations import migrate
-from deploy.servers import Kept, Postgres
+from deploy.servers import Postgres
 from services.workorders import figures, queries, tables
 from services.workorders.domain.orders import Order, State
 from services.workorders.sample import load_sample
@@ -37,24 +37,13 @@ CATALOGUE = {
 }
 
 
-@pytest.fixture(scope="module")
-def postgres(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Postgres]:
-    folder = tmp_path_factory.mktemp("postgres")
-    for each in (folder, *folder.parents[:2]):
-        each.chmod(0o755)
-    server = Postgres(folder, Kept(folder / "kept.json"))
-    server.start()
-    yield server
-    server.stop()
-
-
 @pytest.fixture(params=["sqlite", "postgres"])
 def database(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Database]:
     url = f"sqlite:///{tmp_path}/workorders.sqlite"
     if request.param == "postgres":
-        server: Postgres = request.getfixturevalue("postgres")
-        server.drop_database("workorders")
-        url = server.create_database("workorders")
+        server: Postgres = request.getfixturevalue("servers").postgres
+        server.drop_database("orders")
+        url = server.create_database("orders")
     made = Database(url, connections=4)
     migrate(made.engine, "workorders", tables.mapping.metadata)
     load_sample(made)
@@ -74,7 +63,7 @@ def defect(finding_id: UUID | None = None, **more: Any) -> DefectRecorded:
         "revision": 1, "happened_at": NOON, "recorded_at": NOON, "finding_id": finding_id or uuid4(), "open": True,
         "category": "lamp_out", "severity": "normal", "source": "patrol", "longitude": 24.95, "latitude": 60.18,
         "breaks_function": True, "linked_by": "code", "reported_at": NOON, "confirmed_at": NOON,
-        "facility_code": "L-1", "kind": "street_light", "district": "kallio", "photos": ["a" * 64],
+        "facility_code": "L-1", "kind": "street_light", "district": "southwest", "photos": ["a" * 64],
     }  # fmt: skip
     return DefectRecorded(**known | more)
 
@@ -83,7 +72,7 @@ def alert(**more: Any) -> AlertRaised:
     known: dict[str, Any] = {
         "revision": 1, "happened_at": NOON, "recorded_at": NOON, "alert_id": uuid4(), "source": "gauge-1",
         "kind": "water_level", "severity": "major", "active": True, "acknowledged": False, "since": NOON,
-        "value": 0.3, "unit": "m", "longitude": 24.95, "latitude": 60.18, "district": "kallio",
+        "value": 0.3, "unit": "m", "longitude": 24.95, "latitude": 60.18, "district": "southwest",
         "order_category": "standing_water",
     }  # fmt: skip
     return AlertRaised(**known | more)
@@ -110,7 +99,7 @@ def told(database: Database) -> list[str]:
 def test_a_defect_becomes_an_order_for_the_crew_of_its_district(database: Database) -> None:
     open_for(database, defect())
     order = only_order(database)
-    assert (order.state, order.crew, order.rule) == (State.DISPATCHED, "crew-kallio", "crew of the district")
+    assert (order.state, order.crew, order.rule) == (State.DISPATCHED, "crew-southwest", "crew of the district")
     assert (order.due_at, order.limit.source) == (NOON + timedelta(hours=24), "catalogue 1: lamp_out, dispose")
     assert [(each.move, each.to_state) for each in order.moves] == [
         ("register", State.REGISTERED),
@@ -179,29 +168,35 @@ def test_a_failed_check_gives_the_rework_limit_of_the_catalogue(database: Databa
 def test_the_sums_that_metrics_show_equal_a_recount(database: Database) -> None:
     open_for(database, defect(), defect(district=None), defect(category="other"))
     with database.begin() as session:
-        number = queries.list_orders(session, only_crew="crew-kallio", limit=1, cursor=None).items[0].number
+        number = queries.list_orders(session, only_crew="crew-southwest", limit=1, cursor=None).items[0].number
         moving.accept(session, number, Mover(name="someone"))
     with clock.frozen(NOON + timedelta(days=2)), database.read() as session:
         assert tallies.read(session, ORDERS_BY_STATE) == figures.recount(session)[ORDERS_BY_STATE]
         samples = {sample.name for metric in figures.collect(session) for sample in metric.samples}
         assert figures.count_overdue(session) == {
-            ("lamp_out", "kallio"): 1,
+            ("lamp_out", "southwest"): 1,
             ("lamp_out", ""): 1,
-            ("other", "kallio"): 1,
+            ("other", "southwest"): 1,
         }
     assert samples == {"waywarden_work_orders", "waywarden_work_orders_overdue"}
 
 
 def test_lists_are_filtered_and_paged_newest_first(database: Database) -> None:
     finding = uuid4()
-    open_for(database, defect(finding), defect(district="kamppi"), defect(district=None))
+    open_for(database, defect(finding), defect(district="southeast"), defect(district=None))
     with database.read() as session:
         first = queries.list_orders(session, only_crew=None, limit=2, cursor=None)
         rest = queries.list_orders(session, only_crew=None, limit=2, cursor=first.next)
         assert [each.id for each in [*first.items, *rest.items]] == [3, 2, 1]
         assert rest.next is None
-        for wanted, count in (({"finding_id": finding}, 1), ({"state": "registered"}, 1), ({"crew": "crew-kamppi"}, 1),
-                              ({"overdue": True}, 0), ({"overdue": False}, 3)):  # fmt: skip
+        filters: list[tuple[dict[str, Any], int]] = [
+            ({"finding_id": finding}, 1),
+            ({"state": "registered"}, 1),
+            ({"crew": "crew-southeast"}, 1),
+            ({"overdue": True}, 0),
+            ({"overdue": False}, 3),
+        ]
+        for wanted, count in filters:
             found = queries.list_orders(session, only_crew=None, limit=9, cursor=None, **wanted)
             assert len(found.items) == count
         assert not queries.list_orders(session, only_crew="", limit=9, cursor=None).items

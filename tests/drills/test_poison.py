@@ -70,4 +70,4 @@ def bug_in(running: Embedded | Stack) -> Iterator[None]:
 
 
 def dead_letters(system: System) -> float:
-    return system.count("workorders", "waywarden_dead_letters", service="workorders")
+    return system.figures("workorders").get("waywarden_dead_letters", service="workorders") or 0.0

@@ -132,10 +132,10 @@ class System:
         with Client(self, None, base_url=self.service_urls[service]) as client:
             return Figures(client.send("GET", "/metrics").content.decode())
 
-    def figure(self, service: str, name: str, **labels: str) -> float | None:
+    def figure(self, service: str, name: str, /, **labels: str) -> float | None:
         return self.figures(service).get(name, **labels)
 
-    def count(self, service: str, name: str, **labels: str) -> float:
+    def count(self, service: str, name: str, /, **labels: str) -> float:
         """A figure that is 0 where nothing was counted yet."""
         return self.figure(service, name, **labels) or 0.0
 
@@ -151,7 +151,7 @@ class Figures:
     def __init__(self, text: str) -> None:
         self.samples = [each for family in text_string_to_metric_families(text) for each in family.samples]
 
-    def get(self, name: str, **labels: str) -> float | None:
+    def get(self, name: str, /, **labels: str) -> float | None:
         """The sum of the samples that carry these labels, among others; None where there is none."""
         found = [
             each.value for each in self.samples if each.name == name and labels.items() <= dict(each.labels).items()

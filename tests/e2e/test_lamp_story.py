@@ -11,8 +11,8 @@ from tests.figures import Watch
 from tests.story import Cast, LampStory, finding, order_of, picture
 
 
-def story_of(cast: Cast, district: str = "southeast", **more: str) -> LampStory:
-    return LampStory(cast, cast.lamps(1, district=district)[0], **more)
+def story_of(cast: Cast, district: str = "southeast") -> LampStory:
+    return LampStory(cast, cast.lamps(1, district=district)[0])
 
 
 def test_a_dark_lamp_is_reported_repaired_and_counts_again(running: Either, system: System, cast: Cast) -> None:

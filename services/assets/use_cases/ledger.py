@@ -7,7 +7,7 @@ from contextlib import contextmanager
 from datetime import datetime
 from typing import Any, NamedTuple
 
-from sqlalchemy import Column, Table, case, func, insert, literal, select, update
+from sqlalchemy import Column, Table, bindparam, func, insert, select, update
 from sqlalchemy.orm import Session
 
 from services.assets.domain.facilities import Facility, under_defects
@@ -53,17 +53,15 @@ def lock_facilities(session: Session, column: Column[Any], values: Iterable[Any]
 
 
 def update_each(session: Session, table: Table, key: Column[Any], changes: Mapping[Any, Mapping[str, Any]]) -> None:
-    """Give rows a value each, in one statement. ``changes``: key → the same columns for every key."""
+    """Give rows a value each, in one batch. ``changes``: key → the same columns for every key."""
     if not changes:
         return
-    columns = [table.c[name] for name in next(iter(changes.values()))]
-    values = {
-        column: case(
-            {each: literal(new[column.name], column.type) for each, new in changes.items()}, value=key, else_=column
-        )
-        for column in columns
-    }
-    session.execute(update(table).where(key.in_(list(changes))).values(values))
+    new = {name: bindparam(f"new_{name}") for name in next(iter(changes.values()))}
+    rows = [
+        {"its_key": each, **{f"new_{name}": value for name, value in values.items()}} for each, values in changes.items()
+    ]
+    statement = update(table).where(key == bindparam("its_key")).values(new)
+    session.connection().execute(statement, rows)  # the session's own way would load objects first
 
 
 def tally(session: Session, *, before: Standing | None, after: Standing | None) -> None:

@@ -64,7 +64,10 @@ DESCRIPTION = (
 
 
 def _schema_name(schema: Any) -> str:
-    return (schema if isinstance(schema, type) else type(schema)).__name__
+    """``alerts.RuleOut``: each service names its own, so that two may use one name."""
+    kind = schema if isinstance(schema, type) else type(schema)
+    package, _, rest = kind.__module__.partition(".")
+    return f"{rest.partition('.')[0]}.{kind.__name__}" if package == "services" else kind.__name__
 
 
 def _strict(_self: Any, field: Any, ret: Any = None, **_: Any) -> dict[str, Any]:
@@ -78,7 +81,7 @@ def _strict(_self: Any, field: Any, ret: Any = None, **_: Any) -> dict[str, Any]
 
 def _operation(declared: Declared, service: str) -> dict[str, Any]:
     operation: dict[str, Any] = {
-        "operationId": declared.name,
+        "operationId": f"{service}.{declared.name}",
         "tags": [service],
         "summary": declared.summary,
         "description": _who(declared),

@@ -17,12 +17,57 @@ KINDS = sorted(Event.known.items())
 every_event = pytest.mark.parametrize(("event_type", "kind"), KINDS, ids=[name for name, _ in KINDS])
 
 # Each name was looked at: none of them holds who a person is. `summary` holds only words that staff wrote.
-FIELD_NAMES = """
-    acknowledged active alert_id authority breaks_function catalogue category check_id code condition confirmed_at crew
-    district due_at facility_code finding_id grid happened_at kind lamps latitude linked_by lit longitude maintainer
-    measure merged_into name number open order_category owner photos quantity reason recorded_at registered_at
-    reported_at revision rework_count rule severity since source state street summary unit value
-""".split()
+FIELD_NAMES = [
+    "acknowledged",
+    "active",
+    "alert_id",
+    "authority",
+    "breaks_function",
+    "catalogue",
+    "category",
+    "check_id",
+    "code",
+    "condition",
+    "confirmed_at",
+    "crew",
+    "district",
+    "due_at",
+    "facility_code",
+    "finding_id",
+    "grid",
+    "happened_at",
+    "kind",
+    "lamps",
+    "latitude",
+    "linked_by",
+    "lit",
+    "longitude",
+    "maintainer",
+    "measure",
+    "merged_into",
+    "name",
+    "number",
+    "open",
+    "order_category",
+    "owner",
+    "photos",
+    "quantity",
+    "reason",
+    "recorded_at",
+    "registered_at",
+    "reported_at",
+    "revision",
+    "rework_count",
+    "rule",
+    "severity",
+    "since",
+    "source",
+    "state",
+    "street",
+    "summary",
+    "unit",
+    "value",
+]
 
 BINDINGS = {
     "assets.follow_orders": [

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from services.alerts.service import Alerts
-
 from services.assets.service import Assets
 from services.inspections.service import Inspections
 from services.workorders.service import WorkOrders

@@ -5,11 +5,10 @@ from __future__ import annotations
 import os
 import sys
 
-from services.alerts.sample import load_sample as load_gauges
-
 from deploy.keys import make_keys
 from deploy.migrations import migrate
 from deploy.services import SERVICE_CLASSES
+from services.alerts.sample import load_sample as load_gauges
 from services.assets.sample import load_sample as load_city
 from services.workorders.sample import load_sample as load_crews
 from services.workorders.use_cases.accounts import ensure_admin

@@ -152,7 +152,7 @@ def show(service: str, event_id: UUID) -> None:
     if not rows:
         raise click.ClickException("There is no such event.")
     for row in rows:
-        known = {name: str(value) for name, value in row._mapping.items() if name != "body"}
+        known = {name: value if value is None else str(value) for name, value in row._mapping.items() if name != "body"}
         click.echo(json.dumps({**known, "body": _body(row.body)}, indent=2, ensure_ascii=False))
 
 

@@ -11,12 +11,14 @@ eventlet.monkey_patch()
 
 import os
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from itertools import count
 from pathlib import Path
 
 import pytest
 from psycogreen.eventlet import patch_psycopg
 
+from deploy import process
 from deploy.servers import Missing, Servers, temporary
 from shared.events.queues import SERVICES
 from shared.settings import MEMORY
@@ -24,6 +26,10 @@ from tests.integration.toy import World
 
 patch_psycopg()
 numbers = count(1)
+
+# The thread that forks was made of unpatched parts, perhaps. Its first job must not fork: Python holds a lock meanwhile.
+process._spawner = ThreadPoolExecutor(max_workers=1, thread_name_prefix="spawner")
+process._spawner.submit(int).result()
 
 
 @pytest.fixture(scope="session")

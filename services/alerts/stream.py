@@ -56,7 +56,7 @@ class Feed:
         self.readers: set[queue.Queue[Event]] = set()
         self.woken = threading.Event()
         self.polling = False
-        database.listeners.append(self.woken.set)
+        database.listeners.append(lambda _: self.woken.set())
 
     def follow(self, seen: int | None, stopping: Callable[[], bool]) -> Iterator[bytes]:
         """The stream of one client, that has ``seen`` the log up to there."""

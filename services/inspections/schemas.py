@@ -21,7 +21,7 @@ from shared.fields import (
     Time,
 )
 
-POSITIVE = validate.Range(min=0, min_inclusive=False)
+POSITIVE = validate.Range(min=0, max=1e9, min_inclusive=False)
 ONE_STATE, ONE_SEVERITY = validate.OneOf([*State]), validate.OneOf([*Severity])
 AT = {"description": "When it happened, if not just now.", "example": "2026-03-01T21:35:00+02:00"}
 FACILITY = {"description": "The facility's code.", "example": "lamp-4711"}

@@ -5,14 +5,11 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
-from pathlib import Path
 from typing import Any
 
 import pytest
 from sqlalchemy import select
 
-from deploy.migrations import migrate
-from deploy.servers import Postgres
 from services.alerts import figures, queries, tables, use_cases
 from services.alerts.domain.alerts import Alert, NotActive
 from services.alerts.domain.sensors import SensorExists, Severity, WrongThresholds
@@ -24,24 +21,23 @@ from shared import changes, clock, tallies
 from shared.db import Database
 from shared.errors import Stale
 from shared.outbox import outbox
+from tests.integration.databases import ENGINES, left_as_found, migrated
 
 NOON = datetime(2026, 3, 2, 12, tzinfo=UTC)
 LEVELS = [{"severity": "minor", "at": 5.0}, {"severity": "severe", "at": 25.0}]
 
 
-@pytest.fixture(params=["sqlite", "postgres"])
-def database(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Database]:
-    url = f"sqlite:///{tmp_path}/alerts.sqlite"
-    if request.param == "postgres":
-        server: Postgres = request.getfixturevalue("servers").postgres
-        server.drop_database("gauges")
-        url = server.create_database("gauges")
-    made = Database(url, connections=4)
-    migrate(made.engine, "alerts", tables.mapping.metadata)
-    with clock.frozen(NOON):
-        register(made, "g")
-        yield made
-    made.close()
+@pytest.fixture(scope="module", params=ENGINES)
+def made(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Database]:
+    with migrated(request, tmp_path_factory, "alerts", tables.mapping.metadata) as database:
+        yield database
+
+
+@pytest.fixture
+def database(made: Database) -> Iterator[Database]:
+    with clock.frozen(NOON), left_as_found(made, tables.mapping.metadata) as lent:
+        register(lent, "g")
+        yield lent
 
 
 def register(database: Database, code: str, **more: Any) -> None:

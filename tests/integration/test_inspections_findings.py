@@ -4,15 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
-from pathlib import Path
 from typing import Any
 from uuid import UUID, uuid4
 
 import pytest
 from sqlalchemy import select
 
-from deploy.migrations import migrate
-from deploy.servers import Postgres
 from services.inspections import figures, queries, tables, use_cases
 from services.inspections.domain import (
     CannotMerge,
@@ -32,6 +29,7 @@ from shared.errors import Stale
 from shared.events.assets import CataloguePublished, DefectRecorded
 from shared.events.workorders import OrderClosed, OrderEvent, OrderReopened, OrderVoided
 from shared.outbox import outbox
+from tests.integration.databases import ENGINES, left_as_found, migrated
 
 NIGHT = datetime(2026, 3, 2, 20, tzinfo=UTC)
 DAY = datetime(2026, 3, 2, 12, tzinfo=UTC)
@@ -48,18 +46,18 @@ CATALOGUE: dict[str, Any] = {
 }  # fmt: skip
 
 
-@pytest.fixture(params=["sqlite", "postgres"])
-def database(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Database]:
-    url = f"sqlite:///{tmp_path}/inspections.sqlite"
-    if request.param == "postgres":
-        server: Postgres = request.getfixturevalue("servers").postgres
-        server.drop_database("findings")
-        url = server.create_database("findings")
-    made = Database(url, connections=4)
-    migrate(made.engine, "inspections", tables.mapping.metadata)
-    with clock.frozen(NIGHT):
-        yield made
-    made.close()
+@pytest.fixture(scope="module", params=ENGINES)
+def made(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Database]:
+    with migrated(request, tmp_path_factory, "inspections", tables.mapping.metadata) as database:
+        yield database
+
+
+@pytest.fixture
+def database(made: Database) -> Iterator[Database]:
+    with clock.frozen(NIGHT), left_as_found(made, tables.mapping.metadata) as lent:
+        yield lent
+        with lent.read() as session:
+            queries.forget_rulebook(session)
 
 
 def publish(database: Database, revision: int = 1, content: dict[str, Any] = CATALOGUE) -> None:

@@ -19,6 +19,8 @@ from shared.errors import Conflict, Invalid, NotFound
 SKEW = timedelta(minutes=5)  # how far a sensor's clock may run ahead of ours
 SENTINELS = frozenset({-9999.0, -99999.0, -999999.0})  # what gauges send when they have no value
 
+LARGEST = 1e12  # beyond what any gauge measures, and safe in every unit
+
 
 class UnknownSensor(NotFound):
     """There is no such sensor."""
@@ -123,7 +125,7 @@ class Sensor:
         """Why a reading is no reading; None when it is one."""
         if isinstance(value, bool) or not isinstance(value, int | float):
             return "the value is no number"
-        if not math.isfinite(value) or abs(value) > 1e12:
+        if abs(value) > LARGEST or not math.isfinite(value):
             return "the value is not finite"
         if value in SENTINELS:
             return "the value stands for none"

@@ -40,7 +40,7 @@ def test_a_server_goes_and_comes_back(whole: Stack, size: Size, chance: random.R
 def test_events_wait_for_readers_that_were_never_there(
     tmp_path_factory: pytest.TempPathFactory, whole: Stack, size: Size
 ) -> None:
-    """inspections starts alone on an empty broker and reports; the others bind their queues later, for the first time."""
+    """inspections starts alone on an empty broker and reports; the others bind queues later, for the first time."""
     folder = tmp_path_factory.mktemp("late")
     stack = Stack(folder, servers=whole.servers, name="late")
     stack.prepare()

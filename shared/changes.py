@@ -11,11 +11,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-from sqlalchemy import BigInteger, Column, Identity, Index, Integer, String, Table, event, func, insert, select, text
+from sqlalchemy import BigInteger, Column, Identity, Index, Integer, String, Table, event, func, select, text
 from sqlalchemy.orm import Session
 
 from shared import clock
-from shared.db import Time, kernel
+from shared.db import Time, insert_new, kernel
 
 changes = Table(
     "changes",
@@ -59,7 +59,8 @@ def add(session: Session, *, kind: str, key: str) -> None:
 def _write(session: Session) -> None:
     if rows := session.info.pop("changes", None):
         now = clock.now()
-        session.execute(insert(changes), [{**row, "at": now} for row in rows])
+        session.info["changed"] = True  # the relay looks for it after the commit
+        insert_new(session, changes, [{**row, "at": now} for row in rows])
 
 
 def unnumbered(session: Session) -> bool:
@@ -70,7 +71,7 @@ def unnumbered(session: Session) -> bool:
 def number(session: Session) -> None:
     """Give committed changes their positions. One writer at a time."""
     if session.get_bind().dialect.name == "postgresql":
-        session.execute(text("SELECT pg_advisory_xact_lock(0x4348414e)"))
+        session.execute(text("SELECT pg_advisory_xact_lock(1128808782)"))
     session.execute(_NUMBER)
 
 

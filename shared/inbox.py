@@ -57,7 +57,7 @@ def claim(session: Session, queue: str, event_ids: Sequence[UUID]) -> set[UUID]:
     The ids are sorted, since two replicas that claim the same ones in opposite order would deadlock.
     """
     now = clock.now()
-    rows = [{"queue": queue, "event_id": each, "handled_at": now} for each in sorted(set(event_ids))]
+    rows = [{"queue": queue, "event_id": each, "handled_at": now} for each in sorted(set(event_ids), key=int)]
     return {row.event_id for row in insert_new(session, inbox, rows, inbox.c.event_id)}
 
 

@@ -9,11 +9,11 @@ from __future__ import annotations
 
 from uuid import uuid4
 
-from sqlalchemy import BigInteger, Column, Identity, Index, Integer, String, Table, Text, Uuid, event, insert
+from sqlalchemy import BigInteger, Column, Identity, Index, Integer, String, Table, Text, Uuid, event
 from sqlalchemy.orm import Session
 
 from shared import clock, logs
-from shared.db import Time, kernel
+from shared.db import Time, insert_new, kernel
 from shared.envelope import seal
 from shared.events import Event
 
@@ -45,7 +45,8 @@ def record(session: Session, *events: Event) -> None:
 def _write(session: Session) -> None:
     if events := session.info.pop("outbox", None):
         now, request_id = clock.now(), logs.request_id()
-        session.execute(insert(outbox), [_row(each, now, request_id) for each in events])
+        session.info["told"] = True  # the relay looks for it after the commit
+        insert_new(session, outbox, [_row(each, now, request_id) for each in events])
 
 
 def _row(event: Event, now: object, request_id: str | None) -> dict[str, object]:

@@ -6,8 +6,7 @@ import base64
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
-from uuid import UUID
+from typing import Annotated, Any
 
 import msgspec
 from sqlalchemy import Column, Row, Select, tuple_
@@ -61,9 +60,13 @@ def _read(cursor: str, by: Sequence[Column[Any]]) -> list[Any]:
 
 
 def _value(value: Any, column: Column[Any]) -> Any:
+    """Raises an error of msgspec's, TypeError or ValueError for what no row of ours can hold."""
     kind = column.type.python_type
-    if kind in (datetime, UUID):
-        return msgspec.convert(value, kind)
-    if not isinstance(value, kind):
-        raise TypeError(column.name)
+    if kind is int:
+        return msgspec.convert(value, Annotated[int, msgspec.Meta(ge=-(2**63), le=2**63 - 1)])
+    value = msgspec.convert(value, kind)
+    if isinstance(value, datetime) and not (value.tzinfo and 1900 <= value.year <= 9000):
+        raise ValueError(column.name)
+    if isinstance(value, str) and "\0" in value:
+        raise ValueError(column.name)
     return value

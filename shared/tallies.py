@@ -8,10 +8,10 @@ from __future__ import annotations
 
 from collections import Counter
 
-from sqlalchemy import BigInteger, Column, Identity, Integer, String, Table, delete, event, func, insert, select
+from sqlalchemy import BigInteger, Column, Identity, Integer, String, Table, delete, event, func, select
 from sqlalchemy.orm import Session
 
-from shared.db import kernel
+from shared.db import insert_new, kernel
 
 Sums = dict[tuple[str, ...], int]
 
@@ -37,7 +37,7 @@ def _write(session: Session) -> None:
     if sums := session.info.pop("tallies", None):
         rows = [{"figure": figure, "labels": labels, "amount": n} for (figure, labels), n in sums.items() if n]
         if rows:
-            session.execute(insert(tallies), rows)
+            insert_new(session, tallies, rows)
 
 
 def read(session: Session, figure: str) -> Sums:

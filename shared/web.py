@@ -264,7 +264,7 @@ class Route(Entrypoint):  # type: ignore[misc]
         if key := request.headers.get("Idempotency-Key"):
             if len(key) > 200:
                 raise Invalid("Idempotency-Key is over 200 characters long.", field="Idempotency-Key")
-            return once(f"key {key}", request.method, request.path, body, user.name)
+            return once(f"key {user.name[:90]} {key}", request.method, request.path, body, user.name)
         return None
 
 
@@ -272,11 +272,14 @@ def read_body(request: Request, limit: int) -> bytes:
     """The whole body, of at most ``limit`` bytes. Raises TooLarge."""
     if "chunked" in request.headers.get("Transfer-Encoding", ""):
         request.environ["wsgi.input_terminated"] = True
-    request.max_content_length = limit
+    request.max_content_length = limit + 1  # a chunked body is cut there without a word
     try:
-        return request.get_data()
+        data = request.get_data()
     except RequestEntityTooLarge as wrong:
         raise errors.TooLarge(f"The body is over {limit:,} bytes.") from wrong
+    if len(data) > limit:
+        raise errors.TooLarge(f"The body is over {limit:,} bytes.")
+    return data
 
 
 def _load(schema: Schema | None, data: Any) -> dict[str, Any]:
@@ -330,6 +333,8 @@ class Site:
     def _respond(self, request: Request) -> Response:
         began = time.perf_counter()
         try:
+            if "\0" in request.path:  # PostgreSQL takes no text that holds one
+                raise NotFound("There is nothing at such an address.")
             respond, values = self.map.bind_to_environ(request.environ).match()
             response: Response = respond(request, values)
         except ValidationError as wrong:

@@ -14,7 +14,7 @@ from sqlalchemy import func, select
 from deploy.migrations import migrate
 from deploy.servers import Postgres
 from services.workorders import figures, queries, tables
-from services.workorders.domain.orders import Order, State
+from services.workorders.domain.orders import Order, State, Step
 from services.workorders.sample import load_sample
 from services.workorders.use_cases import crews, moving, opening
 from services.workorders.use_cases.moving import Mover
@@ -35,6 +35,11 @@ CATALOGUE = {
     },
     "lighting": {"timezone": "Europe/Helsinki"},
 }
+
+
+MOVE_FIELDS = [column.key for column in tables.order_moves.c if column.key not in ("id", "order_id")]
+MADE_BY_MOVES = ("id", "state", "revision", "crew", "rule")
+UNMOVED = [column.key for column in tables.work_orders.c if column.key not in MADE_BY_MOVES]
 
 
 @pytest.fixture(params=["sqlite", "postgres"])
@@ -107,6 +112,20 @@ def test_a_defect_becomes_an_order_for_the_crew_of_its_district(database: Databa
     ]
     assert (order.group, order.revision, order.photos[0].state) == ("lighting", 2, "awaited")
     assert told(database) == ["workorders.order_registered.v1", "workorders.order_dispatched.v1"]
+
+
+def test_the_rows_that_opening_writes_are_what_the_moves_of_an_order_make(database: Database) -> None:
+    open_for(database, defect())
+    opened = only_order(database)
+    moved = Order(**{name: getattr(opened, name) for name in UNMOVED})
+    moved.id = opened.id
+    moved.register(Step(by="system", at=NOON, recorded_at=NOON))
+    moved.dispatch(Step(by="system", at=NOON, recorded_at=NOON), crew=str(opened.crew), rule=opened.rule)
+    for column in tables.work_orders.c:
+        assert getattr(opened, column.key) == getattr(moved, column.key), column.key
+    for theirs, ours in zip(opened.moves, moved.moves, strict=True):
+        for name in MOVE_FIELDS:
+            assert getattr(theirs, name) == getattr(ours, name), name
 
 
 def test_a_finding_never_gets_a_second_order_whatever_the_revision_and_however_often_it_comes(

@@ -2,24 +2,15 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
+from services.workorders.domain.crews import Choice, Crew, DispatchRule, Sort, choose_crew
 
-from services.workorders.domain.clocks import Clock
-from services.workorders.domain.crews import Choice, Crew, DispatchRule, choose_crew
-from services.workorders.domain.orders import Order, Severity
-
-NOON = datetime(2026, 3, 2, 12, tzinfo=UTC)
 KALLIO = Crew(code="a-kallio", name="Kallio", districts=["kallio"])
 LAMPS = Crew(code="b-lamps", name="Lamps", districts=["kallio", "kamppi"], kinds=["lighting"])
 DISTRICT = DispatchRule(name="crew of the district", priority=1000)
 
 
-def order(district: str | None = "kallio", kind: str = "street_light", severity: Severity = Severity.NORMAL) -> Order:
-    return Order(
-        category="lamp_out", group="lighting", kind=kind, severity=severity, district=district, source="patrol",
-        longitude=24.9, latitude=60.2, registered_at=NOON, limit_amount=1, limit_clock=Clock.URGENT_HOUR,
-        limit_source="", warn_at=NOON, due_at=NOON,
-    )  # fmt: skip
+def order(district: str | None = "kallio", kind: str = "street_light", severity: str = "normal") -> Sort:
+    return Sort("lamp_out", "lighting", kind, district, severity)
 
 
 def test_without_rules_an_order_waits_for_a_dispatcher() -> None:
@@ -37,9 +28,7 @@ def test_an_order_without_a_district_is_no_crews() -> None:
 
 def test_a_lower_priority_number_comes_first() -> None:
     emergency = DispatchRule(name="emergencies", priority=1, severity="emergency", crew="night")
-    assert choose_crew(order(severity=Severity.EMERGENCY), [DISTRICT, emergency], [KALLIO]) == Choice(
-        "night", "emergencies"
-    )
+    assert choose_crew(order(severity="emergency"), [DISTRICT, emergency], [KALLIO]) == Choice("night", "emergencies")
     assert choose_crew(order(), [DISTRICT, emergency], [KALLIO]) == Choice("a-kallio", "crew of the district")
 
 

@@ -4,9 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from typing import NamedTuple
 from uuid import UUID, uuid4
 
-from services.workorders.domain.orders import Order
+
+class Sort(NamedTuple):
+    """What dispatching looks at in an order."""
+
+    category: str
+    group: str | None
+    kind: str | None
+    district: str | None
+    severity: str
 
 
 @dataclass(eq=False, kw_only=True)
@@ -19,7 +28,7 @@ class Crew:
     kinds: list[str] = field(default_factory=list)
     revision: int = 1
 
-    def takes(self, order: Order) -> bool:
+    def takes(self, order: Sort) -> bool:
         """Whether the order is this crew's by district and kind; an order without a district is nobody's."""
         in_place = order.district is not None and (not self.districts or order.district in self.districts)
         return in_place and (not self.kinds or order.kind in self.kinds or order.group in self.kinds)
@@ -41,7 +50,7 @@ class DispatchRule:
     crew: str | None = None
     revision: int = 1
 
-    def fits(self, order: Order) -> bool:
+    def fits(self, order: Sort) -> bool:
         wanted = (
             (self.category, order.category),
             (self.group, order.group),
@@ -60,7 +69,7 @@ class Choice:
     rule: str
 
 
-def choose_crew(order: Order, rules: Sequence[DispatchRule], crews: Sequence[Crew]) -> Choice | None:
+def choose_crew(order: Sort, rules: Sequence[DispatchRule], crews: Sequence[Crew]) -> Choice | None:
     """What the first rule says, lowest priority number first, that fits and finds a crew.
 
     Among several crews that take the order, the first by code gets it. ``None``: the order waits for a dispatcher.
@@ -71,5 +80,5 @@ def choose_crew(order: Order, rules: Sequence[DispatchRule], crews: Sequence[Cre
     return None
 
 
-def crew_of_district(order: Order, crews: Sequence[Crew]) -> str | None:
+def crew_of_district(order: Sort, crews: Sequence[Crew]) -> str | None:
     return min((crew.code for crew in crews if crew.takes(order)), default=None)

@@ -169,8 +169,7 @@ class Order:
 
     @property
     def number(self) -> str:
-        """``20260401-000123``: the day of registration in UTC, and the running number over all days."""
-        return f"{self.registered_at.astimezone(UTC):%Y%m%d}-{self.id:06d}"
+        return number_of(self.registered_at, self.id)
 
     @property
     def limit(self) -> Limit:
@@ -297,6 +296,11 @@ def check_time(step: Step, registered_at: datetime) -> None:
     """Clocks of field devices differ by minutes; a move in the future or before its order is a mistake."""
     if not registered_at - CLOCK_SKEW <= step.at <= step.recorded_at + CLOCK_SKEW:
         raise Invalid("A move happens after its order was registered, and not in the future.", field="at")
+
+
+def number_of(registered_at: datetime, running: int) -> str:
+    """``20260401-000123``: the day of registration in UTC, and the running number over all days."""
+    return f"{registered_at.astimezone(UTC):%Y%m%d}-{running:06d}"
 
 
 def parse_number(number: str) -> int | None:

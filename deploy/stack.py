@@ -321,6 +321,17 @@ def status(folder: Path) -> None:
     click.echo(f"Runs as process {pid}." if pid else "Nothing runs there.")
 
 
+@main.command()
+@folder_option
+def settings(folder: Path) -> None:
+    """Print the settings of the folder's stack, passwords included: a file for WAYWARDEN_SETTINGS."""
+    if not (folder / "stack.json").exists():
+        raise click.ClickException(f"There is no stack in {folder}.")
+    for name, value in sorted(Stack(folder).environment(*SERVICES).items()):
+        if name.startswith("WAYWARDEN_"):
+            click.echo(f"{name}={value}")
+
+
 def run_until_told(stack: Stack) -> None:
     try:
         with stack:

@@ -102,6 +102,12 @@ class Inspections(Service):
     def register(self, call: Call) -> None:
         call.session.execute(insert(things).values(id=uuid4(), size=0.0, revision=1, **call.body))
 
+    @http("GET", "/coded/<code>", roles=STAFF, summary="Show by code", answer=Thing)
+    def show_coded(self, call: Call, code: str) -> Any:
+        if found := call.session.execute(select(things).where(things.c.code == code)).first():
+            return found
+        raise errors.NotFound(f"There is no {code}.")
+
     @http("GET", "/things", roles=STAFF, summary="List", query=fields.PageQuery, answer=Thing, paged=True)
     def list_things(self, call: Call) -> Page:
         return page(call.session, select(things), [things.c.category, things.c.id], **call.query)

@@ -1,4 +1,4 @@
-"""What events do to facilities and rates, on a small city in SQLite."""
+"""What events do to facilities and rates, on a small city: in SQLite here, in PostgreSQL by the integration tests."""
 
 from __future__ import annotations
 
@@ -36,11 +36,11 @@ SQUARE = [[24.93, 60.16], [24.96, 60.16], [24.96, 60.18], [24.93, 60.18], [24.93
 
 @pytest.fixture
 def db(tmp_path: Path) -> Iterator[Database]:
-    yield from a_city(tmp_path / "assets.db")
+    yield from a_city(f"sqlite:///{tmp_path}/assets.db")
 
 
-def a_city(file: Path) -> Iterator[Database]:
-    database = Database(f"sqlite:///{file}")
+def a_city(url: str) -> Iterator[Database]:
+    database = Database(url)
     mapping.metadata.create_all(database.engine.execution_options(writes=True))
     kernel.create_all(database.engine.execution_options(writes=True))
     with clock.frozen(NIGHT):
@@ -439,7 +439,7 @@ STEPS = st.one_of(
 
 @pytest.fixture(scope="module")
 def one_db(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Database]:
-    yield from a_city(tmp_path_factory.mktemp("assets") / "assets.db")
+    yield from a_city(f"sqlite:///{tmp_path_factory.mktemp('assets')}/assets.db")
 
 
 @given(steps=st.lists(STEPS, max_size=15))

@@ -56,9 +56,10 @@ def update_each(session: Session, table: Table, key: Column[Any], changes: Mappi
     """Give rows a value each, in one batch. ``changes``: key → the same columns for every key."""
     if not changes:
         return
-    new = {name: bindparam(f"new_{name}") for name in next(iter(changes.values()))}
+    new: dict[str, Any] = {name: bindparam(f"new_{name}") for name in next(iter(changes.values()))}
     rows = [
-        {"its_key": each, **{f"new_{name}": value for name, value in values.items()}} for each, values in changes.items()
+        {"its_key": each, **{f"new_{name}": value for name, value in values.items()}}
+        for each, values in changes.items()
     ]
     statement = update(table).where(key == bindparam("its_key")).values(new)
     session.connection().execute(statement, rows)  # the session's own way would load objects first

@@ -90,7 +90,7 @@ def _defects() -> None:
     op.create_table(
         "defects",
         sa.Column("finding_id", sa.Uuid, primary_key=True),
-        sa.Column("facility_id", sa.BigInteger, sa.ForeignKey("facilities.id")),
+        sa.Column("facility_id", Serial, sa.ForeignKey("facilities.id")),
         sa.Column("linked_by", sa.String(10), nullable=False),
         sa.Column("category", sa.String(64), nullable=False),
         sa.Column("severity", sa.String(20), nullable=False),
@@ -123,7 +123,7 @@ def _cells() -> None:
         sa.Column("cell", sa.BigInteger, primary_key=True, autoincrement=False),
         sa.Column(
             "facility_id",
-            sa.BigInteger,
+            Serial,
             sa.ForeignKey("facilities.id", ondelete="CASCADE"),
             primary_key=True,
             index=True,
@@ -135,7 +135,7 @@ def _history() -> None:
     op.create_table(
         "facility_history",
         sa.Column("id", Serial, sa.Identity(), primary_key=True),
-        sa.Column("facility_id", sa.BigInteger, sa.ForeignKey("facilities.id"), nullable=False, index=True),
+        sa.Column("facility_id", Serial, sa.ForeignKey("facilities.id"), nullable=False, index=True),
         sa.Column("what", sa.String(40), nullable=False),
         sa.Column("who", sa.String(200), nullable=False),
         sa.Column("details", sa.JSON, nullable=False),
@@ -148,7 +148,7 @@ def _looks() -> None:
     op.create_table(
         "looks",
         sa.Column("source", sa.String(100), primary_key=True),
-        sa.Column("facility_id", sa.BigInteger, sa.ForeignKey("facilities.id"), primary_key=True, index=True),
+        sa.Column("facility_id", Serial, sa.ForeignKey("facilities.id"), primary_key=True, index=True),
         sa.Column("looked_at", Time, nullable=False),
         sa.Column("lit", sa.Boolean, nullable=False),
         sa.Column("within_lighting_hours", sa.Boolean, nullable=False),

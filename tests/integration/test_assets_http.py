@@ -1,0 +1,236 @@
+"""The HTTP face of assets: bodies, filters, roles, changes to one facility."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+from urllib.parse import quote
+from uuid import uuid4
+
+import pytest
+from nameko.containers import ServiceContainer
+from werkzeug.test import Client, TestResponse
+
+from deploy.keys import make_keys
+from deploy.migrations import migrate
+from services.assets.sample import load_sample
+from services.assets.service import Assets
+from shared import settings
+from shared.auth import Keys, User
+from shared.db import Database
+from shared.web import Site
+
+API = "/api/v1"
+LAMP = {
+    "code": "L-1",
+    "kind": "street_light",
+    "name": "Lamp at the bay",
+    "geometry": {"type": "Point", "coordinates": [24.9362, 60.1795]},
+    "maintainer": "Lighting Maintenance Centre",
+}
+
+
+class Running:
+    """The service in this process, and a client that may call it as anybody."""
+
+    def __init__(self, folder: Path) -> None:
+        self.database = Database(f"sqlite:///{folder}/assets.sqlite")
+        migrate(self.database.engine, "assets", Assets.metadata)
+        self.loaded = load_sample(self.database)
+        make_keys(folder / "keys")
+        self.keys, site = Keys(folder / "keys"), Site()
+        databases, chosen = {"assets": self.database}, replace(settings.load(), data=folder)
+        config = {"settings": chosen, "databases": databases, "site": site, "keys": self.keys, "max_workers": 4}
+        self.container = ServiceContainer(Assets, config=config)
+        for extension in self.container.extensions:
+            extension.setup()
+        self.client = Client(site)
+
+    def call(self, method: str, path: str, role: str = "operator", body: Any = None, **headers: str) -> TestResponse:
+        if role:
+            headers["Authorization"] = f"Bearer {self.keys.sign(User(f'a {role}', role))}"
+        more = {"json": body} if body is not None else {}
+        headers = {name.replace("_", "-"): value for name, value in headers.items()}
+        return self.client.open(API + path, method=method, headers=headers, **more)
+
+    def get(self, path: str) -> Any:
+        answer = self.call("GET", path)
+        assert answer.status_code == 200, answer.get_data(as_text=True)
+        return answer.get_json()
+
+    def items(self, path: str) -> list[Any]:
+        found: list[Any] = self.get(path)["items"]
+        return found
+
+
+@pytest.fixture(scope="module")
+def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
+    made = Running(tmp_path_factory.mktemp("assets"))
+    yield made
+    made.database.close()
+
+
+def a_lamp(running: Running, **more: Any) -> str:
+    """Register a lamp; return its code."""
+    body = LAMP | {"code": f"L-{uuid4()}"} | more
+    answer = running.call("POST", "/facilities", body=body)
+    assert answer.status_code == 201, answer.get_data(as_text=True)
+    return str(body["code"])
+
+
+def test_the_sample_city_is_there_and_loads_once(running: Running) -> None:
+    assert running.loaded == 3030
+    assert load_sample(running.database) == 0
+    assert len(running.items("/districts")) == 4
+    assert len(running.items("/grid-cells")) == 16
+
+
+def test_every_facility_of_the_sample_lies_in_a_district_and_a_grid_cell(running: Running) -> None:
+    shown = running.get("/facilities?limit=1000")
+    assert len(shown["items"]) == 1000
+    assert all(each["district"] and each["grid"] for each in shown["items"])
+    assert running.get(f"/facilities?limit=1000&cursor={shown['next']}")["items"][0] != shown["items"][0]
+
+
+def test_a_registered_facility_comes_back_with_condition_revision_and_etag(running: Running) -> None:
+    code = a_lamp(running)
+    answer = running.call("GET", f"/facilities/{code}")
+    shown = answer.get_json()
+    assert (shown["condition"], shown["revision"], shown["measure"], shown["unit"]) == ("intact", 1, 1.0, "count")
+    assert (shown["district"], answer.headers["ETag"]) == ("northwest", '"1"')
+
+
+def test_the_same_facility_again_answers_as_the_first_time_and_another_is_a_conflict(running: Running) -> None:
+    body = LAMP | {"code": f"L-{uuid4()}"}
+    first, again = (running.call("POST", "/facilities", body=body) for _ in range(2))
+    assert (first.status_code, again.status_code) == (201, 201)
+    assert first.get_json() == again.get_json()
+    assert running.call("POST", "/facilities", body=body | {"name": "Other"}).status_code == 409
+    taken = running.call("POST", "/facilities", body=LAMP | {"code": "HEL-LAMP-314737872"})
+    assert (taken.status_code, taken.get_json()["type"]) == (409, "urn:waywarden:problem:code-taken")
+
+
+def test_any_text_is_a_code_and_finds_its_way_into_the_address(running: Running) -> None:
+    code = a_lamp(running, code="路灯 7#?%")
+    assert running.get(f"/facilities/{quote(code, safe='')}")["code"] == code
+
+
+@pytest.mark.parametrize(
+    ("change", "field"),
+    [
+        ({"code": "a/b"}, "code"),
+        ({"code": "imports"}, "code"),
+        ({"code": "tab\there"}, "code"),
+        ({"code": 7}, "code"),
+        ({"kind": "lamp_post"}, "kind"),
+        ({"geometry": {"type": "Point", "coordinates": [200, 60]}}, "geometry"),
+        ({"geometry": {"type": "Point", "coordinates": ["24.9", 60]}}, "geometry"),
+        ({"geometry": {"type": "LineString", "coordinates": [[-179, -80], [179, 80]]}}, "geometry"),
+        ({"kind": "drain_pipe"}, "measure"),
+        ({"measure": "5"}, "measure"),
+        ({"measure": 0}, "measure"),
+        ({"at": "2026-03-01T21:35:00"}, "at"),
+        ({"colour": "red"}, "colour"),
+        ({"attributes": {"note": "a\x00b"}}, "attributes"),
+    ],
+)
+def test_a_bad_body_is_refused_with_its_field(running: Running, change: dict[str, Any], field: str) -> None:
+    answer = running.call("POST", "/facilities", body=LAMP | {"code": f"L-{uuid4()}"} | change)
+    assert answer.status_code == 422
+    assert field in answer.get_json()["errors"][0]["field"]
+
+
+def test_only_operators_register_and_devices_do_not_even_read(running: Running) -> None:
+    assert running.call("POST", "/facilities", "inspector", LAMP).status_code == 403
+    assert running.call("GET", "/facilities", "inspector").status_code == 200
+    assert running.call("GET", "/facilities", "device").status_code == 403
+    assert running.call("GET", "/facilities", "").status_code == 401
+
+
+def test_facilities_are_found_by_kind_district_box_nearness_and_text(running: Running) -> None:
+    bridges = running.items("/facilities?kind=bridge")
+    assert len(bridges) == 5
+    assert all(each["kind"] == "manhole" for each in running.items("/facilities?kind=manhole&district=southeast"))
+    box = running.items("/facilities?bbox=24.94,60.166,24.941,60.167&limit=1000")
+    wide = running.items("/facilities?bbox=24.9,60.1,25.0,60.2&limit=1000")
+    assert 0 < len(box) < len(wide) == 1000
+    near = running.items("/facilities?near=24.9525531,60.1674716,50&kind=street_light")
+    assert near[0]["code"] == "HEL-LAMP-314737872"
+    assert running.items("/facilities?q=unionin")
+    assert running.items("/facilities?q=100%25") == []
+
+
+@pytest.mark.parametrize("wrong", ["bbox=1,2,3", "bbox=25,60,24,61", "near=24,60,9999", "near=a,b,c", "limit=0", "x=1"])
+def test_a_bad_question_is_refused(running: Running, wrong: str) -> None:
+    assert running.call("GET", f"/facilities?{wrong}").status_code == 422
+
+
+def test_who_asks_for_geojson_gets_a_feature_collection(running: Running) -> None:
+    answer = running.call("GET", "/facilities?kind=bridge", Accept="application/geo+json")
+    shown = answer.get_json(force=True)
+    assert answer.content_type == "application/geo+json"
+    assert (shown["type"], len(shown["features"])) == ("FeatureCollection", 5)
+    assert shown["features"][0]["geometry"]["type"] == "LineString"
+    assert shown["features"][0]["properties"]["kind"] == "bridge"
+
+
+def test_a_change_that_was_read_too_long_ago_fails_its_precondition(running: Running) -> None:
+    code = a_lamp(running)
+    changed = running.call("PATCH", f"/facilities/{code}", body={"street": "Rantatie"}, If_Match='"1"')
+    assert (changed.status_code, changed.get_json()["revision"], changed.headers["ETag"]) == (200, 2, '"2"')
+    assert running.call("PATCH", f"/facilities/{code}", body={"street": "X"}, If_Match='"1"').status_code == 412
+
+
+def test_a_facility_leaves_service_comes_back_and_is_retired(running: Running) -> None:
+    code = a_lamp(running)
+    steps = [("put-out-of-service", "out_of_service"), ("return-to-service", "intact"), ("retire", "retired")]
+    for path, condition in steps:
+        answer = running.call("POST", f"/facilities/{code}/{path}", body={"reason": "tram works"})
+        assert (answer.status_code, answer.get_json()["condition"]) == (200, condition)
+    assert running.call("POST", f"/facilities/{code}/retire", body={"reason": "again"}).status_code == 409
+    assert code not in [each["code"] for each in running.items(f"/facilities?q={code}")]
+    assert running.items(f"/facilities?q={code}&condition=retired")[0]["code"] == code
+    told = [each["what"] for each in running.items(f"/facilities/{code}/history")]
+    assert told == ["registered", "put_out_of_service", "returned_to_service", "retired"]
+
+
+def test_what_nobody_registered_is_not_found(running: Running) -> None:
+    for path in ("/facilities/nobody", "/facilities/nobody/history"):
+        assert running.call("GET", path).status_code == 404
+    answer = running.call("PATCH", "/facilities/nobody", body={"name": "x"}, Accept_Language="zh")
+    assert (answer.status_code, answer.get_json()["title"]) == (404, "没有此编码的设施")
+
+
+def test_a_facility_falls_into_a_district_that_was_drawn_before(running: Running) -> None:
+    ring = [[25.0, 60.2], [25.01, 60.2], [25.01, 60.21], [25.0, 60.21], [25.0, 60.2]]
+    area = {"code": f"D-{uuid4().hex[:8]}", "name": "New", "geometry": {"type": "Polygon", "coordinates": [ring]}}
+    assert running.call("POST", "/districts", body=area).status_code == 201
+    assert running.call("POST", "/districts", body=area | {"name": "Other"}).status_code == 409
+    code = a_lamp(running, geometry={"type": "Point", "coordinates": [25.005, 60.205]})
+    assert running.get(f"/facilities/{code}")["district"] == area["code"]
+    flat = {"code": "flat", "geometry": {"type": "Point", "coordinates": [25, 60]}}
+    assert running.call("POST", "/districts", body=flat).status_code == 422
+
+
+@pytest.mark.parametrize("by", ["district", "kind", "grid", "maintainer"])
+def test_every_rate_carries_its_terms_and_its_definition(running: Running, by: str) -> None:
+    rates = running.items(f"/rates?by={by}")
+    assert rates
+    for rate in rates:
+        assert rate["ratio"] is None or rate["ratio"] == pytest.approx(rate["numerator"] / rate["denominator"])
+        assert rate["unit"] in ("count", "m", "m2", "weight")
+        assert rate["definition"]["en"]
+        assert rate["definition"]["zh"]
+        assert (rate["weights"] is None) == (rate["kind"] is not None)
+
+
+def test_a_past_day_is_not_asked_for_until_there_is_a_history_of_rates(running: Running) -> None:
+    assert running.call("GET", "/rates?date=2020-01-01").status_code == 422
+
+
+def test_kinds_come_with_their_names_and_defects(running: Running) -> None:
+    lamps = next(each for each in running.items("/kinds") if each["slug"] == "street_light")
+    assert (lamps["zh"], lamps["unit"], lamps["lamp"]) == ("路灯", "count", True)
+    assert {"lamp_out", "leakage"} <= {each["slug"] for each in lamps["categories"]}

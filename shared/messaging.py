@@ -10,8 +10,8 @@ from __future__ import annotations
 
 import functools
 import time
-from collections.abc import Callable, Sequence
-from contextlib import suppress
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager, nullcontext, suppress
 from typing import Any
 from uuid import NAMESPACE_OID, uuid5
 
@@ -65,6 +65,7 @@ class Publisher:
         try:
             self.channel = self.connection.channel()
             declare(self.channel)
+            self._tag = 0
             self._unconfirmed: set[int] = set()
             self._refused: set[str] = set()
             if self.confirms:
@@ -82,26 +83,30 @@ class Publisher:
     def publish(self, rows: Sequence[Row[Any]]) -> set[str]:
         """Send outbox rows; return the event ids that found no queue. Raises what the connection raises."""
         self._refused.clear()
-        for tag, row in enumerate(rows, start=getattr(self, "_tag", 0) + 1):
-            self._tag = tag
-            message = self.channel.prepare_message(
-                row.body.encode(),
-                content_type="application/cloudevents+json",
-                content_encoding="utf-8",
-                headers={"request_id": row.request_id or ""},
-                properties={"delivery_mode": 2, "message_id": str(row.event_id)},
-            )
-            exchange = exchange_of(row.event_type.partition(".")[0])
-            if self.confirms:
-                self._unconfirmed.add(tag)
-                wanted = bool(_has_subscribers(row.event_type))  # one that nobody of ours hears may find no queue
-                self.channel.basic_publish(message, exchange, row.event_type, mandatory=wanted)
-            else:
-                self.channel.basic_publish(message, exchange, row.event_type)
+        with _sent_together(self.connection) if self.confirms else nullcontext():
+            for row in rows:
+                self._publish(row)
         deadline = time.monotonic() + 30
         while self._unconfirmed:
             self.connection.drain_events(timeout=max(0.01, deadline - time.monotonic()))
         return set(self._refused)
+
+    def _publish(self, row: Row[Any]) -> None:
+        message = self.channel.prepare_message(
+            row.body.encode(),
+            content_type="application/cloudevents+json",
+            content_encoding="utf-8",
+            headers={"request_id": row.request_id or ""},
+            properties={"delivery_mode": 2, "message_id": str(row.event_id)},
+        )
+        exchange = exchange_of(row.event_type.partition(".")[0])
+        if self.confirms:
+            self._tag += 1
+            self._unconfirmed.add(self._tag)
+            wanted = bool(_has_subscribers(row.event_type))  # one that nobody of ours hears may find no queue
+            self.channel.basic_publish(message, exchange, row.event_type, mandatory=wanted)
+        else:
+            self.channel.basic_publish(message, exchange, row.event_type)
 
     def beat(self) -> None:
         """Keep the connection alive, and learn whether it is: the broker's own heartbeats must be read to count."""
@@ -124,6 +129,18 @@ class Publisher:
 
     def _returned(self, _exc: Exception, _exchange: str, _key: str, message: Any) -> None:
         self._refused.add(message.properties["message_id"])
+
+
+@contextmanager
+def _sent_together(connection: Connection) -> Iterator[None]:
+    """Send in one piece what is written within the block: py-amqp calls the socket for each message."""
+    transport, written = connection.connection.transport, bytearray()
+    send, transport._write = transport._write, written.extend
+    try:
+        yield
+    finally:
+        transport._write = send
+    send(written)
 
 
 @functools.cache

@@ -94,7 +94,7 @@ class Relay(DependencyProvider):  # type: ignore[misc]
                 continue
             if sent < BATCH:
                 self.woken.wait(0.05 if self.in_flight else 1)
-            time.sleep(PACE_S)
+                time.sleep(PACE_S)
 
     def _drop_publisher(self) -> None:
         publisher, self.publisher = self.publisher, None

@@ -6,6 +6,7 @@ A finding 案件线索 is what somebody saw or measured. Its whole life is the t
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -68,6 +69,13 @@ class UnknownSource(Invalid):
 
     slug = "unknown-source"
     zh = "没有该来源"
+
+
+class WrongSourceName(Invalid):
+    """A source's name is made of small letters, digits and underscores."""
+
+    slug = "wrong-source-name"
+    zh = "来源名称只能由小写字母、数字和下划线组成"
 
 
 class PatrolOnly(Forbidden):
@@ -170,6 +178,12 @@ class Source:
     confirm_on_arrival: bool
     written_by_staff: bool
     revision: int = 1
+
+
+def check_source_name(source: str) -> None:
+    """Raises WrongSourceName."""
+    if not re.fullmatch(r"[a-z][a-z0-9_]{0,31}", source):
+        raise WrongSourceName(field="source")
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -23,6 +23,7 @@ from services.inspections.domain import (
     Source,
     State,
     UnknownFinding,
+    check_source_name,
     check_time,
     may_report,
     new_finding,
@@ -182,9 +183,10 @@ def set_source(
     written_by_staff: bool,
     expected: int | None = None,
 ) -> Source:
-    """Say how far a source is trusted; a new name is a new source. Raises Stale."""
+    """Say how far a source is trusted; a new name is a new source. Raises Stale, WrongSourceName."""
     row = session.get(Source, source, with_for_update=True)
     if row is None:
+        check_source_name(source)
         row = Source(source=source, confirm_on_arrival=confirm_on_arrival, written_by_staff=written_by_staff)
         session.add(row)
     else:

@@ -22,6 +22,7 @@ from services.inspections.domain import (
     State,
     UnknownCategory,
     UnknownFinding,
+    WrongSourceName,
 )
 from shared import clock, tallies
 from shared.db import Database
@@ -326,3 +327,8 @@ def test_how_far_a_source_is_trusted_can_be_changed(database: Database) -> None:
     with database.begin() as session:
         use_cases.set_source(session, source="hotline", confirm_on_arrival=True, written_by_staff=False, expected=1)
     assert hotline(database).state is State.CONFIRMED
+
+
+def test_a_new_source_has_a_name_that_labels_can_carry(database: Database) -> None:
+    with pytest.raises(WrongSourceName), database.begin() as session:
+        use_cases.set_source(session, source="a\nb", confirm_on_arrival=True, written_by_staff=False)

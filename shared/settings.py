@@ -84,5 +84,11 @@ def load() -> Settings:
 def _check(chosen: Settings) -> None:
     if unknown := sorted(set(chosen.services) - set(SERVICES)):
         raise UnusableSettings(f"WAYWARDEN_SERVICES names {', '.join(unknown)}; there are {', '.join(SERVICES)}.")
+    if any(delay < 0 for delay in chosen.retry_delays_s):
+        raise UnusableSettings("WAYWARDEN_RETRY_DELAYS_S holds a negative delay.")
+    urls = {f"DATABASE_URL_{name.upper()}": url for name, url in chosen.database_urls.items()}
+    for name, url in {"BROKER_URL": chosen.broker_url, **urls}.items():
+        if "://" not in url:  # the text is not shown: it may hold a password
+            raise UnusableSettings(f"WAYWARDEN_{name} is no URL.")
     if chosen.embedded and chosen.services != SERVICES:
         raise UnusableSettings("WAYWARDEN_BROKER_URL is needed when not all services run in one process.")

@@ -368,7 +368,7 @@ def test_a_stop_answers_the_requests_in_hand(world: World) -> None:
     eventlet.sleep(0.2)
     world.stop()
     assert b"late" in call.wait()
-    with pytest.raises(OSError, match="REFUSED|refused"):
+    with pytest.raises(OSError, match=r"REFUSED|refused"):
         exchange(port)
 
 

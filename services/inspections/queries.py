@@ -11,16 +11,9 @@ from weakref import WeakKeyDictionary
 from sqlalchemy import Pool, Select, or_, select
 from sqlalchemy.orm import Session
 
-from services.inspections.domain import (
-    Finding,
-    LightCheck,
-    NotYours,
-    Rulebook,
-    Source,
-    UnknownFinding,
-    UnknownLightCheck,
-    read_categories,
-)
+from services.inspections.domain.findings import Finding, UnknownFinding
+from services.inspections.domain.light_checks import LightCheck, UnknownLightCheck
+from services.inspections.domain.rulebook import NotYours, Rulebook, Source, read_categories
 from services.inspections.tables import (
     catalogue_copies,
     finding_moves,

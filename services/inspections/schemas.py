@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from marshmallow import validate
 
-from services.inspections.domain import Move, Outcome, Severity, State
+from services.inspections.domain.findings import Move, State
+from services.inspections.domain.light_checks import Outcome
+from services.inspections.domain.rulebook import Severity
 from shared.fields import (
     UUID,
     Boolean,

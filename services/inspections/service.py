@@ -9,7 +9,9 @@ from uuid import UUID
 from sqlalchemy.orm import Session
 
 from services.inspections import figures, queries, tables, use_cases
-from services.inspections.domain import Finding, LightCheck, Source
+from services.inspections.domain.findings import Finding
+from services.inspections.domain.light_checks import LightCheck
+from services.inspections.domain.rulebook import Source
 from services.inspections.schemas import (
     ConfirmIn,
     FindingIn,

@@ -20,7 +20,9 @@ from sqlalchemy import (
 )
 from sqlalchemy.orm import relationship
 
-from services.inspections.domain import Finding, LightCheck, Look, Move, Outcome, Severity, Source, State
+from services.inspections.domain.findings import Finding, Move, State
+from services.inspections.domain.light_checks import LightCheck, Look, Outcome
+from services.inspections.domain.rulebook import Severity, Source
 from shared.db import Time, new_mapping
 
 mapping = new_mapping()

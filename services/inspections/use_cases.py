@@ -11,25 +11,20 @@ from sqlalchemy import insert, select
 from sqlalchemy.orm import Session
 
 from services.inspections import queries
-from services.inspections.domain import (
-    DARK_LAMP,
+from services.inspections.domain.findings import (
     PATROL,
     CannotMerge,
     Finding,
     FindingExists,
-    LightCheck,
     Move,
-    Rulebook,
-    Source,
     State,
     UnknownFinding,
-    check_source_name,
-    check_time,
     may_report,
     new_finding,
-    new_light_check,
     slot,
 )
+from services.inspections.domain.light_checks import LightCheck, new_light_check
+from services.inspections.domain.rulebook import DARK_LAMP, Rulebook, Source, check_source_name, check_time
 from services.inspections.tables import catalogue_copies, finding_moves, findings
 from shared import clock, outbox, tallies
 from shared.daylight import is_dark

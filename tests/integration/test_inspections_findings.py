@@ -11,19 +11,9 @@ import pytest
 from sqlalchemy import select
 
 from services.inspections import figures, queries, tables, use_cases
-from services.inspections.domain import (
-    CannotMerge,
-    Finding,
-    FindingExists,
-    IllegalMove,
-    LightCheck,
-    NotYours,
-    Outcome,
-    State,
-    UnknownCategory,
-    UnknownFinding,
-    WrongSourceName,
-)
+from services.inspections.domain.findings import CannotMerge, Finding, FindingExists, IllegalMove, State, UnknownFinding
+from services.inspections.domain.light_checks import LightCheck, Outcome
+from services.inspections.domain.rulebook import NotYours, UnknownCategory, WrongSourceName
 from shared import clock, tallies
 from shared.db import Database
 from shared.errors import Stale

@@ -10,26 +10,28 @@ import pytest
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
 
-from services.inspections.domain import (
+from services.inspections.domain.findings import (
     AFTER_ORDER,
     MOVES,
     OPEN,
     CannotMerge,
-    Category,
     Finding,
     IllegalMove,
-    InTheFuture,
     Move,
     PatrolOnly,
-    Rulebook,
-    Severity,
-    Source,
     State,
-    UnknownCategory,
-    UnknownSource,
     draw,
     may_report,
     new_finding,
+)
+from services.inspections.domain.rulebook import (
+    Category,
+    InTheFuture,
+    Rulebook,
+    Severity,
+    Source,
+    UnknownCategory,
+    UnknownSource,
     read_categories,
 )
 

@@ -7,7 +7,7 @@ from uuid import UUID, uuid4
 
 import pytest
 
-from services.inspections.domain import LightCheck, Outcome, SeenTwice, new_light_check
+from services.inspections.domain.light_checks import LightCheck, Outcome, SeenTwice, new_light_check
 
 NIGHT = datetime(2026, 3, 2, 21, tzinfo=UTC)
 

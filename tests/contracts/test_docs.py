@@ -16,12 +16,8 @@ from shared import settings
 from shared.events.queues import SERVICES
 
 ROOT = Path(__file__).parents[2]
-SKIPPED = {".venv", ".git", ".stack", "data", "node_modules"}
-DOCUMENTS = sorted(
-    path
-    for path in ROOT.rglob("*.md")
-    if not SKIPPED & set(path.relative_to(ROOT).parts) and ".pytest_cache" not in str(path)
-)
+FOLDERS = ("docs", "services", "shared", "deploy", "tests")
+DOCUMENTS = sorted([*ROOT.glob("*.md"), *(path for folder in FOLDERS for path in (ROOT / folder).rglob("*.md"))])
 STORY = ROOT / "docs" / "story.md"
 LINK = re.compile(r"\[[^\]]*\]\(([^)\s]+)\)")
 CODE = re.compile(r"`([^`\n]+)`")
@@ -138,9 +134,7 @@ def settings_read() -> set[str]:
                 for arg in node.args[:1]
                 if isinstance(arg, ast.Constant) and isinstance(arg.value, str)
             }
-    sources = [
-        *(path for folder in ("services", "shared", "deploy", "tests") for path in (ROOT / folder).rglob("*.py"))
-    ]
+    sources = [*(path for folder in FOLDERS for path in (ROOT / folder).rglob("*.py"))]
     for path in [*sources, ROOT / "Makefile"]:
         if path != Path(__file__):
             found |= {name for name in SETTING.findall(path.read_text()) if not name.endswith("_")}

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from shutil import copy
 from typing import Any, TypeVar
 from uuid import UUID, uuid4
 
@@ -34,12 +35,25 @@ LAMPS = ["L-1", "L-2", "L-3"]
 SQUARE = [[24.93, 60.16], [24.96, 60.16], [24.96, 60.18], [24.93, 60.18], [24.93, 60.16]]
 
 
+@pytest.fixture(scope="module")
+def a_city_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A small city in SQLite, to be copied."""
+    file = tmp_path_factory.mktemp("assets") / "city.db"
+    for _ in a_city(f"sqlite:///{file}"):
+        pass
+    return file
+
+
 @pytest.fixture
-def db(tmp_path: Path) -> Iterator[Database]:
-    yield from a_city(f"sqlite:///{tmp_path}/assets.db")
+def db(a_city_file: Path, tmp_path: Path) -> Iterator[Database]:
+    database = Database(f"sqlite:///{copy(a_city_file, tmp_path / 'assets.db')}")
+    with clock.frozen(NIGHT):
+        yield database
+    database.close()
 
 
 def a_city(url: str) -> Iterator[Database]:
+    """Found a small city in a new database, and let the clock stand still at night."""
     database = Database(url)
     mapping.metadata.create_all(database.engine.execution_options(writes=True))
     kernel.create_all(database.engine.execution_options(writes=True))
@@ -48,6 +62,15 @@ def a_city(url: str) -> Iterator[Database]:
             found_the_city(session)
         yield database
     database.close()
+
+
+def found_anew(database: Database) -> None:
+    """Forget everything that happened."""
+    with database.begin() as session:
+        for table in reversed([*kernel.sorted_tables, *mapping.metadata.sorted_tables]):
+            session.execute(delete(table))
+    with database.begin() as session:
+        found_the_city(session)
 
 
 def found_the_city(session: Session) -> None:
@@ -447,11 +470,7 @@ def one_db(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Database]:
 def test_whatever_happens_the_ratios_stay_within_0_and_1_and_equal_a_recount(
     one_db: Database, steps: list[tuple[str, Any, Any]]
 ) -> None:
-    with one_db.begin() as session:
-        for table in reversed([*kernel.sorted_tables, *mapping.metadata.sorted_tables]):
-            session.execute(delete(table))
-    with one_db.begin() as session:
-        found_the_city(session)
+    found_anew(one_db)
     at, findings = NIGHT, [confirmed(category="pothole", code="R-1", quantity=5.0)]
     record(one_db, *findings)
     for step, one, other in steps:

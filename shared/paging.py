@@ -53,7 +53,7 @@ def _write(values: list[Any]) -> str:
 
 def _read(cursor: str, by: Sequence[Column[Any]]) -> list[Any]:
     try:
-        values = msgspec.json.decode(base64.urlsafe_b64decode(cursor + "=" * (-len(cursor) % 4)))
+        values = msgspec.json.decode(base64.urlsafe_b64decode(cursor + "=" * (-len(cursor) % 4)), type=list)
         return [_value(value, column) for value, column in zip(values, by, strict=True)]
     except (ValueError, TypeError, msgspec.MsgspecError) as wrong:
         raise Invalid("Take the cursor from the page before.", field="cursor") from wrong

@@ -250,7 +250,7 @@ class Route(Entrypoint):  # type: ignore[misc]
         data = read_body(request, self.limit)
         try:
             return msgspec.json.decode(data)
-        except (msgspec.MsgspecError, RecursionError) as wrong:
+        except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as wrong:
             raise Malformed(f"The body is no JSON: {wrong}") from wrong
 
     def _command(self, request: Request, body: Any, user: User) -> Once | None:

@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import timedelta
+from email.message import Message
 from functools import cached_property
 from http.client import HTTPConnection, HTTPException, HTTPResponse
 from pathlib import Path
@@ -45,10 +46,10 @@ class NotAnswered(Exception):
 
 @dataclass(frozen=True)
 class Answer:
-    """What came back. ``call`` says what it answers, for messages."""
+    """What came back; header names in any case. ``call`` says what it answers, for messages."""
 
     status: int
-    headers: Mapping[str, str]
+    headers: Message
     content: bytes
     call: str = ""
 
@@ -272,7 +273,7 @@ class Client:
             if self._connection.sock is None:
                 raise  # else: refused before all of a long body was read, and there may be an answer why
         with self._connection.getresponse() as response:
-            return Answer(response.status, dict(response.getheaders()), response.read(), f"{method} {target}")
+            return Answer(response.status, response.headers, response.read(), f"{method} {target}")
 
     def stream(self, path: str, *, last_event_id: str | None = None) -> Stream:
         """Listen to server-sent events; to be used in a ``with``."""

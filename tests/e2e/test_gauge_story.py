@@ -12,6 +12,7 @@ from tests.conftest import Either, prove_sums
 from tests.story import Cast, GaugeStory, alert_rule, new_gauge, order_of
 
 DISTRICT = "northeast"
+SECONDS_TO_SEE = 1
 
 
 @pytest.fixture
@@ -53,7 +54,7 @@ def test_a_rising_level_is_seen_ordered_taken_and_cleared(
         sent = time.monotonic()
         story.rise()
         seen = stream.wait_for(lambda alert: alert["source"] == story.sensor["code"])
-        assert seen.at - sent < 1
+        assert seen.at - sent < SECONDS_TO_SEE
         assert seen.data["state"] == {"active": True, "acknowledged": False}
         assert seen.data["severity"] == "severe"
         alert = story.find_alert()

@@ -9,6 +9,7 @@ from uuid import uuid4
 import jwt
 import pytest
 
+from deploy.stack import Embedded
 from tests.client import API, Answer, Client, System, Thing
 from tests.conftest import Either, run_cli
 from tests.story import Cast
@@ -21,8 +22,8 @@ ANNOUNCED = re.compile(r"account admin, password (\S+)")
 @pytest.fixture(scope="module")
 def first_password(running: Either) -> str:
     """Embedded, the first start prints it; in production a command does."""
-    said = running.all.log.read_text() if hasattr(running, "all") else run_cli(running, "admin").stdout
-    (password,) = ANNOUNCED.findall(said)
+    said = running.all.log.read_text() if isinstance(running, Embedded) else run_cli(running, "admin").stdout
+    (password,) = ANNOUNCED.findall(said) or [pytest.fail(said)]
     assert "There are accounts already." in run_cli(running, "admin").stdout
     return str(password)
 

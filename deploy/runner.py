@@ -13,6 +13,7 @@ import os  # noqa: E402
 import signal  # noqa: E402
 import sys  # noqa: E402
 import warnings  # noqa: E402
+from typing import Any  # noqa: E402
 
 from nameko.runners import ServiceRunner  # noqa: E402
 from psycogreen.eventlet import patch_psycopg  # noqa: E402
@@ -50,7 +51,7 @@ def main() -> int:
 def run(chosen: Settings) -> int:
     site = Site()
     # The port first: a second start on the same folder must not touch what the first one holds.
-    socket = eventlet.listen((chosen.host, chosen.port), reuse_port=False, backlog=512)
+    socket = _listen(chosen)
     databases = {name: Database(chosen.database_urls[name], chosen.database_connections) for name in chosen.services}
     if chosen.embedded:
         welcome.prepare(chosen, databases)
@@ -71,6 +72,14 @@ def run(chosen: Settings) -> int:
     for database in databases.values():
         database.close()
     return 0
+
+
+def _listen(chosen: Settings) -> Any:
+    try:
+        return eventlet.listen((chosen.host, chosen.port), reuse_port=False, backlog=512)
+    except OSError as wrong:
+        at = f"{chosen.host}:{chosen.port}"
+        raise UnusableSettings(f"cannot listen on {at}: {wrong.strerror}. Choose another port: PORT=") from wrong
 
 
 def _wait_for_signal() -> None:

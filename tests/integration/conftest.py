@@ -12,7 +12,6 @@ eventlet.monkey_patch()
 import os
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from itertools import count
 from pathlib import Path
 
 import pytest
@@ -25,7 +24,6 @@ from shared.settings import MEMORY
 from tests.integration.toy import World
 
 patch_psycopg()
-numbers = count(1)
 
 # The thread that forks was made of unpatched parts, perhaps. Its first job must not fork: Python holds a lock meanwhile.
 process._spawner = ThreadPoolExecutor(max_workers=1, thread_name_prefix="spawner")
@@ -51,16 +49,12 @@ def shape(request: pytest.FixtureRequest) -> str:
 
 
 @pytest.fixture
-def urls(shape: str, request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[dict[str, str]]:
-    """New databases of each service, in this shape."""
+def urls(shape: str, request: pytest.FixtureRequest, tmp_path: Path) -> dict[str, str]:
+    """Databases of the toy's services, in this shape. On PostgreSQL they are the same for all tests."""
     if shape == "embedded":
-        yield {name: f"sqlite:///{tmp_path / name}.sqlite" for name in SERVICES}
-        return
+        return {name: f"sqlite:///{tmp_path / name}.sqlite" for name in SERVICES}
     postgres = request.getfixturevalue("servers").postgres
-    names = {name: f"kernel_{next(numbers)}_{name}" for name in ("inspections", "assets")}
-    yield {name: postgres.create_database(database) for name, database in names.items()}
-    for database in names.values():
-        postgres.drop_database(database)
+    return {name: postgres.create_database(f"toy_{name}") for name in ("inspections", "assets")}
 
 
 @pytest.fixture

@@ -131,10 +131,14 @@ def test_sums_are_exact_while_writers_write_and_others_fold(database: Database) 
 
 
 def test_a_sum_of_a_transaction_that_failed_is_not_kept(database: Database) -> None:
-    with pytest.raises(ZeroDivisionError), database.begin() as session:
-        tallies.add(session, "figure", ("a",), 1)
-        changes.add(session, kind="thing", key="a")
-        raise ZeroDivisionError
+    def fail() -> None:
+        with database.begin() as session:
+            tallies.add(session, "figure", ("a",), 1)
+            changes.add(session, kind="thing", key="a")
+            raise ZeroDivisionError
+
+    with pytest.raises(ZeroDivisionError):
+        fail()
     with database.read() as session:
         assert tallies.rows(session) == 0
         assert not changes.unnumbered(session)
@@ -178,9 +182,14 @@ def test_a_time_without_zone_is_never_kept(database: Database) -> None:
 
 def test_what_failed_within_a_transaction_leaves_nothing(database: Database) -> None:
     row = {"id": uuid4(), "category": "x", "size": 0.0, "revision": 1}
-    with pytest.raises(IntegrityError), database.begin() as session:
-        session.execute(insert(things).values(row))
-        session.execute(insert(things).values(row))
+
+    def write_twice() -> None:
+        with database.begin() as session:
+            session.execute(insert(things).values(row))
+            session.execute(insert(things).values(row))
+
+    with pytest.raises(IntegrityError):
+        write_twice()
     with database.read() as session:
         assert session.execute(select(things)).all() == []
 

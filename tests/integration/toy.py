@@ -12,7 +12,7 @@ from uuid import UUID, uuid4
 import eventlet
 from kombu.transport import memory
 from nameko.runners import ServiceRunner
-from sqlalchemy import Column, Connection, Float, Integer, String, Table, Uuid, func, insert, select, update
+from sqlalchemy import Column, Connection, Float, Integer, String, Table, Uuid, delete, func, insert, select, update
 from sqlalchemy.orm import Session
 from werkzeug.test import Client, TestResponse
 
@@ -276,9 +276,11 @@ class World:
 
 
 def make_tables(connection: Connection) -> None:
-    """The kernel's and the toy's; that migrations make the same ones is a contract test."""
+    """The kernel's and the toy's, empty; that migrations make the same ones is another test."""
     db.kernel.create_all(connection)
     metadata.create_all(connection)
+    for table in [*db.kernel.sorted_tables, *metadata.sorted_tables]:
+        connection.execute(delete(table))
 
 
 def plain_settings(folder: Path, urls: dict[str, str], broker_url: str) -> Settings:

@@ -20,7 +20,7 @@ from services.workorders.use_cases.moving import Mover
 from services.workorders.use_cases.sign_in import Grant
 from shared.auth import COOKIE, PUBLIC, STAFF, User
 from shared.errors import Conflict, Invalid, NotFound, Stale, TooLarge
-from shared.events.alerts import AlertRaised
+from shared.events.alerts import AlertEscalated, AlertRaised
 from shared.events.assets import CataloguePublished, DefectRecorded
 from shared.fields import PageQuery
 from shared.messaging import on
@@ -70,7 +70,7 @@ class WorkOrders(Service):
         opening.open_for_defects(session, events)
 
     @on("workorders.open_for_alerts")
-    def open_for_alerts(self, session: Session, events: Sequence[AlertRaised]) -> None:
+    def open_for_alerts(self, session: Session, events: Sequence[AlertEscalated | AlertRaised]) -> None:
         opening.open_for_alerts(session, events)
 
     @every(3600)

@@ -7,7 +7,7 @@ a live queue on renaming. To rename one here, drain the old queue first and dele
 from __future__ import annotations
 
 from shared.events import Event
-from shared.events.alerts import AlertRaised
+from shared.events.alerts import AlertEscalated, AlertRaised
 from shared.events.assets import CataloguePublished, DefectRecorded
 from shared.events.inspections import FindingConfirmed, LightsChecked
 from shared.events.workorders import OrderClosed, OrderReopened, OrderVoided
@@ -22,7 +22,7 @@ QUEUES: dict[str, tuple[type[Event], ...]] = {
     "inspections.follow_orders": (OrderClosed, OrderReopened, OrderVoided),
     "inspections.keep_catalogue": (CataloguePublished,),
     "workorders.open_for_defects": (DefectRecorded,),
-    "workorders.open_for_alerts": (AlertRaised,),
+    "workorders.open_for_alerts": (AlertEscalated, AlertRaised),
     "workorders.keep_catalogue": (CataloguePublished,),
 }
 

@@ -81,7 +81,7 @@ BINDINGS = {
     "inspections.keep_catalogue": ["assets.catalogue_published.v1"],
     "inspections.note_links": ["assets.defect_recorded.v1"],
     "workorders.keep_catalogue": ["assets.catalogue_published.v1"],
-    "workorders.open_for_alerts": ["alerts.alert_raised.v1"],
+    "workorders.open_for_alerts": ["alerts.alert_escalated.v1", "alerts.alert_raised.v1"],
     "workorders.open_for_defects": ["assets.defect_recorded.v1"],
 }  # fmt: skip
 

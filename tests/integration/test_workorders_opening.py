@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import asdict
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -21,7 +22,7 @@ from services.workorders.use_cases.moving import Mover
 from services.workorders.use_cases.telling import ORDERS_BY_STATE
 from shared import clock, tallies
 from shared.db import Database, kernel
-from shared.events.alerts import AlertRaised
+from shared.events.alerts import AlertEscalated, AlertRaised
 from shared.events.assets import CataloguePublished, DefectRecorded
 from shared.outbox import outbox
 
@@ -161,6 +162,14 @@ def test_an_alert_opens_one_emergency_order_where_its_rule_says_so(database: Dat
     order = only_order(database)
     assert (order.alert_id, order.severity, order.category) == (raised.alert_id, "emergency", "standing_water")
     assert order.due_at == NOON + timedelta(hours=1)
+
+
+def test_an_alert_opens_its_order_when_it_has_grown_severe_enough(database: Database) -> None:
+    raised = alert(order_category=None)
+    risen = AlertEscalated(**asdict(raised) | {"revision": 2, "order_category": "standing_water"})
+    with database.begin() as session:
+        opening.open_for_alerts(session, [raised, risen, risen])
+    assert only_order(database).alert_id == raised.alert_id
 
 
 def test_the_newest_catalogue_is_kept_and_does_not_change_limits_that_are_given(database: Database) -> None:

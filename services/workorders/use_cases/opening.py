@@ -19,7 +19,7 @@ from services.workorders.domain.orders import Severity, Stage, State, number_of
 from services.workorders.use_cases.telling import ORDERS_BY_STATE
 from shared import clock, outbox, tallies
 from shared.db import insert_new
-from shared.events.alerts import AlertRaised
+from shared.events.alerts import AlertEvent
 from shared.events.assets import CataloguePublished, DefectRecorded
 from shared.events.workorders import OrderDispatched, OrderRegistered
 
@@ -60,8 +60,8 @@ def open_for_defects(session: Session, events: Sequence[DefectRecorded]) -> None
     open_orders(session, cases, {key: event.photos for key, event in by_finding.items()})
 
 
-def open_for_alerts(session: Session, events: Sequence[AlertRaised]) -> None:
-    """One emergency order per alert whose rule names a category for it."""
+def open_for_alerts(session: Session, events: Sequence[AlertEvent]) -> None:
+    """One emergency order per alert whose rule names a category for it, at once or when it has grown severe enough."""
     open_orders(session, {event.alert_id: case_of_alert(event) for event in events if event.order_category}, {})
 
 
@@ -69,7 +69,7 @@ def case_of_defect(event: DefectRecorded) -> Row:
     return {name: getattr(event, name) for name in DEFECT_FIELDS}
 
 
-def case_of_alert(event: AlertRaised) -> Row:
+def case_of_alert(event: AlertEvent) -> Row:
     return {
         "category": event.order_category,
         "severity": Severity.EMERGENCY.value,

@@ -49,7 +49,7 @@ class Teller:
     relay = Relay()
 
 
-SIDES = {"keep": Keeper, "tell": Teller}
+SIDES: dict[str, type[Keeper | Teller]] = {"keep": Keeper, "tell": Teller}
 
 
 def main(side: str) -> None:

@@ -7,8 +7,9 @@ from uuid import UUID, uuid4
 
 from sqlalchemy import Column, Float, MetaData, String, Table, Uuid
 
+from services.assets.domain.catalogue import the_catalogue
 from shared.db import Time
-from shared.events.assets import DefectRecorded
+from shared.events.assets import CataloguePublished, DefectRecorded
 from shared.events.inspections import FindingConfirmed
 
 metadata = MetaData()
@@ -49,3 +50,10 @@ def defect(district: str) -> DefectRecorded:
         district=district, street="Aleksanterinkatu", grid="kluuvi-01", owner="city", authority="works",
         maintainer="lights", summary=SUMMARY,
     )  # fmt: skip
+
+
+def catalogue() -> CataloguePublished:
+    """What workorders takes its limits from."""
+    return CataloguePublished(
+        revision=1, happened_at=AT, recorded_at=AT, name="catalogue", catalogue=the_catalogue().as_published()
+    )

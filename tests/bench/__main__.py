@@ -1,0 +1,62 @@
+"""``python -m tests.bench [ROW …] [--quick]``: rows 1 to 6, or all. ``--quick`` only sees whether they run."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Callable, Iterator, Sequence
+from datetime import datetime
+from pathlib import Path
+
+import click
+
+from deploy.servers import Servers, temporary
+from tests.bench import messaging, web
+from tests.bench.bed import Bed
+from tests.bench.messaging import Beds
+from tests.bench.table import Line, printed
+
+MESSAGING: dict[str, Callable[[Beds], Line]] = {
+    "1": messaging.insert_a_row,
+    "2": messaging.open_an_order,
+    "3": messaging.publish,
+}
+WEB: dict[str, Callable[[web.Bench], Iterator[Line]]] = {"4": web.report, "5": web.play_stories, "6": web.await_orders}
+
+
+@click.command()
+@click.argument("rows", nargs=-1, type=click.Choice([*MESSAGING, *WEB]))
+@click.option("--quick", is_flag=True, help="A few events each: shows that the rows run, says nothing of speed.")
+def main(rows: Sequence[str], quick: bool) -> None:
+    """The benchmarks, each beside its yardstick in the same run."""
+    chosen = rows or [*MESSAGING, *WEB]
+    click.echo(f"{datetime.now():%Y-%m-%d %H:%M}, {os.cpu_count()} cores, load {os.getloadavg()[0]:.1f} at the start")
+    lines: list[Line] = []
+    with temporary() as servers:
+        for line in measured(chosen, servers, quick):
+            click.echo(f"  {line.what}: {line.ours} | {line.yardstick} | {line.ratio}", err=True)
+            lines.append(line)
+    click.echo(printed(lines))
+
+
+def measured(rows: Sequence[str], servers: Servers, quick: bool) -> Iterator[Line]:
+    if wanted := [MESSAGING[row] for row in rows if row in MESSAGING]:
+        beds = make_beds(servers, quick)
+        for measure in wanted:
+            yield measure(beds)
+    if more := [WEB[row] for row in rows if row in WEB]:
+        with web.bench(servers, quick) as bench:
+            for play in more:
+                yield from play(bench)
+
+
+def make_beds(servers: Servers, quick: bool) -> Beds:
+    folder = Path(servers.folder) / "bench"
+    ours, stock = Bed(servers, "ours", folder), Bed(servers, "stock", folder)
+    if quick:
+        return Beds(ours, stock, rounds=1, events=2_000, workers=[10])
+    return Beds(ours, stock, rounds=3, events=20_000, workers=[10, 20, 50])
+
+
+if __name__ == "__main__":
+    sys.exit(main())

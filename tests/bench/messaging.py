@@ -1,0 +1,129 @@
+"""Events handled and events published a second, each beside stock nameko with the same effect, in turns."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from datetime import UTC, datetime
+from statistics import median
+from uuid import uuid4
+
+from sqlalchemy.orm import Session
+
+from deploy.process import free_port
+from services.workorders.sample import DISTRICTS, load_sample
+from services.workorders.use_cases.opening import keep_catalogue
+from shared.db import Database, insert_new
+from shared.envelope import seal
+from shared.events import Event
+from shared.inbox import inbox
+from shared.outbox import outbox
+from tests.bench import toy
+from tests.bench.bed import Bed
+from tests.bench.table import Line, against
+
+HANDLED, PUBLISHED = inbox.c.handled_at, outbox.c.published_at
+ORDERS = ("work_orders",)
+
+
+class Beds:
+    """Both sides, and how much each is given to do."""
+
+    def __init__(self, ours: Bed, stock: Bed, *, rounds: int, events: int, workers: Sequence[int]) -> None:
+        self.ours, self.stock = ours, stock
+        self.rounds, self.events, self.workers = rounds, events, workers
+
+    def in_turns(
+        self, what: str, ours: Callable[[int], float], stock: Callable[[int, int], float], *, goal: float, share: int
+    ) -> Line:
+        """The stock side gets one ``share``-th of the events, since it takes that much longer."""
+        mine: list[float] = []
+        theirs: dict[int, list[float]] = {workers: [] for workers in self.workers}
+        for _ in range(self.rounds):
+            mine.append(ours(self.events))
+            for workers, rates in theirs.items():
+                rates.append(stock(self.events // share, workers))
+        best = max(theirs, key=lambda each: median(theirs[each]))
+        return against(what, mine, theirs[best], f"stock nameko, max_workers {best}", goal=goal)
+
+
+def insert_a_row(beds: Beds) -> Line:
+    """A handler that inserts one row."""
+
+    def ours(count: int) -> float:
+        beds.ours.empty("kept_findings")
+        beds.ours.fill("assets.record_defects", [toy.finding() for _ in range(count)])
+        with beds.ours.running("tests.bench.ours", "keep", WAYWARDEN_SERVICES="assets") as process:
+            return beds.ours.pace(HANDLED, count, process)
+
+    def stock(count: int, workers: int) -> float:
+        beds.stock.empty("kept_findings")
+        beds.stock.fill(stock_queue(toy.finding(), "keep"), [toy.finding() for _ in range(count)])
+        with beds.stock.running("tests.bench.stock", "keep", BENCH_WORKERS=str(workers)) as process:
+            return beds.stock.pace(HANDLED, count, process)
+
+    return beds.in_turns("1 events handled, effect once: insert a row", ours, stock, goal=10, share=10)
+
+
+def open_an_order(beds: Beds) -> Line:
+    """The real handler: an order with its moves, dispatched by rule, told in two events, counted."""
+    for bed in (beds.ours, beds.stock):
+        database = Database(bed.database_url, connections=2)
+        load_sample(database)
+        with database.begin() as session:
+            keep_catalogue(session, [toy.catalogue()])
+
+    def ours(count: int) -> float:
+        beds.ours.empty(*ORDERS)
+        beds.ours.fill("workorders.open_for_defects", list(defects(count)))
+        more = {"WAYWARDEN_SERVICES": "workorders", "WAYWARDEN_PORT": str(free_port())}
+        with beds.ours.running("deploy.runner", "workorders", **more) as process:
+            return beds.ours.pace(HANDLED, count, process)
+
+    def stock(count: int, workers: int) -> float:
+        beds.stock.empty(*ORDERS)
+        events = list(defects(count))
+        beds.stock.fill(stock_queue(events[0], "open"), events)
+        with beds.stock.running("tests.bench.stock", "open", BENCH_WORKERS=str(workers)) as process:
+            return beds.stock.pace(HANDLED, count, process)
+
+    return beds.in_turns("2 events handled, effect once: open an order", ours, stock, goal=4, share=5)
+
+
+def publish(beds: Beds) -> Line:
+    """Events out of the outbox, confirmed and marked, against dispatching with a confirm awaited for each."""
+
+    def ours(count: int) -> float:
+        beds.ours.empty()
+        beds.ours.fill("assets.record_defects", [toy.finding()])
+        with Session(beds.ours.engine) as session:
+            insert_new(session, outbox, [outbox_row(toy.finding()) for _ in range(count)])
+            session.commit()
+        with beds.ours.running("tests.bench.ours", "tell", WAYWARDEN_SERVICES="inspections") as process:
+            return beds.ours.pace(PUBLISHED, count, process)
+
+    def stock(count: int, workers: int) -> float:
+        beds.stock.fill(stock_queue(toy.finding(), "keep"), [toy.finding()])
+        with beds.stock.running("tests.bench.stock", "tell", str(count), BENCH_WORKERS=str(workers)) as process:
+            process.wait(300)
+            return float(process.log_end(1))
+
+    return beds.in_turns("3 events published, each confirmed", ours, stock, goal=10, share=10)
+
+
+def defects(count: int) -> Iterator[Event]:
+    districts = list(DISTRICTS)
+    return (toy.defect(districts[number % len(districts)]) for number in range(count))
+
+
+def stock_queue(event: Event, method: str) -> str:
+    """The name that nameko derives."""
+    return f"evt-{event.service}-{event.event_type}--stock.{method}"
+
+
+def outbox_row(event: Event) -> dict[str, object]:
+    event_id = uuid4()
+    body = seal(event, event_id).decode()
+    return {
+        "event_id": event_id, "event_type": event.event_type, "body": body, "request_id": uuid4().hex,
+        "recorded_at": datetime.now(UTC),
+    }  # fmt: skip

@@ -25,7 +25,7 @@ from tests.integration.toy import World
 
 patch_psycopg()
 
-# The thread that forks was made of unpatched parts, perhaps. Its first job must not fork: Python holds a lock meanwhile.
+# The thread that forks may be made of unpatched parts. Its first job must not fork: Python holds a lock meanwhile.
 process._spawner = ThreadPoolExecutor(max_workers=1, thread_name_prefix="spawner")
 process._spawner.submit(int).result()
 

@@ -20,7 +20,7 @@ def bare_environment(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_without_any_setting_all_services_run_embedded() -> None:
     chosen = settings.load()
-    assert chosen.services == ("assets", "inspections", "workorders", "alerts")
+    assert list(chosen.services) == ["assets", "inspections", "workorders", "alerts"]
     assert chosen.embedded
     assert chosen.port == 8000
     assert chosen.retry_delays_s == (1, 10, 60, 600, 3600)

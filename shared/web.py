@@ -386,7 +386,7 @@ def _flat(messages: Any, at: str = "") -> Iterator[dict[str, str]]:
             yield from _flat(value, at if key == "_schema" else f"{at}.{key}" if at else str(key))
     else:
         for message in messages if isinstance(messages, list) else [messages]:
-            yield {"field": at, "detail": str(message)}
+            yield {"field": at or "body", "detail": str(message)}
 
 
 def _problem(request: Request, refused: Refused, fields: list[dict[str, str]] | None = None) -> Response:

@@ -16,6 +16,7 @@ from shared import settings
 from shared.events.queues import SERVICES
 
 ROOT = Path(__file__).parents[2]
+SOURCE = {".py", ".toml"}
 FOLDERS = ("docs", "services", "shared", "deploy", "tests")
 DOCUMENTS = sorted([*ROOT.glob("*.md"), *(path for folder in FOLDERS for path in (ROOT / folder).rglob("*.md"))])
 STORY = ROOT / "docs" / "story.md"
@@ -87,6 +88,17 @@ def test_the_story_names_only_what_is_in_the_code() -> None:
     steps = [(path, CODE.findall(names)) for path, names in rows]
     assert len(steps) > 20
     assert not [f"{name} in {path}" for path, names in steps for name in names if name not in names_in(ROOT / path)]
+
+
+def test_the_glossary_names_only_what_is_in_the_code() -> None:
+    rows = re.findall(r"^\| .* \| ([^|]+) \|$", (ROOT / "docs/glossary.md").read_text(), re.M)
+    named = {code for names in rows for code in CODE.findall(names) if re.fullmatch(r"\w+", code)}
+    sources = [
+        path for folder in ("services", "shared") for path in (ROOT / folder).rglob("*") if path.suffix in SOURCE
+    ]
+    words = {word for path in sources for word in re.findall(r"\w+", path.read_text())}
+    assert len(named) > 60
+    assert not named - words
 
 
 @each_document

@@ -23,7 +23,7 @@ def test_without_any_setting_all_services_run_embedded() -> None:
     assert list(chosen.services) == ["assets", "inspections", "workorders", "alerts"]
     assert chosen.embedded
     assert chosen.port == 8000
-    assert chosen.retry_delays_s == (1, 10, 60, 600, 3600)
+    assert list(chosen.retry_delays_s) == [1, 10, 60, 600, 3600]
     assert chosen.keys == chosen.data / "keys"
     assert chosen.database_urls["alerts"] == f"sqlite:///{chosen.data}/alerts.sqlite"
 

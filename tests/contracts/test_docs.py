@@ -13,12 +13,14 @@ import pytest
 
 from deploy import cli, stack
 from shared import settings
-from shared.events.queues import SERVICES
+from shared.events import Event
+from shared.events.queues import QUEUES, SERVICES
 
 ROOT = Path(__file__).parents[2]
 SOURCE = {".py", ".toml"}
 FOLDERS = ("docs", "services", "shared", "deploy", "tests")
 DOCUMENTS = sorted([*ROOT.glob("*.md"), *(path for folder in FOLDERS for path in (ROOT / folder).rglob("*.md"))])
+ARCHITECTURE = ROOT / "docs" / "architecture.md"
 STORY = ROOT / "docs" / "story.md"
 LINK = re.compile(r"\[[^\]]*\]\(([^)\s]+)\)")
 CODE = re.compile(r"`([^`\n]+)`")
@@ -99,6 +101,27 @@ def test_the_glossary_names_only_what_is_in_the_code() -> None:
     words = {word for path in sources for word in re.findall(r"\w+", path.read_text())}
     assert len(named) > 60
     assert not named - words
+
+
+def test_the_architecture_draws_every_event_between_services_and_no_other() -> None:
+    drawn = {
+        (sender, each, reader)
+        for sender, names, reader in re.findall(r"^ +(\w+) -->\|([\w, ]+)\| (\w+)$", ARCHITECTURE.read_text(), re.M)
+        if sender in SERVICES and reader in SERVICES
+        for each in names.split(", ")
+    }
+    heard = {(e.service, name_of(e), queue.split(".")[0]) for queue, types in QUEUES.items() for e in types}
+    assert drawn == heard
+
+
+def test_the_architecture_lists_what_each_service_says() -> None:
+    rows = re.findall(r"^\| (\w+) \| [^|]+ \| ([^|]+) \|$", ARCHITECTURE.read_text(), re.M)
+    said = {(service, each) for service, names in rows if service in SERVICES for each in CODE.findall(names)}
+    assert said == {(event.service, name_of(event)) for event in Event.known.values()}
+
+
+def name_of(event: type[Event]) -> str:
+    return event.event_type.split(".")[1]
 
 
 @each_document

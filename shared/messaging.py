@@ -26,12 +26,13 @@ from shared.envelope import Unreadable, unseal
 from shared.events import Event
 from shared.events.queues import QUEUES, SERVICES, exchange_of, subscribers_of
 from shared.inbox import Message
+from shared.loops import Loop
 from shared.settings import MEMORY, Settings
 
 BATCH = 500  # events in one transaction
 READ_AHEAD = 32_768  # bytes
-BROKER_PAUSES_S = (0.2, 0.5, 1, 2, 5)
 DATABASE_PAUSE_S = 0.5
+RETRY_EVERY_S = 0.5
 END = None  # after the last message of a connection
 
 log = logs.get(__name__)
@@ -183,31 +184,20 @@ class EventConsumer(Entrypoint):  # type: ignore[misc]
     def setup(self) -> None:
         self.settings: Settings = self.container.config["settings"]
         self.database = self.container.config["databases"][self.container.service_name]
-        self.stopping = False
-        self.threads: list[Any] = []
 
     def start(self) -> None:
-        for run in (self._consume, self._retry):
-            self.threads.append(self.container.spawn_managed_thread(run, identifier=f"{self.queue}.{run.__name__}"))
+        self.consuming = Loop(self.container, f"consuming {self.queue}", self._consume)
+        self.retrying = Loop(self.container, f"retrying {self.queue}", self._retry)
 
     def stop(self) -> None:
         """Finish the batch in hand; what was fetched beyond it goes back to the broker."""
-        self.stopping = True
-        for thread in self.threads:
-            thread.wait()
+        for loop in (self.consuming, self.retrying):
+            loop.stop()
 
-    def _consume(self) -> None:
-        failures = 0
-        while not self.stopping:
-            try:
-                with connect(self.settings.broker_url) as connection:
-                    failures = 0
-                    self._consume_from(connection)
-            except Exception as lost:
-                if not self.stopping:
-                    log.warning("broker lost", queue=self.queue, error=repr(lost))
-                    self._pause(BROKER_PAUSES_S[min(failures, len(BROKER_PAUSES_S) - 1)])
-                    failures += 1
+    def _consume(self) -> float:
+        with connect(self.settings.broker_url) as connection:
+            self._consume_from(connection)
+        return 0
 
     def _consume_from(self, connection: Connection) -> None:
         """Fetch messages, while another greenlet settles those that came before."""
@@ -221,14 +211,14 @@ class EventConsumer(Entrypoint):  # type: ignore[misc]
         channel.basic_consume(self.queue, no_ack=forgets, callback=arrived.put, consumer_tag=self.queue)
         settling = eventlet.spawn(self._settle_batches, arrived, None if forgets else channel)
         try:
-            while not self.stopping and not settling.dead:
+            while not self.consuming.stopping and not settling.dead:
                 _fetch(connection)
         finally:
             arrived.put(END)
             settling.wait()
 
     def _settle_batches(self, arrived: LightQueue, channel: Any | None) -> None:
-        while not self.stopping and (batch := _batch(arrived)):
+        while not self.consuming.stopping and (batch := _batch(arrived)):
             self._settle(batch)
             if channel:
                 channel.basic_ack(batch[-1].delivery_tag, multiple=True)
@@ -237,7 +227,7 @@ class EventConsumer(Entrypoint):  # type: ignore[misc]
         """Have every message of the batch handled or parked, however long that takes."""
         messages = [_read(each) for each in batch]
         readable = {m.event_id: event for m, event in messages if event is not None}
-        while not self.stopping:
+        while not self.consuming.stopping:
             try:
                 for message, event in messages:
                     if event is None:
@@ -246,7 +236,7 @@ class EventConsumer(Entrypoint):  # type: ignore[misc]
                 return
             except Exception as down:
                 log.warning("database down, holding events", queue=self.queue, held=len(batch), error=repr(down))
-                self._pause(DATABASE_PAUSE_S)
+                self.consuming.stopped.wait(DATABASE_PAUSE_S)
         raise ConnectionAbortedError("Stopping: the batch goes back to the broker.")
 
     def _handle_or_park(self, messages: list[Message], events: dict[Any, Event]) -> None:
@@ -272,33 +262,18 @@ class EventConsumer(Entrypoint):  # type: ignore[misc]
             inbox.park(session, self.queue, message, error[:2000], next_at)
         log.error("event parked", queue=self.queue, event_id=str(message.event_id), error=error, next_at=str(next_at))
 
-    def _retry(self) -> None:
-        while not self.stopping:
-            try:
-                again = self._retry_one()
-            except Exception as down:
-                log.warning("cannot look for parked events", queue=self.queue, error=repr(down))
-                again = False
-            if not again:
-                self._pause(0.5)
-
-    def _retry_one(self) -> bool:
+    def _retry(self) -> float:
+        """Try the parked event that is due the longest; at once look for another, or wait where there is none."""
         with self.database.read() as session:
             message = inbox.due(session, self.queue)
         if message is None:
-            return False
+            return RETRY_EVERY_S
         if error := self._run(_parked(self.queue, message), [message]):
+            delays_s = self.settings.retry_delays_s
             with self.database.begin() as session:
-                next_at = inbox.postpone(
-                    session, self.queue, message.event_id, error[:2000], self.settings.retry_delays_s
-                )
+                next_at = inbox.postpone(session, self.queue, message.event_id, error[:2000], delays_s)
             log.error("parked event failed again", queue=self.queue, event_id=str(message.event_id), next_at=next_at)
-        return True
-
-    def _pause(self, seconds: float) -> None:
-        until = time.monotonic() + seconds
-        while not self.stopping and time.monotonic() < until:
-            time.sleep(0.05)
+        return 0
 
 
 def _fetch(connection: Connection) -> None:

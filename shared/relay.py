@@ -5,7 +5,6 @@ Several replicas may run: rows are claimed with SKIP LOCKED. Events leave at lea
 
 from __future__ import annotations
 
-import threading
 import time
 from collections.abc import Callable
 from datetime import datetime, timedelta
@@ -20,7 +19,8 @@ from shared import changes, clock, failpoints, logs, tallies
 from shared.db import Database
 from shared.events.queues import subscribers_of
 from shared.inbox import inbox
-from shared.messaging import BROKER_PAUSES_S, Publisher
+from shared.loops import Loop
+from shared.messaging import Publisher
 from shared.outbox import outbox
 from shared.requests import requests
 from shared.settings import Settings
@@ -28,6 +28,7 @@ from shared.settings import Settings
 BATCH = 500
 PACE_S = 0.01  # one more event is cheaper in the same batch than in a batch of its own
 FOLD_EVERY_S = 5
+LOOK_WHILE_IN_FLIGHT_S = 0.05
 CLEAN_EVERY_S = 3600
 RESEND_AFTER_S = 30  # embedded: when a subscriber's inbox still lacks an event
 
@@ -44,57 +45,44 @@ class Relay(DependencyProvider):  # type: ignore[misc]
         self.service: str = self.container.service_name
         self.database = self.databases[self.service]
         self.publisher: Publisher | None = None
-        self.woken = threading.Event()
-        self.changed = False
         self.database.listeners.append(self._heard)
-        self.stopping = False
         self.in_flight: dict[int, tuple[Row[Any], float]] = {}  # embedded only
         self.last_id = 0
         self.folded = 0
         UNROUTED.labels(self.service)
 
     def start(self) -> None:
-        forward = self._forward_embedded if self.settings.embedded else self._forward
-        jobs: list[tuple[Callable[[], None], float]] = [
-            (self._number_ours, 0.1),
-            (self._number, 1),  # what a replica left that died
-            (self._fold, FOLD_EVERY_S),
-            (self._clean, CLEAN_EVERY_S),
-        ]
-        self.threads = [self.container.spawn_managed_thread(lambda: self._relay(forward))]
-        self.threads += [self.container.spawn_managed_thread(lambda j=job: self._every(*j)) for job in jobs]
+        self.sending = self._loop(self._send)
+        self.numbering = self._loop(self._number)
+        self.loops = [self.sending, self.numbering, self._loop(self._fold), self._loop(self._clean)]
+        self.database.listeners.append(self._heard)
+
+    def _loop(self, turn: Callable[[], float]) -> Loop:
+        return Loop(self.container, f"{self.service}.{turn.__name__}", turn)
 
     def _heard(self, session: Session) -> None:
         """Look at what was committed in this process, so as not to ask an idle database."""
         if "told" in session.info:
-            self.woken.set()
-        self.changed = self.changed or "changed" in session.info
+            self.sending.wake()
+        if "changed" in session.info:
+            self.numbering.wake()
 
     def stop(self) -> None:
-        self.stopping = True
-        self.woken.set()
-        for thread in self.threads:
-            thread.wait()
-        if self.publisher:
-            self.publisher.close()
+        for loop in self.loops:
+            loop.stop()
+        self._drop_publisher()
 
-    def _relay(self, forward: Callable[[], int]) -> None:
-        failures = 0
-        while not self.stopping:
-            self.woken.clear()
-            try:
-                self.publisher = self.publisher or Publisher(self.settings.broker_url)
-                sent = forward()
-                failures = 0
-            except Exception as lost:
-                log.warning("relay cannot publish", service=self.service, error=repr(lost))
-                self._drop_publisher()
-                time.sleep(BROKER_PAUSES_S[min(failures, len(BROKER_PAUSES_S) - 1)])
-                failures += 1
-                continue
-            if sent < BATCH:
-                self.woken.wait(0.05 if self.in_flight else 1)
-                time.sleep(PACE_S)
+    def _send(self) -> float:
+        """Publish a batch. The next turn is at once after a full one, else when there is more."""
+        self.publisher = self.publisher or Publisher(self.settings.broker_url)
+        try:
+            full = (self._forward_embedded() if self.settings.embedded else self._forward()) == BATCH
+        except Exception:
+            self._drop_publisher()
+            raise
+        if not full:
+            time.sleep(PACE_S)
+        return 0 if full else LOOK_WHILE_IN_FLIGHT_S if self.in_flight else 1
 
     def _drop_publisher(self) -> None:
         publisher, self.publisher = self.publisher, None
@@ -162,31 +150,15 @@ class Relay(DependencyProvider):  # type: ignore[misc]
             taken = select(inbox.c.event_id).where(inbox.c.queue == queue, inbox.c.event_id.in_(ids))
             return set(session.scalars(taken))
 
-    def _every(self, job: Callable[[], None], seconds: float) -> None:
-        due = time.monotonic() + seconds
-        while not self.stopping:
-            if time.monotonic() >= due:
-                due = time.monotonic() + seconds
-                try:
-                    job()
-                except Exception as wrong:
-                    log.warning("housekeeping failed", job=job.__name__, service=self.service, error=repr(wrong))
-                    due += 1
-            time.sleep(min(seconds, 0.2))
-
-    def _number_ours(self) -> None:
-        if self.changed:
-            self.changed = False
-            self._number()
-
-    def _number(self) -> None:
+    def _number(self) -> float:
         with self.database.read() as session:
             waiting = changes.unnumbered(session)
         if waiting:
             with self.database.begin() as session:
                 changes.number(session)
+        return 1  # what a replica left that died
 
-    def _fold(self) -> None:
+    def _fold(self) -> float:
         """Only when rows were added: a fold leaves about as many rows as there are sums."""
         with self.database.read() as session:
             grown = tallies.rows(session) - self.folded
@@ -196,8 +168,9 @@ class Relay(DependencyProvider):  # type: ignore[misc]
                     tallies.fold(session)
             with self.database.read() as session:
                 self.folded = tallies.rows(session)
+        return FOLD_EVERY_S
 
-    def _clean(self) -> None:
+    def _clean(self) -> float:
         """Remove what is older than anything that can still be delivered, replayed or sent again."""
         before = clock.now() - timedelta(days=self.settings.retention_days)
         old: list[tuple[Table, Column[Any]]] = [
@@ -209,6 +182,7 @@ class Relay(DependencyProvider):  # type: ignore[misc]
         for table, at in old:
             with self.database.begin() as session:
                 _remove(session, table, at, before)
+        return CLEAN_EVERY_S
 
 
 def _waiting() -> Any:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import functools
-import time
 from collections.abc import Callable
 from types import ModuleType
 from typing import Any, ClassVar
@@ -12,15 +11,15 @@ from nameko.extensions import DependencyProvider, Entrypoint
 from sqlalchemy import MetaData
 from sqlalchemy.orm import Session
 
-from shared import logs, workers
+from shared import workers
 from shared.auth import Keys
 from shared.db import Database
+from shared.loops import Loop
 from shared.metrics import Metrics
 from shared.relay import Relay
 from shared.settings import Settings
 from shared.web import Site
 
-log = logs.get(__name__)
 Job = Callable[[Any, Session], None]
 
 
@@ -70,35 +69,18 @@ def on_start(job: Job) -> Callable[[Any], None]:
 
 
 class Periodic(Entrypoint):  # type: ignore[misc]
-    """Runs a job in a worker; a failed run is logged, and tried again at the next turn (on start: each second)."""
+    """Runs a job in a worker, every so often or, without ``seconds``, until it succeeded once."""
 
     def __init__(self, seconds: float | None, **kwargs: Any) -> None:
         super().__init__(**kwargs)
         self.seconds = seconds
 
-    def setup(self) -> None:
-        self.stopping = False
-
     def start(self) -> None:
-        self.thread = self.container.spawn_managed_thread(self._run)
+        self.loop = Loop(self.container, f"{self.container.service_name}.{self.method_name}", self._turn)
 
     def stop(self) -> None:
-        self.stopping = True
-        self.thread.wait()
+        self.loop.stop()
 
-    def _run(self) -> None:
-        while not self.stopping:
-            done = self._run_once()
-            if done and self.seconds is None:
-                return
-            until = time.monotonic() + (self.seconds or 1)
-            while not self.stopping and time.monotonic() < until:
-                time.sleep(0.05)
-
-    def _run_once(self) -> bool:
-        try:
-            workers.run(self)
-        except Exception as wrong:
-            log.error("job failed", service=self.container.service_name, job=self.method_name, error=repr(wrong))
-            return False
-        return True
+    def _turn(self) -> float | None:
+        workers.run(self)
+        return self.seconds

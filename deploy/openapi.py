@@ -9,13 +9,14 @@ from typing import Any
 from apispec import APISpec
 from apispec.ext.marshmallow import MarshmallowPlugin
 from marshmallow import Schema
+from marshmallow.validate import Range
 
-from services.assets.geojson import Geometry
+from services.assets.geojson import DEPTH, Geometry
 from shared import errors, fields
 from shared.auth import COOKIE, PUBLIC
 from shared.web import JSON, PROBLEM, STREAM, Declared, status_of
 
-ALWAYS = (errors.Malformed, errors.NotFound, errors.Unavailable)
+ALWAYS = (errors.Malformed, errors.NotFound, errors.Invalid, errors.Unavailable)
 PATH_TYPES = {
     "uuid": {"type": "string", "format": "uuid"},
     "int": {"type": "integer", "minimum": 0},
@@ -70,13 +71,29 @@ def _schema_name(schema: Any) -> str:
     return f"{rest.partition('.')[0]}.{kind.__name__}" if package == "services" else kind.__name__
 
 
+# What our fields refuse beyond their types; the first that fits.
+PATTERNS: dict[type, str] = {
+    fields.Code: r"^[^/\s\x00-\x1f\x7f]([^/\x00-\x1f\x7f]*[^/\s\x00-\x1f\x7f])?$",
+    fields.Sha256: r"^[0-9a-f]{64}$",
+    fields.String: r"^[^\x00-\x08\x0b\x0c\x0e-\x1f\x7f]*$",
+}
+GEOMETRY = {
+    "required": ["type", "coordinates"],
+    "properties": {"type": {"enum": list(DEPTH)}, "coordinates": {"type": "array"}, "bbox": {}},
+    "additionalProperties": False,
+}
+
+
 def _strict(_self: Any, field: Any, ret: Any = None, **_: Any) -> dict[str, Any]:
     """What our fields refuse beyond their types."""
-    if isinstance(field, fields.Code):
-        return {"pattern": r"^[^/\\x00-\\x1f\\x7f]+$"}
-    if isinstance(field, fields.Sha256):
-        return {"pattern": "^[0-9a-f]{64}$"}
-    return {}
+    if isinstance(field, Geometry):
+        return GEOMETRY
+    if isinstance(field, fields.Integer):
+        return {"format": "int64"}
+    if pattern := next((each for kind, each in PATTERNS.items() if isinstance(field, kind)), None):
+        return {"pattern": pattern}
+    above = [each.min for each in field.validators if isinstance(each, Range) and not each.min_inclusive]
+    return {"exclusiveMinimum": above[0]} if above and above[0] is not None else {}
 
 
 def _operation(declared: Declared, service: str) -> dict[str, Any]:
@@ -128,7 +145,8 @@ def _headers(declared: Declared) -> list[dict[str, Any]]:
 
 
 def _responses(declared: Declared) -> dict[str, Any]:
-    answers: dict[str, Any] = {str(declared.status): _answer(declared)}
+    statuses = (declared.status, declared.also_status or declared.status)
+    answers: dict[str, Any] = {str(status): _answer(declared) for status in statuses}
     for refusal in _refusals(declared):
         content = {PROBLEM: {"schema": {"$ref": "#/components/schemas/Problem"}}}
         same = answers.setdefault(str(status_of(refusal)), {"description": "", "content": content})
@@ -138,22 +156,24 @@ def _responses(declared: Declared) -> dict[str, Any]:
 
 def _answer(declared: Declared) -> dict[str, Any]:
     if declared.media != JSON:
-        return {"description": "Done.", "content": {declared.media: {"schema": {"type": "string"}}}}
+        kind = "object" if declared.media.endswith("+json") else "string"
+        return {"description": "Done.", "content": {declared.media: {"schema": {"type": kind}}}}
     if declared.answer is None:
         return {"description": "Done."}
     schema: Any = declared.answer
     if declared.paged:
         items = {"type": "array", "items": declared.answer}
         schema = {"type": "object", "properties": {"items": items, "next": {"type": ["string", "null"]}}}
-    return {"description": "Done.", "content": {JSON: {"schema": schema}}}
+    content = {JSON: {"schema": schema}}
+    if declared.also_media:
+        content[declared.also_media] = {"schema": {"type": "object"}}
+    return {"description": "Done.", "content": content}
 
 
 def _refusals(declared: Declared) -> list[type[errors.Refused]]:
     found: list[type[errors.Refused]] = [*ALWAYS, *declared.refuses]
     if declared.roles != PUBLIC:
         found += [errors.Unauthenticated, errors.Forbidden]
-    if declared.query or declared.body:
-        found.append(errors.Invalid)
     if not declared.reading:
-        found += [errors.Conflict, errors.Stale, errors.TooLarge, errors.UnsupportedMedia, errors.Invalid]
+        found += [errors.Conflict, errors.Stale, errors.TooLarge, errors.UnsupportedMedia]
     return sorted(dict.fromkeys(found), key=status_of)

@@ -80,6 +80,8 @@ class Declared:
     status: int = 200
     reads: str = JSON
     media: str = JSON
+    also_status: int | None = None
+    also_media: str | None = None
     natural_key: str | None = None
     transaction: bool = True
     body_limit: int | None = None

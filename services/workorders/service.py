@@ -433,6 +433,7 @@ class WorkOrders(Service):
         "/photos/<sha256>",
         roles=PHOTOGRAPHERS,
         answer=schemas.StoredPhotoOut,
+        also_status=201,
         reads="image/*",
         body_limit=LARGEST_BYTES,
         transaction=False,

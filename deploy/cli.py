@@ -114,6 +114,7 @@ def recount(repair: bool) -> None:
 def _recount(name: str, repair: bool) -> list[str]:
     wrong = []
     with opened(name) as database, database.begin() as session:
+        one_snapshot(session)
         for figure, counted in SERVICE_CLASSES[name].figures.recount(session).items():
             kept, counted = tallies.read(session, figure), {key: n for key, n in counted.items() if n}
             for labels in sorted(kept.keys() | counted.keys()):
@@ -123,6 +124,12 @@ def _recount(name: str, repair: bool) -> list[str]:
             if repair and kept != counted:
                 tallies.replace(session, figure, counted)
     return wrong
+
+
+def one_snapshot(session: Session) -> None:
+    """Count and sums of the same moment, while others write. SQLite lets only one write anyway."""
+    if session.get_bind().dialect.name == "postgresql":
+        session.connection(execution_options={"isolation_level": "REPEATABLE READ"})
 
 
 @main.group()

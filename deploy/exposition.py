@@ -7,13 +7,15 @@ from collections.abc import Callable, Iterator
 from prometheus_client import REGISTRY, CollectorRegistry, generate_latest
 from prometheus_client.metrics_core import Metric
 from sqlalchemy import func, select
+from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.orm import Session
 
-from shared import clock, inbox
+from shared import clock, inbox, logs
 from shared.db import Database
 from shared.metrics import gauge
 from shared.outbox import outbox
 
+log = logs.get(__name__)
 Collect = Callable[[Session], Iterator[Metric]]
 
 
@@ -29,17 +31,25 @@ class _Collected:
         self.databases, self.figures = databases, figures
 
     def collect(self) -> Iterator[Metric]:
+        """A database that does not answer takes its own figures with it, and nothing else."""
         state: dict[str, dict[tuple[str, ...], float]] = {name: {} for name in KERNEL}
         for service, database in self.databases.items():
-            with database.read() as session:
-                for name, value in _kernel_state(session).items():
-                    state[name][(service,)] = value
-                yield from self.figures[service](session)
+            try:
+                with database.read() as session:
+                    found = _kernel_state(session)
+                    yield from list(self.figures[service](session))
+            except SQLAlchemyError as down:
+                log.warning("no figures", service=service, error=repr(down))
+                found = {DATABASE_UP: 0.0}
+            for name, value in found.items():
+                state[name][(service,)] = value
         for name, values in state.items():
             yield gauge(name, KERNEL[name], ["service"], values)
 
 
+DATABASE_UP = "waywarden_database_up"
 KERNEL = {
+    DATABASE_UP: "Whether the service's database answered this scrape: 1 or 0.",
     "waywarden_outbox_pending": "Events that are not yet published.",
     "waywarden_outbox_oldest_seconds": "Age of the oldest event that is not yet published; 0 when there is none.",
     "waywarden_retries": "Parked events that wait for another try.",
@@ -53,4 +63,4 @@ def _kernel_state(session: Session) -> dict[str, float]:
     ).one()
     waiting, dead = inbox.counts(session)
     age = (clock.now() - oldest).total_seconds() if oldest else 0.0
-    return dict(zip(KERNEL, (pending, age, waiting, dead), strict=True))
+    return dict(zip(KERNEL, (1.0, pending, age, waiting, dead), strict=True))

@@ -58,7 +58,7 @@ class Relay(DependencyProvider):  # type: ignore[misc]
         self.database.listeners.append(self._heard)
 
     def _loop(self, turn: Callable[[], float]) -> Loop:
-        return Loop(self.container, f"{self.service}.{turn.__name__}", turn)
+        return Loop(self.container, f"{self.service}.relay{turn.__name__}", turn)
 
     def _heard(self, session: Session) -> None:
         """Look at what was committed in this process, so as not to ask an idle database."""

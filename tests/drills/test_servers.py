@@ -7,6 +7,7 @@ import time
 from collections.abc import Callable
 from contextlib import closing
 from datetime import UTC, datetime
+from urllib.parse import urlsplit
 from uuid import uuid4
 
 import pytest
@@ -91,3 +92,15 @@ def test_the_interfaces_work_while_the_broker_is_down(whole: Stack) -> None:
         story.await_order()
         story.repair(with_photo=False)
         story.await_finding("resolved")
+
+
+def test_health_and_metrics_tell_that_the_database_is_down(whole: Stack) -> None:
+    with closing(System.of(whole)) as system, system.nobody() as anybody:
+        anybody.address = urlsplit(whole.service_url("assets")).netloc
+        system.patience_s = 0
+        whole.servers.postgres.stop()
+        assert anybody.send("GET", "/health/live").status == 200
+        assert anybody.send("GET", "/health/ready").status == 503
+        assert system.figures("assets").get("waywarden_database_up", service="assets") == 0
+        whole.servers.postgres.start()
+        wait_for(lambda: anybody.send("GET", "/health/ready").status == 200, "assets to be ready again", 20)

@@ -15,11 +15,12 @@ from werkzeug.wrappers import Response
 
 from deploy import openapi
 from deploy.services import SERVICE_CLASSES
+from deploy.site import Site
 from shared import errors
 from shared.envelope import Envelope
 from shared.events import Event
 from shared.events.queues import exchange_of, subscribers_of
-from shared.web import JSON, Site
+from shared.web import JSON
 
 VERSION = "0.1.0"
 SWAGGER_UI = Path(flask_swagger_ui.__file__).parent / "dist"

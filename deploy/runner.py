@@ -22,11 +22,12 @@ from werkzeug.wrappers import Response  # noqa: E402
 from deploy import documents, welcome  # noqa: E402
 from deploy.exposition import exposition  # noqa: E402
 from deploy.services import SERVICE_CLASSES  # noqa: E402
+from deploy.site import Site  # noqa: E402
 from shared import logs, settings  # noqa: E402
 from shared.auth import Keys  # noqa: E402
 from shared.db import Database  # noqa: E402
 from shared.settings import Settings, UnusableSettings  # noqa: E402
-from shared.web import JSON, Site, to_json  # noqa: E402
+from shared.web import JSON, to_json  # noqa: E402
 
 patch_psycopg()
 log = logs.get("deploy.runner")

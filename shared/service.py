@@ -5,7 +5,7 @@ from __future__ import annotations
 import functools
 from collections.abc import Callable
 from types import ModuleType
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Protocol
 
 from nameko.extensions import DependencyProvider, Entrypoint
 from sqlalchemy import MetaData
@@ -18,9 +18,14 @@ from shared.loops import Loop
 from shared.metrics import Metrics
 from shared.relay import Relay
 from shared.settings import Settings
-from shared.web import Site
 
 Job = Callable[[Any, Session], None]
+
+
+class Serving(Protocol):
+    """The process's web server (deploy/site.py)."""
+
+    closing: bool
 
 
 class Given(DependencyProvider):  # type: ignore[misc]
@@ -44,7 +49,7 @@ class Service:
     db: Database = Given("databases")
     settings: Settings = Given("settings")
     keys: Keys = Given("keys")
-    site: Site = Given("site")
+    site: Serving = Given("site")
     relay = Relay()
     metrics = Metrics()
 

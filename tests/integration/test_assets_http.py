@@ -15,12 +15,12 @@ from werkzeug.test import Client, TestResponse
 
 from deploy.keys import make_keys
 from deploy.migrations import migrate
+from deploy.site import Site
 from services.assets.sample import load_sample
 from services.assets.service import Assets
 from shared import settings
 from shared.auth import Keys, User
 from shared.db import Database
-from shared.web import Site
 
 API = "/api/v1"
 LAMP = {

@@ -18,6 +18,7 @@ from werkzeug.test import Client
 
 from deploy.keys import make_keys
 from deploy.migrations import migrate
+from deploy.site import Site
 from services.workorders.domain.members import FREE_TRIES
 from services.workorders.sample import load_sample
 from services.workorders.service import WorkOrders
@@ -27,7 +28,6 @@ from shared import clock, settings
 from shared.auth import Keys, User
 from shared.db import Database
 from shared.events.assets import DefectRecorded
-from shared.web import Site
 
 NOON = datetime(2026, 3, 2, 12, tzinfo=UTC)
 API = "/api/v1"

@@ -18,6 +18,7 @@ from werkzeug.test import Client, TestResponse
 
 from deploy.keys import make_keys
 from deploy.process import free_port
+from deploy.site import Site
 from shared import changes, clock, db, errors, fields, outbox, settings, tallies
 from shared.auth import PUBLIC, STAFF, Keys, User
 from shared.events.inspections import FindingConfirmed
@@ -26,7 +27,7 @@ from shared.messaging import connect, declare, on
 from shared.paging import Page, page
 from shared.service import Service
 from shared.settings import Settings
-from shared.web import Call, Site, event_stream, http
+from shared.web import Call, event_stream, http
 
 metadata = db.new_mapping().metadata
 things = Table(

@@ -1,0 +1,141 @@
+"""The process's web server, and how refusals become problem documents (RFC 9457)."""
+
+from __future__ import annotations
+
+import contextlib
+import re
+import time
+from collections.abc import Callable, Iterable, Iterator
+from typing import Any
+from uuid import uuid4
+
+import eventlet
+import eventlet.wsgi
+from marshmallow import ValidationError
+from sqlalchemy.exc import InterfaceError, OperationalError
+from werkzeug.exceptions import HTTPException
+from werkzeug.exceptions import MethodNotAllowed as WrongMethod
+from werkzeug.routing import Map, Rule
+from werkzeug.wrappers import Request, Response
+
+from shared import errors, logs
+from shared.errors import Invalid, Malformed, NotFound, Refused
+from shared.web import PROBLEM, Route, status_of, to_json
+
+log = logs.get(__name__)
+
+
+class Site:
+    """The process's WSGI application and server; the routes of every service that runs in it."""
+
+    def __init__(self) -> None:
+        self.map = Map()
+        self.closing = False
+        self._server: Any = None
+
+    def add(self, route: Route) -> None:
+        self.map.add(Rule(route.declared.path, endpoint=route.respond, methods=[route.declared.method]))
+
+    def mount(self, path: str, page: Callable[..., Response]) -> None:
+        """Serve a GET that is no service's: health, metrics, documents."""
+        self.map.add(Rule(path, endpoint=lambda request, values: page(**values), methods=["GET"]))
+
+    def __call__(self, environ: dict[str, Any], start_response: Any) -> Iterable[bytes]:
+        request = Request(environ)
+        request_id = re.sub(r"[^\w.:-]", "", request.headers.get("X-Request-ID", ""))[:64] or uuid4().hex
+        with logs.bound(request_id=request_id):
+            response = self._respond(request)
+        response.headers["X-Request-ID"] = request_id
+        response.headers["X-Content-Type-Options"] = "nosniff"
+        return response(environ, start_response)
+
+    def _respond(self, request: Request) -> Response:
+        began = time.perf_counter()
+        try:
+            if "\0" in request.path:  # PostgreSQL takes no text that holds one
+                raise NotFound("There is nothing at such an address.")
+            respond, values = self.map.bind_to_environ(request.environ).match()
+            response: Response = respond(request, values)
+        except ValidationError as wrong:
+            response = _problem(request, Invalid("See errors for each field."), list(_flat(wrong.messages)))
+        except Refused as refused:
+            response = _problem(request, refused)
+        except WrongMethod as wrong:
+            response = _problem(request, errors.MethodNotAllowed(f"It takes {', '.join(wrong.valid_methods or ())}."))
+            response.headers["Allow"] = ", ".join(wrong.valid_methods or ())
+        except HTTPException as wrong:
+            response = _problem(request, NotFound(f"There is nothing at {request.path}.") if wrong.code == 404 else
+                                Malformed(wrong.description or ""))  # fmt: skip
+        except (OperationalError, InterfaceError) as down:
+            log.error("database", path=request.path, error=str(down))
+            response = _problem(request, errors.Unavailable("The database does not answer.", retry_after_s=1))
+        except Exception:
+            log.exception("unexpected", method=request.method, path=request.path)
+            response = _unexpected(request)
+        _log(request, response, time.perf_counter() - began)
+        return response
+
+    def open(self, socket: Any) -> None:
+        """Serve on a listening socket, whose backlog kept who came before."""
+        self._server = eventlet.spawn(
+            eventlet.wsgi.server, socket, self, log_output=False, socket_timeout=75, keepalive=75,
+            custom_pool=eventlet.GreenPool(2_000), url_length_limit=16_384,
+        )  # fmt: skip
+
+    def close(self) -> None:
+        """Take no more connections, and wait until the requests in hand are answered."""
+        self.closing = True
+        if self._server:
+            self._server.kill()
+            with contextlib.suppress(eventlet.greenlet.GreenletExit):
+                self._server.wait()
+
+
+def _log(request: Request, response: Response, seconds: float) -> None:
+    level = "error" if response.status_code >= 500 else "info" if response.status_code >= 400 else "debug"
+    getattr(log, level)(
+        "request", method=request.method, path=request.path, status=response.status_code, ms=round(seconds * 1000, 1)
+    )
+
+
+def _flat(messages: Any, at: str = "") -> Iterator[dict[str, str]]:
+    """marshmallow's nested messages as a list of {"field", "detail"}."""
+    if isinstance(messages, dict):
+        for key, value in messages.items():
+            yield from _flat(value, at if key == "_schema" else f"{at}.{key}" if at else str(key))
+    else:
+        for message in messages if isinstance(messages, list) else [messages]:
+            yield {"field": at or "body", "detail": str(message)}
+
+
+def _problem(request: Request, refused: Refused, fields: list[dict[str, str]] | None = None) -> Response:
+    """An RFC 9457 document; the title in the language that the client reads."""
+    status = status_of(type(refused))
+    chinese = (request.accept_languages.best_match(["en", "zh"], "en") or "en").startswith("zh")
+    document: dict[str, Any] = {
+        "type": f"urn:waywarden:problem:{refused.slug}",
+        "title": refused.zh if chinese else refused.title(),
+        "status": status,
+        "detail": refused.detail,
+    }
+    if fields or refused.field:
+        document["errors"] = fields or [{"field": refused.field, "detail": refused.detail}]
+    response = Response(to_json(document), status, content_type=PROBLEM)
+    response.headers["Content-Language"] = "zh" if chinese else "en"
+    if refused.retry_after_s:
+        response.headers["Retry-After"] = str(refused.retry_after_s)
+    if status == 401:
+        response.headers["WWW-Authenticate"] = 'Bearer realm="waywarden"'
+    if status == 413:
+        response.headers["Connection"] = "close"  # the rest of the body is not read
+    return response
+
+
+def _unexpected(request: Request) -> Response:
+    document = {
+        "type": "urn:waywarden:problem:unexpected",
+        "title": "Something went wrong.",
+        "status": 500,
+        "detail": f"It is logged under {logs.request_id()}.",
+    }
+    return Response(to_json(document), 500, content_type=PROBLEM)

@@ -11,11 +11,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-from sqlalchemy import BigInteger, Column, Identity, Index, Integer, String, Table, event, func, select, text
+from sqlalchemy import BigInteger, Column, Identity, Index, Integer, String, Table, func, select, text
 from sqlalchemy.orm import Session
 
 from shared import clock
-from shared.db import Time, insert_new, kernel
+from shared.db import Rows, Time, at_commit, kernel
 
 changes = Table(
     "changes",
@@ -55,12 +55,12 @@ def add(session: Session, *, kind: str, key: str) -> None:
     session.info.setdefault("changes", []).append({"kind": kind, "key": key})
 
 
-@event.listens_for(Session, "before_commit")
-def _write(session: Session) -> None:
-    if rows := session.info.pop("changes", None):
-        now = clock.now()
+@at_commit(changes)
+def _rows(session: Session) -> Rows:
+    rows, now = session.info.pop("changes", ()), clock.now()
+    if rows:
         session.info["changed"] = True  # the relay looks for it after the commit
-        insert_new(session, changes, [{**row, "at": now} for row in rows])
+    return [{**row, "at": now} for row in rows]
 
 
 def unnumbered(session: Session) -> bool:

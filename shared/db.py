@@ -28,6 +28,8 @@ from sqlalchemy import (
     create_engine,
     event,
     func,
+    insert,
+    literal_column,
     make_url,
     select,
 )
@@ -42,6 +44,11 @@ NAMES = {
     "ix": "ix_%(table_name)s_%(column_0_N_name)s",
     "ck": "ck_%(table_name)s_%(constraint_name)s",
 }
+as_json = msgspec.json.Encoder().encode
+Rows = list[dict[str, Any]]
+GiveRows = Callable[[Session], Rows]
+_late: dict[Table, GiveRows] = {}
+
 kernel = MetaData(naming_convention=NAMES)  # outbox, inbox, retries …: in every service's database
 
 
@@ -138,9 +145,7 @@ def insert_new(
     if not rows:
         return []
     if session.get_bind().dialect.name == "postgresql":
-        result = session.execute(
-            _insertion(table, tuple(rows[0]), returning), {"rows": msgspec.json.encode(rows).decode()}
-        )
+        result = session.execute(_insertion(table, tuple(rows[0]), returning), {"rows": as_json(rows).decode()})
     else:
         into: Any = sqlite.insert(table).on_conflict_do_nothing()
         result = session.execute(into.returning(*returning) if returning else into, rows)
@@ -149,9 +154,39 @@ def insert_new(
 
 @cache
 def _insertion(table: Table, names: tuple[str, ...], returning: tuple[Column[Any], ...]) -> Any:
-    """Insert what one JSON parameter lists: rendering each value of thousands of rows takes three times as long."""
-    columns = [column(name, table.c[name].type) for name in names]
-    listed = func.json_to_recordset(cast(bindparam("rows", type_=Text), postgresql.JSON)).table_valued(*columns)
-    rows = select(listed.render_derived(with_types=True))
-    into = postgresql.insert(table).from_select(names, rows).on_conflict_do_nothing()
+    into = postgresql.insert(table).from_select(names, _listed(table, names, "rows")).on_conflict_do_nothing()
     return into.returning(*returning) if returning else into
+
+
+def _listed(table: Table, names: tuple[str, ...], parameter: str) -> Any:
+    """The rows that one JSON parameter lists: rendering each value of thousands of rows takes ten times as long."""
+    columns = [column(name, table.c[name].type) for name in names]
+    listed = func.json_to_recordset(cast(bindparam(parameter, type_=Text), postgresql.JSON)).table_valued(*columns)
+    return select(listed.render_derived(with_types=True))
+
+
+def at_commit(table: Table) -> Callable[[GiveRows], GiveRows]:
+    """Let a function give the rows that a session has for the table when it commits; all tables in one statement."""
+
+    def register(give: GiveRows) -> GiveRows:
+        _late[table] = give
+        return give
+
+    return register
+
+
+@event.listens_for(Session, "before_commit")
+def _insert_late(session: Session) -> None:
+    late = {table: rows for table, give in _late.items() if (rows := give(session))}
+    if late and session.get_bind().dialect.name == "postgresql":
+        shapes = tuple((table, tuple(rows[0])) for table, rows in late.items())
+        session.execute(_insertions(shapes), {table.name: as_json(rows).decode() for table, rows in late.items()})
+    else:
+        for table, rows in late.items():
+            session.execute(insert(table), rows)
+
+
+@cache
+def _insertions(shapes: tuple[tuple[Table, tuple[str, ...]], ...]) -> Any:
+    into = [insert(table).from_select(names, _listed(table, names, table.name)) for table, names in shapes]
+    return select(literal_column("1")).add_cte(*(each.cte(f"into_{each.table.name}") for each in into))

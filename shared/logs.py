@@ -43,6 +43,7 @@ def start(*, level: str, as_json: bool) -> None:
     structlog.configure(
         processors=[*before, structlog.stdlib.ProcessorFormatter.wrap_for_formatter],
         logger_factory=structlog.stdlib.LoggerFactory(),
+        wrapper_class=structlog.make_filtering_bound_logger(level),
         cache_logger_on_first_use=True,
     )
     out = logging.StreamHandler(sys.stderr)

@@ -9,11 +9,11 @@ from __future__ import annotations
 
 from uuid import uuid4
 
-from sqlalchemy import BigInteger, Column, Identity, Index, Integer, String, Table, Text, Uuid, event
+from sqlalchemy import BigInteger, Column, Identity, Index, Integer, String, Table, Text, Uuid
 from sqlalchemy.orm import Session
 
 from shared import clock, logs
-from shared.db import Time, insert_new, kernel
+from shared.db import Rows, Time, at_commit, kernel
 from shared.envelope import seal
 from shared.events import Event
 
@@ -41,12 +41,12 @@ def record(session: Session, *events: Event) -> None:
     session.info.setdefault("outbox", []).extend(events)
 
 
-@event.listens_for(Session, "before_commit")
-def _write(session: Session) -> None:
-    if events := session.info.pop("outbox", None):
-        now, request_id = clock.now(), logs.request_id()
+@at_commit(outbox)
+def _rows(session: Session) -> Rows:
+    events, now, request_id = session.info.pop("outbox", ()), clock.now(), logs.request_id()
+    if events:
         session.info["told"] = True  # the relay looks for it after the commit
-        insert_new(session, outbox, [_row(each, now, request_id) for each in events])
+    return [_row(each, now, request_id) for each in events]
 
 
 def _row(event: Event, now: object, request_id: str | None) -> dict[str, object]:

@@ -10,18 +10,18 @@ import hashlib
 from dataclasses import dataclass, field
 
 import msgspec
-from sqlalchemy import JSON, Column, Integer, LargeBinary, String, Table, Text, insert, select
+from sqlalchemy import JSON, Column, Integer, String, Table, Text, select
 from sqlalchemy.orm import Session
 
 from shared import clock
-from shared.db import Time, kernel
+from shared.db import Rows, Time, at_commit, kernel
 from shared.errors import Repeated
 
 requests = Table(
     "requests",
     kernel,
     Column("key", String(300), primary_key=True),
-    Column("fingerprint", LargeBinary(32), nullable=False),
+    Column("fingerprint", String(64), nullable=False),
     Column("status", Integer, nullable=False),
     Column("headers", JSON, nullable=False),
     Column("body", Text, nullable=False),
@@ -43,26 +43,23 @@ class Once:
     """A command that takes effect once: ``key`` tells it from others, ``fingerprint`` tells whether it is the same."""
 
     key: str
-    fingerprint: bytes
+    fingerprint: str
 
 
 def once(key: str, *parts: object) -> Once:
     """Name a command by ``key``; ``parts`` are all that must be the same when it comes again."""
-    return Once(key, hashlib.sha256(msgspec.json.encode(parts, order="sorted")).digest())
+    return Once(key, hashlib.sha256(msgspec.json.encode(parts, order="sorted")).hexdigest())
 
 
 def keep(session: Session, command: Once, answer: Answer) -> None:
-    """Keep the answer with the effect. Raises IntegrityError when the command was carried out before."""
-    session.execute(
-        insert(requests).values(
-            key=command.key,
-            fingerprint=command.fingerprint,
-            status=answer.status,
-            headers=answer.headers,
-            body=answer.body.decode(),
-            at=clock.now(),
-        )
-    )
+    """Keep the answer with the effect. The commit raises IntegrityError when the command was carried out before."""
+    session.info["answer"] = vars(command) | vars(answer) | {"body": answer.body.decode(), "at": clock.now()}
+
+
+@at_commit(requests)
+def _rows(session: Session) -> Rows:
+    answer = session.info.pop("answer", None)
+    return [answer] if answer else []
 
 
 def kept(session: Session, command: Once) -> Answer | None:

@@ -8,10 +8,10 @@ from __future__ import annotations
 
 from collections import Counter
 
-from sqlalchemy import BigInteger, Column, Identity, Integer, String, Table, delete, event, func, select
+from sqlalchemy import BigInteger, Column, Identity, Integer, String, Table, delete, func, select
 from sqlalchemy.orm import Session
 
-from shared.db import insert_new, kernel
+from shared.db import Rows, at_commit, kernel
 
 Sums = dict[tuple[str, ...], int]
 
@@ -32,12 +32,10 @@ def add(session: Session, figure: str, labels: tuple[str, ...], amount: int = 1)
     session.info.setdefault("tallies", Counter())[figure, LABEL_END.join(labels)] += amount
 
 
-@event.listens_for(Session, "before_commit")
-def _write(session: Session) -> None:
-    if sums := session.info.pop("tallies", None):
-        rows = [{"figure": figure, "labels": labels, "amount": n} for (figure, labels), n in sums.items() if n]
-        if rows:
-            insert_new(session, tallies, rows)
+@at_commit(tallies)
+def _rows(session: Session) -> Rows:
+    sums = session.info.pop("tallies", {})
+    return [{"figure": figure, "labels": labels, "amount": n} for (figure, labels), n in sums.items() if n]
 
 
 def read(session: Session, figure: str) -> Sums:

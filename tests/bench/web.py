@@ -72,7 +72,7 @@ def bench(servers: Servers, quick: bool) -> Iterator[Bench]:
         system = System.of(stack)
         rounds, seconds = (1, 1.0) if quick else (4, 8.0)
         made = Bench(stack, system, rounds, seconds, url.replace("+psycopg2", ""))
-        made.lamps = cycle(Cast(system).lamps(50 if quick else 1500))
+        made.lamps = cycle(Cast(system).lamps(500))
         run_pgbench(made, "-i", "-q", "-s", "1" if quick else "10")
         yield made
 

@@ -14,7 +14,7 @@ from sqlalchemy import delete, insert, select
 from sqlalchemy.exc import IntegrityError
 
 from shared import changes, clock, tallies
-from shared.db import Database, insert_new
+from shared.db import Database, _insert_late, insert_new
 from shared.inbox import inbox
 from tests.integration.toy import World, things
 
@@ -44,7 +44,7 @@ def test_a_change_that_commits_late_is_not_skipped(database: Database, shape: st
         pytest.skip("SQLite has one writer at a time.")
     with database._write() as early, database._write() as late:
         changes.add(early, kind="thing", key="began first")
-        changes._write(early)  # its row, and so its number, comes first; its commit comes last
+        _insert_late(early)  # its row, and so its number, comes first; its commit comes last
         changes.add(late, kind="thing", key="began second")
         late.commit()
         number(database)
@@ -63,7 +63,7 @@ def test_readers_see_every_change_once_whatever_commits_when(database: Database)
             with database.begin() as session:
                 changes.add(session, kind="thing", key=f"{writer}-{nth}")
                 if database.engine.dialect.name == "postgresql":
-                    changes._write(session)
+                    _insert_late(session)
                     eventlet.sleep(random.random() / 50)
 
     writers = [eventlet.spawn(write, writer) for writer in range(5)]

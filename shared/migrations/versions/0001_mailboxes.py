@@ -84,7 +84,7 @@ def _requests() -> None:
     op.create_table(
         "requests",
         sa.Column("key", sa.String(300), primary_key=True),
-        sa.Column("fingerprint", sa.LargeBinary(32), nullable=False),
+        sa.Column("fingerprint", sa.String(64), nullable=False),
         sa.Column("status", sa.Integer, nullable=False),
         sa.Column("headers", sa.JSON, nullable=False),
         sa.Column("body", sa.Text, nullable=False),

@@ -75,7 +75,6 @@ def _schema_name(schema: Any) -> str:
 PATTERNS: dict[type, str] = {
     fields.Code: r"^[^/\s\x00-\x1f\x7f]([^/\x00-\x1f\x7f]*[^/\s\x00-\x1f\x7f])?$",
     fields.Sha256: r"^[0-9a-f]{64}$",
-    fields.String: r"^[^\x00-\x08\x0b\x0c\x0e-\x1f\x7f]*$",
 }
 GEOMETRY = {
     "required": ["type", "coordinates"],
@@ -151,7 +150,7 @@ def _responses(declared: Declared) -> dict[str, Any]:
         content = {PROBLEM: {"schema": {"$ref": "#/components/schemas/Problem"}}}
         same = answers.setdefault(str(status_of(refusal)), {"description": "", "content": content})
         same["description"] = f"{same['description']} {refusal.title()}".strip()
-    return answers
+    return answers | {"414": {"description": "The address is longer than the server reads."}}
 
 
 def _answer(declared: Declared) -> dict[str, Any]:

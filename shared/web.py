@@ -31,6 +31,7 @@ JSON = "application/json"
 PROBLEM = "application/problem+json"
 STREAM = "text/event-stream"
 NOBODY = User("", "public")
+LONGEST_KEY = 200
 
 STATUS: dict[type[Refused], int] = {
     errors.Malformed: 400,
@@ -251,13 +252,14 @@ class Route(Entrypoint):  # type: ignore[misc]
         declared = self.declared
         if declared.reading or not isinstance(body, dict):
             return None
+        key = request.headers.get("Idempotency-Key", "")
+        if len(key) > LONGEST_KEY:
+            raise Invalid(f"Is over {LONGEST_KEY} characters long.", field="Idempotency-Key")
         if declared.natural_key:
             return once(f"{declared.path} {body[declared.natural_key]}", request.path, body)
         if "id" in body and declared.method == "POST":
             return once(f"{declared.path} {str(body['id']).lower()}", request.path, body, user.name)
-        if key := request.headers.get("Idempotency-Key"):
-            if len(key) > 200:
-                raise Invalid("Idempotency-Key is over 200 characters long.", field="Idempotency-Key")
+        if key:
             return once(f"key {user.name[:90]} {key}", request.method, request.path, body, user.name)
         return None
 

@@ -140,6 +140,8 @@ def wrong_values(schema: dict[str, Any]) -> Iterator[Any]:
         yield "x" * (whole.get("maxLength", 1_000) + 1)
     if "enum" in whole:
         yield "nothing-of-this"
+    for name, each in whole.get("properties", {}).items():
+        yield from ({**plausible(whole), name: wrong} for wrong in wrong_values(each))
     if kind == "array":
         yield from ([wrong] for wrong in wrong_values(whole["items"]))
     if kind in ("integer", "number"):

@@ -18,7 +18,8 @@ class Geometry(fields.Field[dict[str, Any]]):
     def _deserialize(self, value: Any, attr: str | None, data: Any, **kwargs: Any) -> dict[str, Any]:
         if (
             not isinstance(value, dict)
-            or value.get("type") not in DEPTH
+            or not isinstance(value.get("type"), str)
+            or value["type"] not in DEPTH
             or set(value) - {"type", "coordinates", "bbox"}
         ):
             raise ValidationError("Is no GeoJSON geometry of a known type.")

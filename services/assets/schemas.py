@@ -176,10 +176,10 @@ def _right_way_round(box: tuple[float, ...]) -> None:
 class FacilitiesQuery(PageQuery):
     """Which facilities. Retired ones are left out unless the condition asks for them."""
 
-    kind = String(metadata=KIND)
-    district = String(metadata=DISTRICT)
-    grid = String(metadata=GRID)
-    maintainer = String(metadata=MAINTAINER)
+    kind = String(longest=40, metadata=KIND)
+    district = String(longest=60, metadata=DISTRICT)
+    grid = String(longest=60, metadata=GRID)
+    maintainer = String(longest=100, metadata=MAINTAINER)
     condition = String(validate=ONE_CONDITION, metadata={"description": "Its condition.", "example": "defective"})
     bbox = Numbers(
         names="west,south,east,north",
@@ -272,8 +272,8 @@ class RatesQuery(Strict):
     rate = String(
         validate=validate.OneOf([*RateName]), metadata={"description": "Only this rate.", "example": "intact"}
     )
-    kind = String(metadata={"description": "Only facilities of this kind.", "example": "street_light"})
-    district = String(metadata={"description": "Only facilities of this district.", "example": "southeast"})
+    kind = String(longest=40, metadata={"description": "Only facilities of this kind.", "example": "street_light"})
+    district = String(longest=60, metadata={"description": "Only facilities of this district.", "example": "southeast"})
 
 
 class DefinitionOut(Strict):

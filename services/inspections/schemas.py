@@ -97,7 +97,7 @@ class FindingOut(Strict):
         allow_none=True, metadata={"description": "Where; null for a lamp of a lighting check, known by its code only."}
     )
     quantity = Float(allow_none=True, metadata={"description": "How much, in the facility's unit.", "example": 12.5})
-    description = String(metadata={"description": "In words.", "example": "Dark since yesterday."})
+    description = String(shortest=0, metadata={"description": "In words.", "example": "Dark since yesterday."})
     photos = List(Sha256(), metadata={"description": "SHA-256 of each photo, see /photos.", "example": []})
     found_at = Time(metadata={"description": "When it was seen.", "example": "2026-03-01T21:30:00+02:00"})
     reported_at = Time(metadata={"description": "When we knew.", "example": "2026-03-01T19:31:00+00:00"})

@@ -45,7 +45,6 @@ class Relay(DependencyProvider):  # type: ignore[misc]
         self.service: str = self.container.service_name
         self.database = self.databases[self.service]
         self.publisher: Publisher | None = None
-        self.database.listeners.append(self._heard)
         self.in_flight: dict[int, tuple[Row[Any], float]] = {}  # embedded only
         self.last_id = 0
         self.folded = 0

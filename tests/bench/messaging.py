@@ -86,7 +86,7 @@ def open_an_order(beds: Beds) -> Line:
         with beds.stock.running("tests.bench.stock", "open", BENCH_WORKERS=str(workers)) as process:
             return beds.stock.pace(HANDLED, count, process)
 
-    return beds.in_turns("2 events handled, effect once: open an order", ours, stock, goal=4, share=5)
+    return beds.in_turns("2 events handled, effect once: open an order", ours, stock, goal=4, share=20)
 
 
 def publish(beds: Beds) -> Line:

@@ -70,7 +70,7 @@ def bench(servers: Servers, quick: bool) -> Iterator[Bench]:
     environment = {"WAYWARDEN_LOG_LEVEL": "warning"}
     with Stack(servers.folder / "stack", servers=servers, name="bench", environment=environment) as stack:
         system = System.of(stack)
-        rounds, seconds = (1, 1.0) if quick else (4, 8.0)
+        rounds, seconds = (1, 1.0) if quick else (3, 8.0)
         made = Bench(stack, system, rounds, seconds, url.replace("+psycopg2", ""))
         made.lamps = cycle(Cast(system).lamps(500))
         run_pgbench(made, "-i", "-q", "-s", "1" if quick else "10")
@@ -199,7 +199,7 @@ def await_orders(bench: Bench) -> Iterator[Line]:
     """How soon a finding's order is visible, at rising loads, until the machine bears no more."""
     borne: Line | None = None
     for load in LOADS[:2] if bench.rounds == 1 else LOADS:
-        rate, seen, busy = at_load(bench, load, 3 * bench.seconds)
+        rate, seen, busy = at_load(bench, load, 2 * bench.seconds)
         bench.idle()
         fine = rate >= BORNE * load and bool(seen)
         text = ms(seen) if seen else "none seen"

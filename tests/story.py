@@ -66,6 +66,10 @@ class LampStory:
     timeout_s: float = 30
     order: Thing = field(default_factory=dict)
     photo: str = ""
+    body: Thing = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.body = finding(self.lamp, self.finding_id, source=self.source)
 
     @property
     def number(self) -> str:
@@ -80,8 +84,8 @@ class LampStory:
         return self.cast.inspector if self.source == "patrol" else self.cast.operator
 
     def report(self) -> Thing:
-        """The finding, as it was taken."""
-        return self.reporter.post("/findings", finding(self.lamp, self.finding_id, source=self.source))  # type: ignore[no-any-return]
+        """The finding, as it was taken; the same again is the same report."""
+        return self.reporter.post("/findings", self.body)  # type: ignore[no-any-return]
 
     def await_order(self, state: str = "dispatched") -> Thing:
         """The order that assets and workorders made of the finding."""

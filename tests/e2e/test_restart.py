@@ -84,7 +84,7 @@ def register_lamp(cast: Cast, code: str) -> dict[str, object]:
 def test_a_second_start_on_the_same_port_is_refused(alone: Embedded, tmp_path: Path) -> None:
     other = Embedded(tmp_path / "other", port=alone.port, sample=False)
     other.all.launch()
-    assert other.all.wait(60) == 1
-    assert "cannot start" in other.all.log.read_text()
+    assert other.all.wait(60) != 0
+    assert str(alone.port) in other.all.log.read_text()
     with System.of(alone).nobody() as nobody:
         assert nobody.send("GET", f"{API}/auth/jwks.json").status == 200

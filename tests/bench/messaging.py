@@ -33,13 +33,20 @@ class Beds:
         self.rounds, self.events, self.workers = rounds, events, workers
 
     def in_turns(
-        self, what: str, ours: Callable[[int], float], stock: Callable[[int, int], float], *, goal: float, share: int
+        self,
+        what: str,
+        ours: Callable[[int], float],
+        stock: Callable[[int, int], float],
+        *,
+        goal: float,
+        share: int,
+        part: int = 1,
     ) -> Line:
-        """The stock side gets one ``share``-th of the events, since it takes that much longer."""
+        """Ours gets one ``part``-th of the events, stock one ``share``-th, since it takes that much longer."""
         mine: list[float] = []
         theirs: dict[int, list[float]] = {workers: [] for workers in self.workers}
         for _ in range(self.rounds):
-            mine.append(ours(self.events))
+            mine.append(ours(self.events // part))
             for workers, rates in theirs.items():
                 rates.append(stock(self.events // share, workers))
         best = max(theirs, key=lambda each: median(theirs[each]))
@@ -86,7 +93,7 @@ def open_an_order(beds: Beds) -> Line:
         with beds.stock.running("tests.bench.stock", "open", BENCH_WORKERS=str(workers)) as process:
             return beds.stock.pace(HANDLED, count, process)
 
-    return beds.in_turns("2 events handled, effect once: open an order", ours, stock, goal=4, share=20)
+    return beds.in_turns("2 events handled, effect once: open an order", ours, stock, goal=4, share=20, part=4)
 
 
 def publish(beds: Beds) -> Line:

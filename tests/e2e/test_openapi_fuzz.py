@@ -1,4 +1,4 @@
-"""Schemathesis against the generated OpenAPI document: no server error, and no answer that the document does not name."""
+"""Schemathesis against the generated OpenAPI document: no server error, no answer that the document does not name."""
 
 from __future__ import annotations
 
@@ -23,9 +23,9 @@ MEMORY = Path("/dev/shm")  # a file system that syncs for nothing
 @pytest.fixture(scope="module")
 def alone() -> Iterator[Embedded]:
     """A system of its own: afterwards it is full of nonsense, and slow to sign in to."""
-    with TemporaryDirectory(dir=MEMORY if MEMORY.is_dir() else None) as folder:
-        with Embedded(Path(folder), sample=False) as running:
-            yield running
+    memory = MEMORY if MEMORY.is_dir() else None
+    with TemporaryDirectory(dir=memory) as folder, Embedded(Path(folder), sample=False) as running:
+        yield running
 
 
 def fuzz(running: Embedded, document: Path, token: str | None, *chosen: str) -> subprocess.Popen[str]:

@@ -78,7 +78,7 @@ PATTERNS: dict[type, str] = {
 }
 GEOMETRY = {
     "required": ["type", "coordinates"],
-    "properties": {"type": {"enum": list(DEPTH)}, "coordinates": {"type": "array"}, "bbox": {}},
+    "properties": {"type": {"type": "string", "enum": list(DEPTH)}, "coordinates": {"type": "array"}, "bbox": {}},
     "additionalProperties": False,
 }
 

@@ -110,7 +110,7 @@ def plausible(schema: dict[str, Any]) -> Any:
     if type_of(whole) == "object":
         return {name: plausible(each) for name, each in whole.get("properties", {}).items()}
     if type_of(whole) == "array":
-        return [plausible(whole["items"])] * max(1, whole.get("minItems", 1))
+        return [plausible(whole.get("items", {}))] * max(1, whole.get("minItems", 1))
     formats = {"uuid": str(uuid4()), "date-time": "2026-03-01T21:30:00+02:00"}
     return formats.get(whole.get("format", ""), OF_TYPE.get(type_of(whole) or "", 1))
 
@@ -143,6 +143,6 @@ def wrong_values(schema: dict[str, Any]) -> Iterator[Any]:
     for name, each in whole.get("properties", {}).items():
         yield from ({**plausible(whole), name: wrong} for wrong in wrong_values(each))
     if kind == "array":
-        yield from ([wrong] for wrong in wrong_values(whole["items"]))
+        yield from ([wrong] for wrong in wrong_values(whole.get("items", {})))
     if kind in ("integer", "number"):
         yield from (whole[bound] + step for bound, step in (("minimum", -1), ("maximum", 1)) if bound in whole)

@@ -5,11 +5,14 @@
 
 from __future__ import annotations
 
+import os
+
+os.environ.setdefault("EVENTLET_THREADPOOL_SIZE", "4")  # each thread that hashes a password keeps its 64 MiB
+
 import eventlet
 
 eventlet.monkey_patch()  # before everything else that is imported
 
-import os  # noqa: E402
 import signal  # noqa: E402
 import sys  # noqa: E402
 import warnings  # noqa: E402

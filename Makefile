@@ -14,7 +14,7 @@ COMPILE := $(BIN)/uv pip compile pyproject.toml --quiet --universal --python-ver
 	--no-header --no-annotate --no-emit-index-url --no-emit-find-links --no-config
 
 .DEFAULT_GOAL := help
-.PHONY: help setup setup-dev check test run stack demo bench drills token lock clean
+.PHONY: help setup setup-dev check check-code check-tests test run stack demo bench drills token lock clean
 
 help:  ## list what make can do
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -37,10 +37,15 @@ setup: .venv/installed  ## install what running needs into .venv
 setup-dev: .venv/installed .venv/installed-dev  ## and what checks and tests need
 
 check: setup-dev  ## format, lint, types, architecture rules, unit and contract tests
+	@$(MAKE) --no-print-directory -j2 --output-sync=target check-code check-tests
+
+check-code:
 	@$(BIN)/ruff format --check .
 	@$(BIN)/ruff check .
 	@$(BIN)/mypy
 	@$(BIN)/lint-imports
+
+check-tests:
 	@$(BIN)/python -m pytest -q tests/unit tests/contracts
 
 test: setup-dev  ## every test, on private PostgreSQL and RabbitMQ servers that are installed if missing

@@ -17,15 +17,16 @@ import click
 from sqlalchemy import Row, delete, select
 from sqlalchemy.orm import Session
 
-from deploy import welcome
+from deploy import settings, welcome
 from deploy.keys import make_keys
 from deploy.migrations import migrate
 from deploy.services import SERVICE_CLASSES
-from shared import inbox, settings, tallies
+from deploy.settings import UnusableSettings
+from shared import inbox, tallies
 from shared.auth import ROLES, Keys, User
 from shared.db import Database
 from shared.inbox import retries
-from shared.settings import UnusableSettings
+from shared.settings import Settings
 
 WORKING_DAY = timedelta(hours=12)
 service_option = click.option("--service", type=click.Choice(list(SERVICE_CLASSES)), required=True)
@@ -40,7 +41,7 @@ def opened(service: str) -> Iterator[Database]:
         database.close()
 
 
-def _settings() -> settings.Settings:
+def _settings() -> Settings:
     try:
         return settings.load()
     except UnusableSettings as wrong:

@@ -22,14 +22,16 @@ from nameko.runners import ServiceRunner  # noqa: E402
 from psycogreen.eventlet import patch_psycopg  # noqa: E402
 from werkzeug.wrappers import Response  # noqa: E402
 
-from deploy import documents, welcome  # noqa: E402
+from deploy import documents, settings, welcome  # noqa: E402
+from deploy import logs as log_output  # noqa: E402
 from deploy.exposition import exposition  # noqa: E402
 from deploy.services import SERVICE_CLASSES  # noqa: E402
+from deploy.settings import UnusableSettings  # noqa: E402
 from deploy.site import Site  # noqa: E402
-from shared import logs, settings  # noqa: E402
+from shared import logs  # noqa: E402
 from shared.auth import Keys  # noqa: E402
 from shared.db import Database  # noqa: E402
-from shared.settings import Settings, UnusableSettings  # noqa: E402
+from shared.settings import Settings  # noqa: E402
 from shared.web import JSON, to_json  # noqa: E402
 
 patch_psycopg()
@@ -42,7 +44,7 @@ def main() -> int:
         os.environ["WAYWARDEN_SERVICES"] = ",".join(names)
     try:
         chosen = settings.load()
-        logs.start(level=chosen.log_level, as_json=chosen.log_json)
+        log_output.start(level=chosen.log_level, as_json=chosen.log_json)
         return run(chosen)
     except UnusableSettings as wrong:
         print(f"waywarden: {wrong}", file=sys.stderr)

@@ -116,7 +116,6 @@ class Publisher:
         self.connection.heartbeat_check()
 
     def close(self) -> None:
-        self.connection.collapse_transport() if hasattr(self.connection, "collapse_transport") else None
         self.connection.release()
 
     def _confirmed(self, tag: int, multiple: bool) -> None:

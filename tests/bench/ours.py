@@ -17,7 +17,8 @@ from nameko.runners import ServiceRunner
 from psycogreen.eventlet import patch_psycopg
 from sqlalchemy.orm import Session
 
-from shared import logs, settings
+from deploy import logs as log_output
+from deploy import settings
 from shared.db import Database, insert_new
 from shared.events.inspections import FindingConfirmed
 from shared.messaging import on
@@ -54,7 +55,7 @@ SIDES: dict[str, type[Keeper | Teller]] = {"keep": Keeper, "tell": Teller}
 
 def main(side: str) -> None:
     chosen = settings.load()
-    logs.start(level=chosen.log_level, as_json=False)
+    log_output.start(level=chosen.log_level, as_json=False)
     service = SIDES[side]
     databases = {service.name: Database(chosen.database_urls[service.name], chosen.database_connections)}
     runner = ServiceRunner(config={"settings": chosen, "databases": databases, "max_workers": chosen.workers})

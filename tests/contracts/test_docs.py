@@ -11,8 +11,7 @@ from pathlib import Path
 import click
 import pytest
 
-from deploy import cli, stack
-from shared import settings
+from deploy import cli, settings, stack
 from shared.events import Event
 from shared.events.queues import QUEUES, SERVICES
 
@@ -156,9 +155,9 @@ def test_every_setting_is_documented_and_no_other() -> None:
 
 
 def settings_read() -> set[str]:
-    """Those of shared/settings.py, where the prefix is left out, and those that are named whole anywhere else."""
+    """Those of deploy/settings.py, where the prefix is left out, and those that are named whole anywhere else."""
     found = {f"WAYWARDEN_DATABASE_URL_{name.upper()}" for name in SERVICES}
-    for node in ast.walk(ast.parse((ROOT / "shared/settings.py").read_text())):
+    for node in ast.walk(ast.parse((ROOT / "deploy/settings.py").read_text())):
         if (
             isinstance(node, ast.Call)
             and isinstance(node.func, ast.Attribute)

@@ -13,12 +13,12 @@ import pytest
 from nameko.containers import ServiceContainer
 from werkzeug.test import Client, TestResponse
 
+from deploy import settings
 from deploy.keys import make_keys
 from deploy.migrations import migrate
 from deploy.site import Site
 from services.assets.sample import load_sample
 from services.assets.service import Assets
-from shared import settings
 from shared.auth import Keys, User
 from shared.db import Database
 

@@ -16,6 +16,7 @@ from nameko.containers import ServiceContainer
 from PIL import Image
 from werkzeug.test import Client
 
+from deploy import settings
 from deploy.keys import make_keys
 from deploy.migrations import migrate
 from deploy.site import Site
@@ -24,7 +25,7 @@ from services.workorders.sample import load_sample
 from services.workorders.service import WorkOrders
 from services.workorders.use_cases import opening
 from services.workorders.use_cases.accounts import ensure_admin
-from shared import clock, settings
+from shared import clock
 from shared.auth import Keys, User
 from shared.db import Database
 from shared.events.assets import DefectRecorded

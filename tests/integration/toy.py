@@ -16,16 +16,17 @@ from sqlalchemy import Column, Connection, Float, Integer, String, Table, Uuid, 
 from sqlalchemy.orm import Session
 from werkzeug.test import Client, TestResponse
 
+from deploy import settings
 from deploy.keys import make_keys
 from deploy.process import free_port
 from deploy.site import Site
-from shared import changes, clock, db, errors, fields, outbox, settings, tallies
+from shared import changes, clock, db, errors, fields, outbox, tallies
 from shared.auth import PUBLIC, STAFF, Keys, User
 from shared.events.inspections import FindingConfirmed
 from shared.events.queues import QUEUES
 from shared.messaging import connect, declare, on
 from shared.paging import Page, page
-from shared.service import Service
+from shared.service import Service, Serving
 from shared.settings import Settings
 from shared.web import Call, event_stream, http
 
@@ -151,7 +152,7 @@ def found(session: Session, thing_id: UUID, *, for_update: bool = False) -> Any:
     return thing
 
 
-def ticks(site: Site) -> Iterator[bytes]:
+def ticks(site: Serving) -> Iterator[bytes]:
     while not site.closing:
         yield b"data: tick\n\n"
         eventlet.sleep(0.02)

@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from shared import settings
-from shared.settings import UnusableSettings
+from deploy import settings
+from deploy.settings import UnusableSettings
 
 
 @pytest.fixture(autouse=True)

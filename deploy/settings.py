@@ -1,0 +1,68 @@
+"""Settings, from the environment and a file, typed; a missing or malformed one stops the start and is named.
+
+Every name begins with ``WAYWARDEN_``; ``WAYWARDEN_SETTINGS`` names a file of ``NAME=value`` lines, which the
+environment overrides. docs/settings.md lists them.
+"""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+from environs import Env
+from marshmallow.validate import OneOf, Range
+
+from shared.events.queues import SERVICES
+from shared.settings import MEMORY, Settings
+
+
+class UnusableSettings(Exception):
+    """The settings cannot be used."""
+
+
+def load() -> Settings:
+    """Read the settings of this process. Raises UnusableSettings, which says what is wrong with which one."""
+    env = Env(prefix="WAYWARDEN_", eager=False)
+    if path := os.environ.get("WAYWARDEN_SETTINGS"):
+        if not Path(path).is_file():
+            raise UnusableSettings(f"WAYWARDEN_SETTINGS names {path}, which is no file.")
+        env.read_env(path, recurse=False)
+    services = tuple(env.list("SERVICES", list(SERVICES)) or ())
+    data = Path(env.str("DATA", "data") or "").absolute()
+    chosen = Settings(
+        services=services,
+        host=env.str("HOST", "127.0.0.1"),
+        port=env.int("PORT", 8000, validate=Range(0, 65535)),
+        data=data,
+        keys=Path(env.str("KEYS", str(data / "keys")) or "").absolute(),
+        broker_url=env.str("BROKER_URL", MEMORY),
+        database_urls={
+            name: env.str(f"DATABASE_URL_{name.upper()}", f"sqlite:///{data / name}.sqlite") for name in SERVICES
+        },
+        database_connections=env.int("DATABASE_CONNECTIONS", 16, validate=Range(2, 200)),
+        workers=env.int("WORKERS", 32, validate=Range(1, 1000)),
+        body_limit_bytes=env.int("BODY_LIMIT_BYTES", 1_000_000, validate=Range(1_000, None)),
+        retry_delays_s=tuple(env.list("RETRY_DELAYS_S", [1, 10, 60, 600, 3600], subcast=float) or ()),
+        retention_days=env.int("RETENTION_DAYS", 90, validate=Range(1, None)),
+        log_level=env.str("LOG_LEVEL", "info", validate=OneOf(["debug", "info", "warning", "error"])),
+        log_json=env.bool("LOG_JSON", False),
+    )
+    try:
+        env.seal()
+    except Exception as wrong:
+        raise UnusableSettings(str(wrong)) from None
+    _check(chosen)
+    return chosen
+
+
+def _check(chosen: Settings) -> None:
+    if unknown := sorted(set(chosen.services) - set(SERVICES)):
+        raise UnusableSettings(f"WAYWARDEN_SERVICES names {', '.join(unknown)}; there are {', '.join(SERVICES)}.")
+    if any(delay < 0 for delay in chosen.retry_delays_s):
+        raise UnusableSettings("WAYWARDEN_RETRY_DELAYS_S holds a negative delay.")
+    urls = {f"DATABASE_URL_{name.upper()}": url for name, url in chosen.database_urls.items()}
+    for name, url in {"BROKER_URL": chosen.broker_url, **urls}.items():
+        if "://" not in url:  # the text is not shown: it may hold a password
+            raise UnusableSettings(f"WAYWARDEN_{name} is no URL.")
+    if chosen.embedded and chosen.services != SERVICES:
+        raise UnusableSettings("WAYWARDEN_BROKER_URL is needed when not all services run in one process.")

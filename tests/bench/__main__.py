@@ -16,7 +16,7 @@ from tests.bench.bed import Bed
 from tests.bench.messaging import Beds
 from tests.bench.table import Line, printed
 
-MESSAGING: dict[str, Callable[[Beds], Line]] = {
+MESSAGING: dict[str, Callable[[Beds], Iterator[Line]]] = {
     "1": messaging.insert_a_row,
     "2": messaging.open_an_order,
     "3": messaging.publish,
@@ -43,7 +43,7 @@ def measured(rows: Sequence[str], servers: Servers, quick: bool) -> Iterator[Lin
     if wanted := [MESSAGING[row] for row in rows if row in MESSAGING]:
         beds = make_beds(servers, quick)
         for measure in wanted:
-            yield measure(beds)
+            yield from measure(beds)
     if more := [WEB[row] for row in rows if row in WEB]:
         with web.bench(servers, quick) as bench:
             for play in more:

@@ -30,7 +30,7 @@ from shared.loops import Loop
 from shared.settings import MEMORY, Settings
 
 BATCH = 500  # events in one transaction
-READ_AHEAD = 32_768  # bytes
+PIECE = 32_768  # bytes read or written at once
 DATABASE_PAUSE_S = 0.5
 RETRY_EVERY_S = 0.5
 END = None  # after the last message of a connection
@@ -133,14 +133,22 @@ class Publisher:
 
 @contextmanager
 def _sent_together(connection: Connection) -> Iterator[None]:
-    """Send in one piece what is written within the block: py-amqp calls the socket for each message."""
+    """Send in large pieces what is written within the block: py-amqp calls the socket for each message."""
     transport, written = connection.connection.transport, bytearray()
-    send, transport._write = transport._write, written.extend
+    send = transport._write
+
+    def collect(frames: bytes) -> None:
+        written.extend(frames)
+        if len(written) >= PIECE:
+            send(bytes(written))
+            written.clear()
+
+    transport._write = collect
     try:
         yield
+        send(written)
     finally:
         transport._write = send
-    send(written)
 
 
 @functools.cache
@@ -298,7 +306,7 @@ def _read_ahead(connection: Connection) -> None:
 
     def receive_much(_wanted: int) -> bytes:
         time.sleep(0)  # lets others run, however much there is to read
-        return receive(READ_AHEAD)  # type: ignore[no-any-return]
+        return receive(PIECE)  # type: ignore[no-any-return]
 
     transport._quick_recv = receive_much
 

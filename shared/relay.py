@@ -12,7 +12,7 @@ from typing import Any
 
 from nameko.extensions import DependencyProvider
 from prometheus_client import Counter
-from sqlalchemy import Column, Row, Table, delete, func, select, update
+from sqlalchemy import Column, Row, Table, bindparam, delete, func, select, update
 from sqlalchemy.orm import Session
 
 from shared import changes, clock, failpoints, logs, tallies
@@ -31,6 +31,14 @@ FOLD_EVERY_S = 5
 LOOK_WHILE_IN_FLIGHT_S = 0.05
 CLEAN_EVERY_S = 3600
 RESEND_AFTER_S = 30  # embedded: when a subscriber's inbox still lacks an event
+
+WAITING = (
+    select(*outbox.c["id", "event_id", "event_type", "body", "request_id"])
+    .where(outbox.c.published_at.is_(None))
+    .order_by(outbox.c.id)
+    .limit(BATCH)
+)
+MARK = update(outbox).where(outbox.c.id.in_(bindparam("ids", expanding=True))).values(published_at=bindparam("now"))
 
 UNROUTED = Counter("waywarden_unrouted_events", "Events that found no queue; kept and sent again.", ["service"])
 log = logs.get(__name__)
@@ -95,9 +103,7 @@ class Relay(DependencyProvider):  # type: ignore[misc]
         """Publish a batch and mark it, in one transaction that holds its rows; return how many."""
         assert self.publisher
         with self.database.begin() as session:
-            rows = session.execute(
-                _waiting().order_by(outbox.c.id).limit(BATCH).with_for_update(skip_locked=True)
-            ).all()
+            rows = session.execute(WAITING.with_for_update(skip_locked=True)).all()
             if not rows:
                 self.publisher.beat()
                 return 0
@@ -118,9 +124,7 @@ class Relay(DependencyProvider):  # type: ignore[misc]
         """Publish what is new to a broker that forgets; mark what every subscriber's inbox has."""
         assert self.publisher
         with self.database.read() as session:
-            rows = session.execute(
-                _waiting().where(outbox.c.id > self.last_id).order_by(outbox.c.id).limit(BATCH)
-            ).all()
+            rows = session.execute(WAITING.where(outbox.c.id > self.last_id)).all()
         late = time.monotonic() - RESEND_AFTER_S
         again = [row for row, sent_at in self.in_flight.values() if sent_at < late]
         if rows or again:
@@ -184,14 +188,8 @@ class Relay(DependencyProvider):  # type: ignore[misc]
         return CLEAN_EVERY_S
 
 
-def _waiting() -> Any:
-    return select(*outbox.c["id", "event_id", "event_type", "body", "request_id"]).where(
-        outbox.c.published_at.is_(None)
-    )
-
-
 def _mark(session: Session, ids: list[int]) -> None:
-    session.execute(update(outbox).where(outbox.c.id.in_(ids)).values(published_at=clock.now()))
+    session.execute(MARK, {"ids": ids, "now": clock.now()})
 
 
 def _remove(session: Session, table: Table, at: Column[Any], before: datetime) -> None:

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from datetime import date
 from typing import Any
+from zoneinfo import ZoneInfo
 
 from sqlalchemy import ColumnElement, Row, Select, func, select
 from sqlalchemy.orm import Session
@@ -12,9 +14,9 @@ from services.assets.domain import geometry as geo
 from services.assets.domain.areas import Level
 from services.assets.domain.catalogue import the_catalogue
 from services.assets.domain.facilities import Condition, Facility, UnknownFacility
-from services.assets.domain.rates import By, Figure, Place, Rate, RateName, Sums, intact_rates, light_on_rates
+from services.assets.domain.rates import By, Figure, NotKept, Place, Rate, RateName, Sums, intact_rates, light_on_rates
 from services.assets.tables import areas, facilities, facility_cells, facility_history
-from shared import tallies
+from shared import clock, tallies
 from shared.paging import Page, page
 
 FEW_CELLS = 200  # a box of more is looked for by its corners
@@ -113,9 +115,16 @@ def list_kinds() -> Page:
     )
 
 
-def list_rates(session: Session, *, by: str, rate: str | None = None, **only: str | None) -> Page:
-    """The rates about facilities under each key of ``by``. ``only``: kind, district."""
+def list_rates(
+    session: Session, *, by: str, rate: str | None = None, date: date | None = None, **only: str | None
+) -> Page:
+    """The rates about facilities under each key of ``by``. ``only``: kind, district.
+
+    Raises NotKept for any other day than the city's present one.
+    """
     catalogue, grouped = the_catalogue(), By(by)
+    if date not in (None, clock.now().astimezone(ZoneInfo(catalogue.lighting.timezone)).date()):
+        raise NotKept("Rates can be asked for the present day only.", field="date")
     sums = {figure: _only(tallies.read(session, figure), only) for figure in Figure}
     left_out = _left_out(session, grouped, only)
     found: list[Rate] = []

@@ -274,6 +274,7 @@ class RatesQuery(Strict):
     )
     kind = String(longest=40, metadata={"description": "Only facilities of this kind.", "example": "street_light"})
     district = String(longest=60, metadata={"description": "Only facilities of this district.", "example": "southeast"})
+    date = fields.Date(metadata={"description": "The city's present day; past days are not kept yet."})
 
 
 class DefinitionOut(Strict):

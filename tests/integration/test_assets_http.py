@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import replace
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 from uuid import uuid4
+from zoneinfo import ZoneInfo
 
 import pytest
 from nameko.containers import ServiceContainer
@@ -226,8 +228,11 @@ def test_every_rate_carries_its_terms_and_its_definition(running: Running, by: s
         assert (rate["weights"] is None) == (rate["kind"] is not None)
 
 
-def test_a_past_day_is_not_asked_for_until_there_is_a_history_of_rates(running: Running) -> None:
-    assert running.call("GET", "/rates?date=2020-01-01").status_code == 422
+def test_rates_are_those_of_the_present_day_until_there_is_a_history(running: Running) -> None:
+    today = datetime.now(ZoneInfo("Europe/Helsinki")).date()
+    assert running.call("GET", f"/rates?date={today}").status_code == 200
+    refused = running.call("GET", "/rates?date=2020-01-01")
+    assert (refused.status_code, refused.json["errors"][0]["field"]) == (422, "date")
 
 
 def test_kinds_come_with_their_names_and_defects(running: Running) -> None:

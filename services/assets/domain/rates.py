@@ -13,8 +13,16 @@ from typing import Any, NamedTuple, Protocol
 
 from services.assets.domain.catalogue import Catalogue
 from services.assets.domain.facilities import IN_SERVICE, Condition
+from shared.errors import Invalid
 
 Labels = tuple[str, ...]
+
+
+class NotKept(Invalid):
+    """Rates of that day are not kept."""
+
+    slug = "rates-not-kept"
+    zh = "未保存该日的指标"
 
 
 class Figure(StrEnum):

@@ -51,8 +51,8 @@ check-tests:
 test: setup-dev  ## every test, on private PostgreSQL and RabbitMQ servers that are installed if missing
 	@$(BIN)/python -m deploy.servers install
 	@# Two processes: tests of one service run it in their own, with eventlet's patches, those of the whole do not.
-	@$(BIN)/python -m pytest --cov --cov-report= tests/unit tests/contracts tests/integration
-	@$(BIN)/python -m pytest --cov --cov-append --cov-report=term:skip-covered tests/e2e tests/drills
+	@$(BIN)/python -m pytest --cov --cov-report=term:skip-covered tests/unit tests/contracts tests/integration
+	@$(BIN)/python -m pytest tests/e2e tests/drills
 
 run: setup  ## the whole system in one process: PORT=8000 DATA=./data EMPTY=1 (no sample city)
 	@WAYWARDEN_PORT=$(PORT) WAYWARDEN_DATA="$(DATA)" WAYWARDEN_EMPTY=$(EMPTY) exec $(BIN)/python -m deploy.runner

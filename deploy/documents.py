@@ -5,10 +5,10 @@ from __future__ import annotations
 import json
 import mimetypes
 from functools import cache
+from importlib.metadata import distribution
 from pathlib import Path
 from typing import Any
 
-import flask_swagger_ui
 import msgspec
 from werkzeug.security import safe_join
 from werkzeug.wrappers import Response
@@ -23,7 +23,7 @@ from shared.events.queues import exchange_of, subscribers_of
 from shared.web import JSON
 
 VERSION = "0.1.0"
-SWAGGER_UI = Path(flask_swagger_ui.__file__).parent / "dist"
+SWAGGER_UI = Path(str(distribution("flask-swagger-ui").locate_file("flask_swagger_ui/dist")))  # without importing Flask
 PAGE = """<!doctype html><html lang="en"><head><meta charset="utf-8"><title>Waywarden API</title>
 <meta name="viewport" content="width=device-width"><link rel="stylesheet" href="/docs/swagger-ui.css"></head>
 <body><div id="ui"></div><script src="/docs/swagger-ui-bundle.js"></script>

@@ -146,9 +146,6 @@ class QueryBoolean(fields.Boolean):
         super().__init__(truthy={"true"}, falsy={"false"}, **kwargs)
 
 
-QueryTime = Time
-
-
 class PageQuery(Strict):
     """What every list takes."""
 

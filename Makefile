@@ -11,7 +11,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes
 COMPILE := $(BIN)/uv pip compile pyproject.toml --quiet --universal --python-version 3.11 --generate-hashes \
-	--no-header --no-annotate --no-emit-index-url --no-emit-find-links --no-config
+	--no-header --no-annotate --no-emit-index-url --no-emit-find-links --no-config --no-strip-extras
 
 .DEFAULT_GOAL := help
 .PHONY: help setup setup-dev check check-code check-tests test run stack demo bench drills token lock clean

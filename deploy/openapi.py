@@ -36,8 +36,8 @@ class Problem(Schema):
 
 
 def declared_by(service_class: type) -> list[Declared]:
-    """The routes of a service, in the order of its class."""
-    found = (getattr(method, "declared", None) for method in vars(service_class).values())
+    """The routes of a service: those of its own class and of the classes that it is put together from."""
+    found = (getattr(method, "declared", None) for part in service_class.__mro__ for method in vars(part).values())
     return [each for each in found if each]
 
 

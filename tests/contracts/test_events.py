@@ -188,7 +188,8 @@ def test_every_queue_has_its_handler_in_the_service_that_it_is_named_for() -> No
     handled = {
         entrypoint.queue: service.name
         for service in SERVICE_CLASSES.values()
-        for method in vars(service).values()
+        for part in service.__mro__
+        for method in vars(part).values()
         for entrypoint in getattr(method, "nameko_entrypoints", ())
         if isinstance(entrypoint, EventConsumer)
     }

@@ -1,0 +1,8 @@
+"""What one can ask about facilities, areas, kinds and rates. Read-only."""
+
+from services.assets.queries.areas import list_areas
+from services.assets.queries.catalogue import list_kinds
+from services.assets.queries.facilities import get_facility, list_facilities, list_history
+from services.assets.queries.rates import list_rates
+
+__all__ = ["get_facility", "list_areas", "list_facilities", "list_history", "list_kinds", "list_rates"]

@@ -1,0 +1,1 @@
+"""The routes of assets, a class for each subject; ``Assets`` puts them together."""

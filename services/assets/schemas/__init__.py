@@ -1,0 +1,1 @@
+"""The JSON of assets, at the HTTP edge only."""

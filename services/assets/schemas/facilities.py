@@ -1,0 +1,168 @@
+"""Facilities: to register, to change, to ask for, and as they stand."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+from marshmallow import ValidationError, validate
+
+from services.assets.domain.facilities import Condition
+from services.assets.geojson import Geometry
+from services.assets.schemas.numbers import Numbers
+from services.assets.schemas.words import AT, AUTHORITY, DISTRICT, GRID, KIND, MAINTAINER, OWNER, REVISION, STREET
+from shared.fields import CONTROL, Boolean, Code, Dict, Float, Integer, PageQuery, Strict, String, Time
+
+POSITIVE = validate.Range(min=0.001, max=1e9)
+ONE_CONDITION = validate.OneOf([*Condition])
+LARGEST_ATTRIBUTES = 20_000
+FARTHEST_M = 2_000
+
+CODE = {"description": "The facility's own code, unique.", "example": "HEL-LAMP-314737872"}
+NAME = {"description": "What people call it.", "example": "Lamp at the station"}
+GEOMETRY = {
+    "description": "A GeoJSON geometry in WGS 84, longitude first.",
+    "example": {"type": "Point", "coordinates": [24.9525531, 60.1674716]},
+}
+MEASURE = {
+    "description": "How much it is, in the unit of its kind (pieces, m, m²). Left out: reckoned from the geometry.",
+    "example": 1.0,
+}
+ATTRIBUTES = {"description": "What else is known, by kind; width and lanes measure a road.", "example": {"lamp": "LED"}}
+REASON = {"description": "Why.", "example": "Street closed for tram works."}
+
+
+def _small_and_clean(value: dict[str, Any]) -> None:
+    """Attributes are anything in JSON, but no hiding place for a whole file or a control character."""
+    text = json.dumps(value, ensure_ascii=False)
+    if len(text) > LARGEST_ATTRIBUTES:
+        raise ValidationError(f"Is over {LARGEST_ATTRIBUTES} characters long.")
+    if CONTROL.search(text) or "\\u00" in text:
+        raise ValidationError("Holds a control character.")
+
+
+def Attributes(**kwargs: Any) -> Dict:
+    return Dict(keys=String(longest=100), validate=_small_and_clean, metadata=ATTRIBUTES, **kwargs)
+
+
+class FacilityIn(Strict):
+    """A facility to register; its code is the natural key."""
+
+    code = Code(required=True, metadata=CODE)
+    kind = String(required=True, longest=40, metadata=KIND)
+    name = String(load_default="", shortest=0, longest=200, metadata=NAME)
+    geometry = Geometry(required=True, metadata=GEOMETRY)
+    district = String(allow_none=True, longest=60, metadata=DISTRICT)
+    street = String(allow_none=True, longest=200, metadata=STREET)
+    grid = String(allow_none=True, longest=60, metadata=GRID)
+    owner = String(allow_none=True, longest=100, metadata=OWNER)
+    authority = String(allow_none=True, longest=100, metadata=AUTHORITY)
+    maintainer = String(allow_none=True, longest=100, metadata=MAINTAINER)
+    measure = Float(allow_none=True, validate=POSITIVE, metadata=MEASURE)
+    attributes = Attributes(load_default=dict)
+    at = Time(metadata=AT)
+
+
+class FacilityChangeIn(Strict):
+    """What to change of a facility; what is left out stays."""
+
+    name = String(shortest=0, longest=200, metadata=NAME)
+    geometry = Geometry(metadata=GEOMETRY)
+    district = String(allow_none=True, longest=60, metadata=DISTRICT)
+    street = String(allow_none=True, longest=200, metadata=STREET)
+    grid = String(allow_none=True, longest=60, metadata=GRID)
+    owner = String(allow_none=True, longest=100, metadata=OWNER)
+    authority = String(allow_none=True, longest=100, metadata=AUTHORITY)
+    maintainer = String(allow_none=True, longest=100, metadata=MAINTAINER)
+    measure = Float(allow_none=True, validate=POSITIVE, metadata=MEASURE)
+    attributes = Attributes()
+    at = Time(metadata=AT)
+
+
+class ReasonIn(Strict):
+    """Why a facility leaves service, or the registry."""
+
+    reason = String(required=True, longest=500, metadata=REASON)
+    at = Time(metadata=AT)
+
+
+class ReturnIn(Strict):
+    """A facility comes back into service."""
+
+    reason = String(longest=500, metadata=REASON)
+    at = Time(metadata=AT)
+
+
+class FacilityOut(Strict):
+    """A facility as it stands."""
+
+    code = String(metadata=CODE)
+    kind = String(metadata=KIND)
+    name = String(shortest=0, metadata=NAME)
+    geometry = Geometry(metadata=GEOMETRY)
+    district = String(allow_none=True, metadata=DISTRICT)
+    street = String(allow_none=True, metadata=STREET)
+    grid = String(allow_none=True, metadata=GRID)
+    owner = String(allow_none=True, metadata=OWNER)
+    authority = String(allow_none=True, metadata=AUTHORITY)
+    maintainer = String(allow_none=True, metadata=MAINTAINER)
+    measure = Float(metadata=MEASURE)
+    unit = String(metadata={"description": "What the measure counts: count, m or m2.", "example": "count"})
+    measure_estimated = Boolean(
+        metadata={"description": "Whether the area comes from an assumed width.", "example": False}
+    )
+    condition = String(validate=ONE_CONDITION, metadata={"description": "Its condition.", "example": "intact"})
+    defective = Float(
+        metadata={"description": "How much of it open defects take, never more than the measure.", "example": 0.0}
+    )
+    out_of_service_reason = String(allow_none=True, metadata={"description": "Why it is out of service."})
+    last_look_at = Time(
+        allow_none=True, metadata={"description": "A lamp: the latest look that counts in the sampled light-on rate."}
+    )
+    last_look_lit = Boolean(allow_none=True, metadata={"description": "Whether it was lit then."})
+    attributes = Dict(keys=String(), metadata=ATTRIBUTES)
+    registered_at = Time(metadata={"description": "When it came into the registry."})
+    changed_at = Time(metadata={"description": "When it was last changed."})
+    revision = Integer(metadata=REVISION)
+
+
+def _right_way_round(box: tuple[float, ...]) -> None:
+    if box[0] > box[2] or box[1] > box[3]:
+        raise ValidationError("Is west,south,east,north: the smaller one first.")
+
+
+class FacilitiesQuery(PageQuery):
+    """Which facilities. Retired ones are left out unless the condition asks for them."""
+
+    kind = String(longest=40, metadata=KIND)
+    district = String(longest=60, metadata=DISTRICT)
+    grid = String(longest=60, metadata=GRID)
+    maintainer = String(longest=100, metadata=MAINTAINER)
+    condition = String(validate=ONE_CONDITION, metadata={"description": "Its condition.", "example": "defective"})
+    bbox = Numbers(
+        names="west,south,east,north",
+        low=[-180, -90, -180, -90],
+        high=[180, 90, 180, 90],
+        validate=_right_way_round,
+        metadata={"description": "A box, west,south,east,north in degrees.", "example": "24.94,60.166,24.95,60.17"},
+    )
+    near = Numbers(
+        names="lon,lat,metres",
+        low=[-180, -90, 0],
+        high=[180, 90, FARTHEST_M],
+        metadata={
+            "description": "Within so many metres (at most 2,000) of a place, nearest first, on one page.",
+            "example": "24.9414,60.1699,100",
+        },
+    )
+    q = String(longest=100, metadata={"description": "Part of a code, name or street.", "example": "Union"})
+
+
+class DeedOut(Strict):
+    """One entry in the life of a facility."""
+
+    what = String(metadata={"description": "What was done.", "example": "put_out_of_service"})
+    who = String(metadata={"description": "The account or service that did it.", "example": "workorders"})
+    details = Dict(keys=String(), metadata={"description": "What belongs to it.", "example": {"reason": "tram works"}})
+    happened_at = Time(metadata={"description": "When it happened."})
+    recorded_at = Time(metadata={"description": "When we knew."})

@@ -1,0 +1,13 @@
+"""What several schemas say of a field in the same words."""
+
+from __future__ import annotations
+
+KIND = {"description": "A kind of the catalogue, see /kinds.", "example": "street_light"}
+DISTRICT = {"description": "Its district; where none is named, the one it lies in.", "example": "southeast"}
+STREET = {"description": "Its street.", "example": "Unioninkatu"}
+GRID = {"description": "Its grid cell; where none is named, the one it lies in.", "example": "G-32"}
+OWNER = {"description": "The unit that owns it.", "example": "City of Helsinki"}
+AUTHORITY = {"description": "The competent authority.", "example": "Urban Environment Division"}
+MAINTAINER = {"description": "The unit that maintains it.", "example": "Lighting Maintenance South"}
+AT = {"description": "When it happened, if not just now.", "example": "2026-03-01T21:35:00+02:00"}
+REVISION = {"description": "Counts the changes; it is the ETag.", "example": 3}

@@ -1,13 +1,18 @@
-"""Run an entrypoint's method in a nameko worker and wait for what comes of it."""
+"""Where work runs: an entrypoint's method in a nameko worker, and what keeps the processor busy on a real thread."""
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Callable
+from typing import Any, ParamSpec, TypeVar
 
 import eventlet
+from eventlet import tpool
 from nameko.extensions import Entrypoint
 
 from shared import logs
+
+P = ParamSpec("P")
+T = TypeVar("T")
 
 
 def run(entrypoint: Entrypoint, args: tuple[Any, ...] = (), kwargs: dict[str, Any] | None = None) -> Any:
@@ -26,3 +31,9 @@ def run(entrypoint: Entrypoint, args: tuple[Any, ...] = (), kwargs: dict[str, An
     if exc_info:
         raise exc_info[1]
     return result
+
+
+def aside(work: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
+    """Do long work on a thread, so that the hub serves others meanwhile. Its exceptions come through."""
+    done: T = tpool.execute(work, *args, **kwargs)
+    return done

@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-import os
 from hashlib import sha256
 from io import BytesIO
 from pathlib import Path
-from uuid import uuid4
 
 from PIL import Image
 
 from services.workorders.domain.photos import LARGEST_BYTES, MOST_PIXELS, NoImage, Picture, WrongHash
 from shared.errors import TooLarge
+from shared.files import write_whole
 
 FORMATS = ("JPEG", "PNG", "WEBP", "GIF")
 
@@ -24,7 +23,7 @@ def keep(folder: Path, expected: str, content: bytes) -> Picture:
         raise WrongHash("The SHA-256 of the bytes is another one.", field="sha256")
     picture = look_at(content)
     if not path_of(folder, expected).exists():
-        write(path_of(folder, expected), content)
+        write_whole(path_of(folder, expected), content, folder)
     return picture
 
 
@@ -44,24 +43,3 @@ def look_at(content: bytes) -> Picture:
 
 def path_of(folder: Path, digest: str) -> Path:
     return folder / "photos" / digest[:2] / digest[2:4] / digest
-
-
-def write(path: Path, content: bytes) -> None:
-    """Put the bytes at ``path`` so that a power cut leaves all of them or none."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    draft = path.with_name(f".{path.name}.{uuid4().hex}")
-    with draft.open("wb") as file:
-        file.write(content)
-        file.flush()
-        os.fsync(file.fileno())
-    draft.rename(path)
-    for folder in (path.parent, path.parent.parent, path.parent.parent.parent):
-        sync_folder(folder)
-
-
-def sync_folder(folder: Path) -> None:
-    handle = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)

@@ -14,7 +14,6 @@ from services.workorders.domain.crews import Crew, DispatchRule
 from services.workorders.domain.members import ACCESS_LIFETIME, Member, TooManyTries, WrongCredentials
 from services.workorders.domain.orders import ForeignOrder, IllegalMove, Order
 from services.workorders.domain.photos import LARGEST_BYTES, NoImage, WrongHash
-from services.workorders.threads import aside
 from services.workorders.use_cases import accounts, crews, moving, opening, photos, sign_in
 from services.workorders.use_cases.moving import Mover
 from services.workorders.use_cases.sign_in import Grant
@@ -27,6 +26,7 @@ from shared.messaging import on
 from shared.paging import Page
 from shared.service import Service, every
 from shared.web import API, JSON, Call, http, read_body, to_json
+from shared.workers import aside
 
 READERS = ("crew", "dispatcher", "controller", "operator")
 CREW = ("crew",)

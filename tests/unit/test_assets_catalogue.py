@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 import json
+from typing import Any
 
 import pytest
 
-from services.assets.domain.catalogue import FILE, CatalogueError, Unit, read_catalogue, the_catalogue
+from services.assets.domain.attributes import WrongAttribute, check_attributes
+from services.assets.domain.catalogue import FILE, Unit, read_catalogue, the_catalogue
+from services.assets.domain.sections import CatalogueError
+from services.assets.sample import drafts
 
 TEXT = FILE.read_text(encoding="utf-8")
 KINDS = """street_light landscape_light lighting_cabinet lighting_cable carriageway footway kerb guardrail bridge
@@ -82,6 +86,12 @@ def test_what_is_published_is_plain_json_with_what_the_others_need() -> None:
         ("latitude = 60.172", "latitude = 160.172", "lighting.latitude"),
         ('zh = "护栏"', 'zh = ""', "kinds.guardrail.zh"),
         ('dispose = { amount = 24, clock = "urgent_hour"', 'dispose = { amount = 24, clock = "lunar"', "clock"),
+        ('led = ["LED", "LED灯"]', 'led = ["LED"]', "groups.lighting.attributes.lamp_type.values.led"),
+        (
+            'anti_fall_net = { en = "Has an anti-fall net", zh = "有防坠网", type = "boolean" }',
+            'anti_fall_net = { en = "Has an anti-fall net", zh = "有防坠网", type = "flag" }',
+            "kinds.manhole.attributes.anti_fall_net.type",
+        ),
         ("bounds = [24.78, 59.92, 25.26, 60.30]", "bounds = [25.26, 59.92, 24.78, 60.30]", "city.bounds"),
     ],
 )
@@ -99,3 +109,60 @@ def test_broken_toml_is_told_with_its_line() -> None:
 def test_a_missing_table_is_named() -> None:
     with pytest.raises(CatalogueError, match="lighting: is missing"):
         read_catalogue(TEXT.replace("[lighting]", "[lightning]"))
+
+
+def test_a_kind_has_the_attributes_of_its_group_and_its_own() -> None:
+    kinds = the_catalogue().kinds
+    assert kinds["street_light"].attributes["power_w"].unit == "W"
+    assert {"network", "anti_fall_net", "cover_material"} <= kinds["manhole"].attributes.keys()
+    assert {"network", "diameter_mm", "from", "to"} <= kinds["drain_pipe"].attributes.keys()
+
+
+def test_the_sample_fits_its_attributes() -> None:
+    for draft in drafts():
+        check_attributes(the_catalogue().attributes_of(draft["kind"]), draft["attributes"])
+
+
+@pytest.mark.parametrize(
+    ("kind", "name", "good", "bad", "why"),
+    [
+        ("street_light", "lamp_type", "led", "LED", "must be one of led, sodium"),
+        ("street_light", "power_w", 150.5, "150", "must be a number, not '150'"),
+        ("street_light", "power_w", None, -1, "must be at least 0 W"),
+        ("street_light", "lamps", 2.0, 2.5, "must be a whole number"),
+        ("street_light", "lamps", 2, True, "must be a whole number"),
+        ("manhole", "anti_fall_net", False, "no", "must be true or false"),
+        ("bridge", "inspected_on", "2024-02-29", "2023-02-29", "must be a date"),
+        ("name_plate", "text", "人民路", 5, "must be text"),
+    ],
+)
+def test_a_known_attribute_must_fit_and_is_named_when_it_does_not(
+    kind: str, name: str, good: Any, bad: Any, why: str
+) -> None:
+    known = the_catalogue().attributes_of(kind)
+    check_attributes(known, {name: good, "anything": {"else": 1}})
+    with pytest.raises(WrongAttribute, match=why) as refused:
+        check_attributes(known, {name: bad})
+    assert refused.value.field == f"attributes.{name}"
+
+
+@pytest.mark.parametrize(
+    ("kind", "name", "text", "value"),
+    [
+        ("street_light", "lamp_type", "高压钠灯", "sodium"),
+        ("street_light", "lamp_type", "Metal-Halide ", "metal_halide"),
+        ("street_light", "lamps", "2.0", 2),
+        ("manhole", "anti_fall_net", "有", True),
+        ("bridge", "inspected_on", "2024/3/9", "2024-03-09"),
+        ("drain_pipe", "diameter_mm", " 300 ", 300.0),
+    ],
+)
+def test_an_attribute_reads_what_files_spell(kind: str, name: str, text: str, value: Any) -> None:
+    assert the_catalogue().attributes_of(kind)[name].read(text) == value
+
+
+def test_what_is_no_value_of_an_attribute_is_not_read() -> None:
+    known = the_catalogue().attributes_of("street_light")
+    for name, text in (("lamp_type", "gas"), ("power_w", "nan"), ("power_w", "-3"), ("lamps", "inf")):
+        with pytest.raises(ValueError, match="must be"):
+            known[name].read(text)

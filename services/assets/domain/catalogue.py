@@ -7,15 +7,16 @@ Nothing here is decided in code.
 from __future__ import annotations
 
 import json
-import re
-import tomllib
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, field
 from enum import StrEnum
-from functools import cache
 from pathlib import Path
 from typing import Any, TypeVar
 from zoneinfo import ZoneInfo
+
+from services.assets.domain.attributes import Attribute, Type, Value
+from services.assets.domain.sections import Section, read_toml
+from shared.errors import Unavailable
 
 T = TypeVar("T")
 FILE = Path(__file__).parent.parent / "catalogue" / "catalogue.toml"
@@ -49,10 +50,6 @@ class ClockKind(StrEnum):
     NATURAL_DAY = "natural_day"
 
 
-class CatalogueError(Exception):
-    """The catalogue file cannot be used. Names the line and the key."""
-
-
 @dataclass(frozen=True)
 class Limit:
     """How long a stage may take, by which clock, and where the figure comes from."""
@@ -74,7 +71,10 @@ class Group:
 
 @dataclass(frozen=True, kw_only=True)
 class Kind:
-    """A kind of facility. Widths are in metres and give a line an area; ``weight`` is its part in the composite."""
+    """A kind of facility. Widths are in metres and give a line an area; ``weight`` is its part in the composite.
+
+    ``attributes`` are those of its group and its own.
+    """
 
     slug: str
     group: str
@@ -85,6 +85,7 @@ class Kind:
     lamp: bool = False
     default_width_m: float | None = None
     width_by_class_m: Mapping[str, float] = field(default_factory=dict)
+    attributes: Mapping[str, Attribute] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -149,6 +150,10 @@ class Catalogue:
         """A category; one that the catalogue has lost since counts as a neutral one that fits nothing."""
         return self.categories.get(slug) or Category(slug=slug, en=slug, zh=slug)
 
+    def attributes_of(self, kind: str) -> Mapping[str, Attribute]:
+        """What is known of the attributes of a kind; nothing of a kind that there is not."""
+        return self.kinds[kind].attributes if kind in self.kinds else {}
+
     def fits(self, category: Category, kind: str) -> bool:
         """Whether a facility of this kind can have such a defect."""
         return kind in self.kinds and self.kinds[kind].group in category.groups
@@ -163,24 +168,46 @@ class Catalogue:
         for things in (plain["groups"], plain["kinds"], plain["categories"]):
             for thing in things.values():
                 del thing["slug"]
+        for kind in plain["kinds"].values():
+            for attribute in kind["attributes"].values():
+                del attribute["slug"]
         return plain
 
 
-@cache
+class NoCatalogue(Unavailable):
+    """The catalogue file is refused and there is no earlier edition yet."""
+
+    slug = "no-catalogue"
+    zh = "目录文件无效且无可用版本"
+
+
+class _Running:
+    """What this process runs on. Before anything was taken that is the packaged file."""
+
+    catalogue: Catalogue | None = None
+    waiting: bool = False
+
+
 def the_catalogue() -> Catalogue:
-    """The catalogue of this city, read once per process."""
-    return read_catalogue(FILE.read_text(encoding="utf-8"), FILE.name)
+    """The catalogue that this process runs on. Raises NoCatalogue while it waits for a good one."""
+    if _Running.catalogue is None:
+        if _Running.waiting:
+            raise NoCatalogue(retry_after_s=2)
+        _Running.catalogue = read_catalogue(FILE.read_text(encoding="utf-8"), FILE.name)
+    return _Running.catalogue
+
+
+def run_on(catalogue: Catalogue | None) -> None:
+    """Let this process run on another catalogue; None: on none, until there is a good one."""
+    _Running.catalogue, _Running.waiting = catalogue, catalogue is None
 
 
 def read_catalogue(text: str, name: str = "catalogue.toml") -> Catalogue:
     """Read and check a catalogue; raises CatalogueError with line and key."""
-    try:
-        values = tomllib.loads(text)
-    except tomllib.TOMLDecodeError as wrong:
-        raise CatalogueError(f"{name}: {wrong}") from wrong
-    top = Section(values, (), text, name)
+    top = read_toml(text, name)
     groups = {each.name: _group(each) for each in top.sections("groups")}
-    kinds = {each.name: _kind(each, groups) for each in top.sections("kinds")}
+    shared = {each.name: _attributes(each) for each in top.sections("groups")}
+    kinds = {each.name: _kind(each, groups, shared) for each in top.sections("kinds")}
     limits = _LimitSources(top)
     catalogue = Catalogue(
         city=_city(top.section("city")),
@@ -195,85 +222,6 @@ def read_catalogue(text: str, name: str = "catalogue.toml") -> Catalogue:
     return catalogue
 
 
-class Section:
-    """One table of the file, whose keys are taken one by one, so that a leftover is an unknown key."""
-
-    def __init__(self, values: dict[str, Any], path: tuple[str, ...], text: str, file: str) -> None:
-        self.values, self.path, self.text, self.file = values, path, text, file
-        self.taken: set[str] = set()
-
-    @property
-    def name(self) -> str:
-        return self.path[-1]
-
-    def wrong(self, key: str, why: str) -> CatalogueError:
-        """The error to raise, with the line that the key stands on (or that of its table)."""
-        dotted = ".".join((*self.path, key))
-        return CatalogueError(f"{self.file}, line {_line_of(self.text, self.path, key)}: {dotted}: {why}")
-
-    def take(self, key: str, *types: type, default: Any = ...) -> Any:
-        self.taken.add(key)
-        if key not in self.values:
-            if default is ...:
-                raise self.wrong(key, "is missing.")
-            return default
-        value = self.values[key]
-        if not isinstance(value, types) or (isinstance(value, bool) and bool not in types):
-            raise self.wrong(key, f"must be {' or '.join(each.__name__ for each in types)}, not {value!r}.")
-        return value
-
-    def text_of(self, key: str) -> str:
-        value = str(self.take(key, str)).strip()
-        if not value:
-            raise self.wrong(key, "is empty.")
-        return value
-
-    def number(self, key: str, low: float, high: float, default: Any = ...) -> float:
-        value = self.take(key, int, float, default=default)
-        if not low <= value <= high:
-            raise self.wrong(key, f"must be {low} to {high}, not {value}.")
-        return float(value)
-
-    def one_of(self, key: str, allowed: Any, default: Any = ...) -> Any:
-        value = self.take(key, str, default=default)
-        if value not in list(allowed):
-            raise self.wrong(key, f"must be one of {', '.join(allowed)}, not {value!r}.")
-        return value
-
-    def some_of(self, key: str, allowed: Any) -> tuple[str, ...]:
-        values = self.take(key, list, default=[])
-        for value in values:
-            if value not in allowed:
-                raise self.wrong(key, f"knows no {value!r}; there are {', '.join(allowed)}.")
-        return tuple(values)
-
-    def section(self, key: str, default: Any = ...) -> Section:
-        return Section(self.take(key, dict, default=default), (*self.path, key), self.text, self.file)
-
-    def sections(self, key: str, default: Any = ...) -> Iterator[Section]:
-        inside = self.section(key, default)
-        for name in inside.values:
-            yield inside.section(name)
-
-    def nothing_else(self) -> None:
-        for key in self.values.keys() - self.taken:
-            raise self.wrong(key, "is no known key.")
-
-
-def _line_of(text: str, path: tuple[str, ...], key: str) -> int:
-    """The line of a key, or of the table (inline or not) that it should stand in."""
-    table, around = ".".join(path), ".".join(path[:-1])
-    mine = {table: key} | ({around: path[-1]} if path else {})
-    header, at = "", 1
-    for number, line in enumerate(text.splitlines(), 1):
-        if found := re.match(r"\s*\[([^\]]+)\]", line):
-            header = found[1].strip()
-            at = number if header in (table, f"{table}.{key}") else at
-        elif header in mine and re.match(rf"\s*{re.escape(mine[header])}\s*=", line):
-            return number
-    return at
-
-
 def _whole(section: Section, build: Callable[[Section], T]) -> T:
     built = build(section)
     section.nothing_else()
@@ -281,27 +229,61 @@ def _whole(section: Section, build: Callable[[Section], T]) -> T:
 
 
 def _group(section: Section) -> Group:
-    for deeper in ("limits", "limits_by_severity"):
+    for deeper in ("limits", "limits_by_severity", "attributes"):
         section.take(deeper, dict, default={})
     return _whole(section, lambda it: Group(slug=it.name, en=it.text_of("en"), zh=it.text_of("zh")))
 
 
-def _kind(section: Section, groups: Mapping[str, Group]) -> Kind:
+def _kind(section: Section, groups: Mapping[str, Group], shared: Mapping[str, Mapping[str, Attribute]]) -> Kind:
     widths = section.section("width_by_class_m", {})
+    group = section.one_of("group", groups)
     return _whole(
         section,
         lambda it: Kind(
             slug=it.name,
-            group=it.one_of("group", groups),
+            group=group,
             unit=Unit(it.one_of("unit", Unit)),
             en=it.text_of("en"),
             zh=it.text_of("zh"),
             weight=it.number("weight", 0, 1000),
             lamp=it.take("lamp", bool, default=False),
-            default_width_m=it.number("default_width_m", 0.1, 200) if "default_width_m" in it.values else None,
+            default_width_m=it.number_if_there("default_width_m", 0.1, 200),
             width_by_class_m={name: widths.number(name, 0.1, 200) for name in widths.values},
+            attributes={**shared[group], **_attributes(it)},
         ),
     )
+
+
+def _attributes(section: Section) -> dict[str, Attribute]:
+    return {each.name: _attribute(each) for each in section.sections("attributes", {})}
+
+
+def _attribute(section: Section) -> Attribute:
+    section.take("values", dict, default={})
+    made = _whole(
+        section,
+        lambda it: Attribute(
+            slug=it.name,
+            en=it.text_of("en"),
+            zh=it.text_of("zh"),
+            type=Type(it.one_of("type", Type)),
+            unit=it.text_of("unit") if "unit" in it.values else None,
+            least=it.number_if_there("least", -1e12, 1e12),
+            most=it.number_if_there("most", -1e12, 1e12),
+            values={name: _value(it.section("values"), name) for name in it.values.get("values", {})},
+        ),
+    )
+    if (made.type is Type.CHOICE) != bool(made.values):
+        raise section.wrong("values", "belongs to a choice, and a choice needs it.")
+    return made
+
+
+def _value(section: Section, name: str) -> Value:
+    """``[en, zh, further spellings…]``."""
+    names = section.take(name, list)
+    if len(names) < 2 or not all(isinstance(each, str) and each.strip() for each in names):
+        raise section.wrong(name, "must be a list of names: English, Chinese, further spellings.")
+    return Value(en=names[0], zh=names[1], also=tuple(names[2:]))
 
 
 def _city(section: Section) -> City:

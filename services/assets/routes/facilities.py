@@ -8,6 +8,7 @@ import msgspec
 from werkzeug.wrappers import Response
 
 from services.assets import queries, use_cases
+from services.assets.domain.attributes import WrongAttribute
 from services.assets.domain.facilities import (
     Action,
     BadCode,
@@ -35,8 +36,8 @@ from shared.paging import Page
 from shared.web import Call, http
 
 GEOJSON = "application/geo+json"
-REGISTERING = (CodeTaken, BadCode, UnknownKind, NotMeasurable)
-CHANGING = (UnknownFacility, Stale, NotMeasurable)
+REGISTERING = (CodeTaken, BadCode, UnknownKind, NotMeasurable, WrongAttribute)
+CHANGING = (UnknownFacility, Stale, NotMeasurable, WrongAttribute)
 ACTING = (UnknownFacility, Stale, IllegalChange)
 
 

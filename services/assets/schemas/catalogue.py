@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from marshmallow import validate
+
+from services.assets.domain.attributes import Type
 from shared.fields import Boolean, Float, List, Nested, Strict, String
 
 
@@ -15,6 +18,27 @@ class CategoryOut(Strict):
     breaks_function = Boolean(metadata={"description": "Whether it leaves the intact rate.", "example": True})
 
 
+class ValueOut(Strict):
+    """One of the values that a choice allows."""
+
+    slug = String(metadata={"description": "The value.", "example": "led"})
+    en = String(metadata={"description": "Its English name.", "example": "LED"})
+    zh = String(metadata={"description": "Its Chinese name.", "example": "LED灯"})
+
+
+class AttributeOut(Strict):
+    """An attribute that facilities of a kind may have."""
+
+    slug = String(metadata={"description": "Its name in the API.", "example": "lamp_type"})
+    en = String(metadata={"description": "Its English name.", "example": "Lamp type"})
+    zh = String(metadata={"description": "Its Chinese name.", "example": "光源类型"})
+    type = String(validate=validate.OneOf([*Type]), metadata={"description": "Its type.", "example": "choice"})
+    unit = String(allow_none=True, metadata={"description": "The unit of a number.", "example": "W"})
+    least = Float(allow_none=True, metadata={"description": "A number's least value.", "example": 0.0})
+    most = Float(allow_none=True, metadata={"description": "A number's greatest value.", "example": 100.0})
+    values = List(Nested(ValueOut), metadata={"description": "What a choice allows."})
+
+
 class KindOut(Strict):
     """A kind of facility."""
 
@@ -26,3 +50,4 @@ class KindOut(Strict):
     weight = Float(metadata={"description": "Its part in the composite intact rate.", "example": 3.0})
     lamp = Boolean(metadata={"description": "Whether it counts in the light-on rate.", "example": True})
     categories = List(Nested(CategoryOut), metadata={"description": "The defects that it can have."})
+    attributes = List(Nested(AttributeOut), metadata={"description": "What is known of such a facility, typed."})

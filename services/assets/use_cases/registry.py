@@ -10,6 +10,7 @@ from sqlalchemy import delete, insert, select
 from sqlalchemy.orm import Session
 
 from services.assets.domain import geometry as geo
+from services.assets.domain.attributes import check_attributes
 from services.assets.domain.catalogue import the_catalogue
 from services.assets.domain.facilities import Action, CodeTaken, Facility, UnknownFacility, new_facility, under_defects
 from services.assets.tables import facilities, facility_cells
@@ -26,7 +27,8 @@ DONE = {
 
 
 def register_facility(session: Session, *, who: str, at: datetime | None = None, **described: Any) -> Facility:
-    """Register one facility; raises CodeTaken when there is another of its code."""
+    """Register one facility; raises CodeTaken when there is another of its code, and WrongAttribute."""
+    check_attributes(the_catalogue().attributes_of(described["kind"]), described.get("attributes") or {})
     if not (new := register_facilities(session, [described], who=who, at=at)):
         raise CodeTaken(f"There is a facility {described['code']!r} already.", field="code")
     return new[0]
@@ -37,7 +39,8 @@ def register_facilities(
 ) -> list[Facility]:
     """Register many at once; those whose code is taken stay as they are. Returns the new ones.
 
-    Each draft holds the keyword arguments of ``new_facility``.
+    Each draft holds the keyword arguments of ``new_facility``; what a city has had so far is taken as it is, also where
+    an attribute does not fit the catalogue.
     """
     now = clock.now()
     drawn = [new_facility(the_catalogue(), at=at or now, **draft) for draft in drafts]
@@ -85,6 +88,7 @@ def revise_facility(
     """Change what was registered. A new geometry also moves the facility into other areas, unless they are named."""
     now = clock.now()
     facility = load_facility(session, code, expected=expected)
+    _check_new_attributes(facility, changes.get("attributes", {}))
     old = {name: getattr(facility, name) for name in changes}
     with ledger.tallied(session, facility):
         facility.revise(changes, the_catalogue(), at=now)
@@ -94,6 +98,12 @@ def revise_facility(
     difference = {name: [old[name], getattr(facility, name)] for name in changes}
     _keep(session, facility, "changed", who, at or now, now, changes=difference)
     return facility
+
+
+def _check_new_attributes(facility: Facility, given: Mapping[str, Any]) -> None:
+    """What came with a file and never fitted may stay; what is changed must fit."""
+    new = {name: value for name, value in given.items() if value != facility.attributes.get(name)}
+    check_attributes(the_catalogue().attributes_of(facility.kind), new)
 
 
 def _move(session: Session, facility: Facility, named: Mapping[str, Any]) -> None:

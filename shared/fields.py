@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import math
 import re
-from datetime import datetime
+from datetime import date, datetime
 from typing import Any
 
 from marshmallow import RAISE, Schema, ValidationError, fields, validate
@@ -103,6 +103,16 @@ class Time(fields.AwareDateTime):
         if not 1900 <= at.year <= 9000:
             raise ValidationError("Is no time that we can keep.")
         return at
+
+
+class Date(fields.Date):
+    """A day, such as 2026-03-01."""
+
+    def _deserialize(self, value: Any, attr: str | None, data: Any, **kwargs: Any) -> date:
+        if not isinstance(value, str) or not re.fullmatch(r"(19|[2-8]\d)\d\d-\d\d-\d\d", value):
+            raise ValidationError("Is no day such as 2026-03-01.")
+        day: date = super()._deserialize(value, attr, data, **kwargs)
+        return day
 
 
 class UUID(fields.UUID):

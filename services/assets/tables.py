@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from sqlalchemy import (
+    DDL,
     JSON,
     BigInteger,
     Boolean,
     Column,
+    Date,
     Float,
     ForeignKey,
     Identity,
@@ -16,14 +18,23 @@ from sqlalchemy import (
     Table,
     Text,
     Uuid,
+    event,
+    or_,
     true,
 )
+from sqlalchemy.dialects.postgresql import JSONB
 
 from services.assets.domain.facilities import Facility
 from shared.db import Time, new_mapping
 
 mapping = new_mapping()
 Serial = BigInteger().with_variant(Integer, "sqlite")
+event.listen(
+    mapping.metadata,
+    "before_create",
+    DDL("CREATE EXTENSION IF NOT EXISTS pg_trgm").execute_if(dialect="postgresql"),  # type: ignore[no-untyped-call]
+)
+Searchable = JSON().with_variant(JSONB, "postgresql")
 
 facilities = Table(
     "facilities",
@@ -42,9 +53,11 @@ facilities = Table(
     Column("unit", String(10), nullable=False),
     Column("measure_milli", BigInteger, nullable=False),
     Column("measure_estimated", Boolean, nullable=False),
-    Column("attributes", JSON, nullable=False),
+    Column("attributes", Searchable, nullable=False),
     Column("district", String(60), index=True),
     Column("street", String(200)),
+    Column("community", String(60)),
+    Column("large_grid", String(60)),
     Column("grid", String(60), index=True),
     Column("owner", String(100)),
     Column("authority", String(100)),
@@ -55,13 +68,60 @@ facilities = Table(
     Column("last_look_at", Time, index=True),
     Column("last_look_source", String(100)),
     Column("last_look_lit", Boolean),
+    Column("light_source", String(10)),  # of a lamp: led | other | unknown
+    Column("power_milliwatts", BigInteger),
+    Column("installed_on", Date),
+    Column("retired_on", Date),
+    Column("source", String(100), index=True),  # the series of imports that it belongs to
+    Column("quadkey", BigInteger, nullable=False, index=True),
+    Column("search", Text, nullable=False),  # code, name and street, see domain/searching.py
     Column("revision", Integer, nullable=False),
     Column("registered_at", Time, nullable=False),
     Column("changed_at", Time, nullable=False),
+    Column("stands_since", Time, nullable=False, index=True),
 )
-Index("ix_facilities_west_south", facilities.c.west, facilities.c.south)
+extended = or_(facilities.c.west < facilities.c.east, facilities.c.south < facilities.c.north)  # is no single point
+Index(
+    "ix_facilities_extended",
+    facilities.c.west,
+    facilities.c.south,
+    postgresql_where=extended,
+    sqlite_where=extended,
+)
+Index("ix_facilities_attributes", facilities.c.attributes, postgresql_using="gin").ddl_if(dialect="postgresql")
+Index(
+    "ix_facilities_search", facilities.c.search, postgresql_using="gin", postgresql_ops={"search": "gin_trgm_ops"}
+).ddl_if(dialect="postgresql")
 
-# Which cells (squares of 0.001 degrees) a facility touches: boxes and nearness on any database.
+# What we knew of a facility from one moment to the next: added when its standing changes, never altered, so that a past
+# day's figures stay as they were. ``state`` holds whatever else a revision replaced (name, geometry, attributes …).
+past_standings = Table(
+    "past_standings",
+    mapping.metadata,
+    Column("id", Serial, Identity(), primary_key=True),
+    Column("facility_id", ForeignKey("facilities.id"), nullable=False, index=True),
+    Column("known_from", Time, nullable=False),
+    Column("known_to", Time, nullable=False, index=True),
+    Column("kind", String(40), nullable=False),
+    Column("district", String(60)),
+    Column("street", String(200)),
+    Column("community", String(60)),
+    Column("large_grid", String(60)),
+    Column("grid", String(60)),
+    Column("owner", String(100)),
+    Column("authority", String(100)),
+    Column("maintainer", String(100)),
+    Column("condition", String(20), nullable=False),
+    Column("out_of_service_reason", String(500)),
+    Column("measure_milli", BigInteger, nullable=False),
+    Column("defective_milli", BigInteger, nullable=False),
+    Column("measure_estimated", Boolean, nullable=False),
+    Column("light_source", String(10)),
+    Column("power_milliwatts", BigInteger),
+    Column("state", JSON),
+)
+
+# Which cells (squares of 0.001 degrees) a facility that is no single point touches; points are found by their quadkey.
 facility_cells = Table(
     "facility_cells",
     mapping.metadata,
@@ -130,10 +190,13 @@ looks = Table(
 areas = Table(
     "areas",
     mapping.metadata,
-    Column("level", String(20), primary_key=True),  # district | grid
+    Column("level", String(20), primary_key=True),  # district | street | community | large_grid | grid
     Column("code", String(60), primary_key=True),
     Column("name", String(200), nullable=False),
     Column("district", String(60)),  # of a grid cell
+    Column("parent", String(60)),  # the area of the next level that holds it
+    Column("responsible_name", String(100)),
+    Column("responsible_phone", String(40)),
     Column("geometry", JSON, nullable=False),
     Column("west", Float, nullable=False),
     Column("south", Float, nullable=False),
@@ -141,6 +204,66 @@ areas = Table(
     Column("north", Float, nullable=False),
     Column("revision", Integer, nullable=False),
     Column("recorded_at", Time, nullable=False),
+)
+
+# Owners, authorities and maintainers by the names that facilities call them.
+units = Table(
+    "units",
+    mapping.metadata,
+    Column("code", String(100), primary_key=True),
+    Column("name", String(200), nullable=False),
+    Column("name_zh", String(200), nullable=False),
+    Column("roles", JSON, nullable=False),  # some of owner, authority, maintainer
+    Column("revision", Integer, nullable=False),
+    Column("recorded_at", Time, nullable=False),
+)
+
+imports = Table(
+    "imports",
+    mapping.metadata,
+    Column("id", Uuid, primary_key=True),
+    Column("state", String(10), nullable=False, index=True),  # queued | running | done | failed
+    Column("file_name", String(300), nullable=False),
+    Column("bytes", BigInteger, nullable=False),
+    Column("options", JSON, nullable=False),
+    Column("understood", JSON),
+    Column("rows_total", BigInteger),
+    Column("rows", BigInteger, nullable=False),
+    Column("created", BigInteger, nullable=False),
+    Column("updated", BigInteger, nullable=False),
+    Column("unchanged", BigInteger, nullable=False),
+    Column("rejected", BigInteger, nullable=False),
+    Column("repaired", BigInteger, nullable=False),
+    Column("missing", BigInteger),
+    Column("retired", BigInteger, nullable=False),
+    Column("position", BigInteger, nullable=False),  # how many rows are committed
+    Column("error", Text),
+    Column("who", String(200), nullable=False),
+    Column("created_at", Time, nullable=False),
+    Column("started_at", Time),
+    Column("finished_at", Time),
+    Column("heartbeat_at", Time),
+)
+
+# Rows that were refused, or taken only after a repair.
+import_rejects = Table(
+    "import_rejects",
+    mapping.metadata,
+    Column("import_id", ForeignKey("imports.id", ondelete="CASCADE"), primary_key=True),
+    Column("id", Serial, primary_key=True, autoincrement=False),  # counts within the import
+    Column("line", BigInteger, nullable=False),
+    Column("raw", JSON, nullable=False),
+    Column("rule", String(60), nullable=False),
+    Column("reason", Text, nullable=False),
+    Column("repaired", Boolean, nullable=False),
+)
+
+import_profiles = Table(
+    "import_profiles",
+    mapping.metadata,
+    Column("name", String(100), primary_key=True),
+    Column("options", JSON, nullable=False),
+    Column("revision", Integer, nullable=False),
 )
 
 catalogue_editions = Table(

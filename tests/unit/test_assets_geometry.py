@@ -86,6 +86,25 @@ def test_what_is_within_the_radius_shares_a_cell_with_the_box_around(
     assert not near or geo.cells_of(point) & geo.cells_of_box(geo.box_around(*one, radius_m))
 
 
+@given(places, st.floats(0, 3_000), st.floats(-1, 1), st.floats(-1, 1))
+def test_the_ranges_of_a_box_hold_the_quadkey_of_every_place_in_it(
+    middle: tuple[float, float], radius_m: float, east: float, north: float
+) -> None:
+    box = geo.box_around(*middle, radius_m)
+    x = middle[0] + (box[2] - box[0]) / 2 * east
+    y = middle[1] + (box[3] - box[1]) / 2 * north
+    place = min(max(x, box[0]), box[2]), min(max(y, box[1]), box[3])
+    ranges = geo.quadkey_ranges(box)
+    assert any(first <= geo.quadkey(*place) <= last for first, last in ranges)
+    assert len(ranges) <= geo.MOST_TILES
+
+
+def test_a_quadkey_begins_with_those_of_the_larger_tiles_around() -> None:
+    assert geo.quadkey(-180, 90) == 0
+    assert geo.quadkey(180, -90) == 4**geo.FINEST - 1
+    assert geo.quadkey(24.94, 60.17) >> 2 * (geo.FINEST - 1) == 1  # the north-eastern quarter of the map
+
+
 def test_a_geometry_around_the_globe_is_refused() -> None:
     with pytest.raises(geo.TooLarge):
         geo.cells_of(line((-179, -80), (179, 80)))

@@ -13,6 +13,9 @@ from shared.errors import Conflict, Invalid
 
 class Level(StrEnum):
     DISTRICT = "district"
+    STREET = "street"
+    COMMUNITY = "community"
+    LARGE_GRID = "large_grid"
     GRID = "grid"
 
 
@@ -32,7 +35,10 @@ class NoPolygon(Invalid):
 
 @dataclass(eq=False, kw_only=True)
 class Area:
-    """A district or a grid cell; ``district`` names the district of a grid cell."""
+    """A part of the city; ``parent`` is the code of the larger area that holds it.
+
+    Whoever is responsible for it is a person: name and telephone never leave in an event.
+    """
 
     level: str
     code: str
@@ -44,6 +50,9 @@ class Area:
     north: float
     recorded_at: datetime
     district: str | None = None
+    parent: str | None = None
+    responsible_name: str | None = None
+    responsible_phone: str | None = None
     revision: int = 1
 
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, field
+from datetime import date, datetime, time, timedelta
 from enum import StrEnum
 from pathlib import Path
 from typing import Any, TypeVar
@@ -116,6 +117,14 @@ class City:
     language: str
     timezone: str
     bounds: tuple[float, float, float, float]  # west, south, east, north
+
+    def day_of(self, at: datetime) -> date:
+        """The city's day at a moment."""
+        return at.astimezone(ZoneInfo(self.timezone)).date()
+
+    def end_of(self, day: date) -> datetime:
+        """The moment at which a day of the city ends, which is the next one's first."""
+        return datetime.combine(day + timedelta(days=1), time(), ZoneInfo(self.timezone))
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -8,12 +8,13 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import date, datetime
 from enum import StrEnum
 from typing import Any
 
 from services.assets.domain import geometry as geo
 from services.assets.domain.catalogue import Catalogue, Kind, Unit
+from services.assets.domain.searching import searchable
 from shared.errors import Conflict, Invalid, NotFound
 
 RESERVED_CODES = {"imports", "export"}  # they are addresses below /facilities
@@ -92,6 +93,8 @@ class Facility:
     """A thing that the city keeps. ``longitude``/``latitude`` stand for it on a map; the box holds its geometry.
 
     ``last_look_…`` is the latest look at a lamp within lighting hours and within the window of the light-on rate.
+    ``source`` names the series of files that it was imported from. ``stands_since`` is when we knew what now goes into
+    the rates; what was known before is a past standing (standings.py).
     """
 
     code: str
@@ -107,11 +110,16 @@ class Facility:
     unit: str
     measure_milli: int
     measure_estimated: bool
+    quadkey: int
+    search: str
     registered_at: datetime
     changed_at: datetime
+    stands_since: datetime
     attributes: dict[str, Any] = field(default_factory=dict)
     district: str | None = None
     street: str | None = None
+    community: str | None = None
+    large_grid: str | None = None
     grid: str | None = None
     owner: str | None = None
     authority: str | None = None
@@ -122,6 +130,11 @@ class Facility:
     last_look_at: datetime | None = None
     last_look_source: str | None = None
     last_look_lit: bool | None = None
+    light_source: str | None = None
+    power_milliwatts: int | None = None
+    installed_on: date | None = None
+    retired_on: date | None = None
+    source: str | None = None
     revision: int = 1
     id: int | None = None
 
@@ -138,11 +151,20 @@ class Facility:
         self.revision += 1
         self.changed_at = at
 
-    def act(self, action: Action, *, at: datetime, reason: str | None = None, broken_milli: int | None = None) -> None:
-        """Put out of service, back, or retire. ``broken_milli``: what open defects take, None when there are none."""
+    def act(
+        self,
+        action: Action,
+        *,
+        at: datetime,
+        on: date | None = None,
+        reason: str | None = None,
+        broken_milli: int | None = None,
+    ) -> None:
+        """Put out of service, back, or retire, on a day. ``broken_milli``: what open defects take; None without any."""
         if self.condition not in MOVES[action]:
             raise IllegalChange(f"{self.code} is {self.condition}: {action} is not possible.")
         self.out_of_service_reason = reason if action is Action.PUT_OUT_OF_SERVICE else None
+        self.retired_on = on if action is Action.RETIRE else None
         self.condition, self.defective_milli = {
             Action.PUT_OUT_OF_SERVICE: (Condition.OUT_OF_SERVICE, 0),
             Action.RETURN_TO_SERVICE: under_defects(Condition.INTACT, self.measure_milli, broken_milli),
@@ -156,6 +178,9 @@ class Facility:
         for name, value in {**changes, **placed}.items():
             if name != "measure":
                 setattr(self, name, value)
+        self.search = searchable(self.code, self.name, self.street)
+        if "attributes" in changes:
+            self.light_source, self.power_milliwatts = light_of(catalogue.kinds[self.kind], self.attributes)
         if changes.keys() & {"geometry", "measure"} or ("attributes" in changes and self.measure_estimated):
             kind = catalogue.kinds[self.kind]
             measured = measure_of(self.geometry, kind, self.attributes, catalogue, changes.get("measure"))
@@ -179,16 +204,21 @@ def new_facility(
     kind: str,
     geometry: dict[str, Any],
     at: datetime,
+    known_at: datetime | None = None,
     name: str = "",
     measure: float | None = None,
     attributes: dict[str, Any] | None = None,
-    **named: str | None,
+    **named: Any,
 ) -> Facility:
-    """A facility as registered. ``measure`` is in the kind's unit; ``named``: district, street, grid and the units."""
+    """A facility as registered. ``measure`` is in the kind's unit; ``named``: its areas, units, dates and source.
+
+    ``at`` is when it was registered, ``known_at`` when we learned of it.
+    """
     if kind not in catalogue.kinds:
         raise UnknownKind(f"There is no kind {kind!r}; the catalogue lists them under /kinds.", field="kind")
     described = catalogue.kinds[kind]
     milli, estimated = measure_of(geometry, described, attributes or {}, catalogue, measure)
+    light_source, power = light_of(described, attributes or {})
     return Facility(
         code=checked_code(code),
         kind=kind,
@@ -198,18 +228,58 @@ def new_facility(
         measure_milli=milli,
         measure_estimated=estimated,
         attributes=attributes or {},
+        light_source=light_source,
+        power_milliwatts=power,
+        search=searchable(code, name, named.get("street")),
         registered_at=at,
         changed_at=at,
-        **place_of(geometry),  # type: ignore[arg-type]
-        **named,  # type: ignore[arg-type]
+        stands_since=known_at or at,
+        **place_of(geometry),
+        **named,
     )
 
 
-def place_of(geometry: dict[str, Any]) -> dict[str, float]:
-    """Where a geometry is: its anchor and its box, by the names of the facility's fields."""
+def place_of(geometry: dict[str, Any]) -> dict[str, Any]:
+    """Where a geometry is: its anchor, the anchor's quadkey, and its box, by the names of the facility's fields."""
     longitude, latitude = geo.anchor(geometry)
     west, south, east, north = geo.box_of(geometry)
-    return {"longitude": longitude, "latitude": latitude, "west": west, "south": south, "east": east, "north": north}
+    return {
+        "longitude": longitude,
+        "latitude": latitude,
+        "quadkey": geo.quadkey(longitude, latitude),
+        "west": west,
+        "south": south,
+        "east": east,
+        "north": north,
+    }
+
+
+class LightSource(StrEnum):
+    """What gives a lamp's light, as far as its attributes tell."""
+
+    LED = "led"
+    OTHER = "other"
+    UNKNOWN = "unknown"
+
+
+LIGHT_SOURCES = ("light_source", "lamp", "light:method", "lamp_type")  # attributes that name it; the first that does
+POWERS = ("power_w", "power", "wattage")  # attributes that give a lamp's power in watts
+LARGEST_POWER_W = 100_000
+
+
+def light_of(kind: Kind, attributes: Mapping[str, Any]) -> tuple[LightSource | None, int | None]:
+    """What gives a lamp's light, and its power in thousandths of a watt where that is known; nothing for no lamp."""
+    if not kind.lamp:
+        return None, None
+    named = next((str(attributes[name]) for name in LIGHT_SOURCES if attributes.get(name)), "")
+    power = next((w for name in POWERS if (w := _positive(attributes.get(name), LARGEST_POWER_W))), None)
+    return _light_source(named, attributes.get("led")), round(power * 1000) if power else None
+
+
+def _light_source(named: str, led: Any) -> LightSource:
+    if "led" in named.casefold() or led is True:
+        return LightSource.LED
+    return LightSource.OTHER if named or led is False else LightSource.UNKNOWN
 
 
 def measure_of(
@@ -246,13 +316,13 @@ def width_of(kind: Kind, attributes: Mapping[str, Any], lane_width_m: float) -> 
     return by_class, True
 
 
-def _positive(value: Any) -> float | None:
+def _positive(value: Any, below: float = 1000) -> float | None:
     """Attributes are what cities have: numbers, or text that may be one."""
     try:
         number = float(value)
     except (TypeError, ValueError):
         return None
-    return number if 0 < number < 1000 else None
+    return number if 0 < number < below else None
 
 
 def under_defects(condition: str, measure_milli: int, broken_milli: int | None) -> tuple[Condition, int]:

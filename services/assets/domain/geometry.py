@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from itertools import pairwise
-from math import asin, ceil, cos, floor, hypot, radians, sin, sqrt
+from math import asin, asinh, ceil, cos, floor, hypot, pi, radians, sin, sqrt, tan
 from typing import Any
 
 from shared.errors import Invalid
@@ -22,6 +22,9 @@ DEGREE_M = radians(1) * EARTH_RADIUS_M
 CELL_DEG = 0.001
 CELLS_ROUND = 360_000  # cells on one parallel
 MOST_CELLS = 10_000
+FINEST = 20  # level of the tiles that a quadkey numbers: about 38 m wide at the equator
+MERCATOR_END = 85.0511  # degrees of latitude; beyond it the web's maps show nothing
+MOST_TILES = 24  # of which a box is put together
 
 
 class TooLarge(Invalid):
@@ -215,3 +218,56 @@ def _pieces(geometry: Geometry) -> Iterator[Box]:
             xa, ya = x1 + (x2 - x1) * step / steps, y1 + (y2 - y1) * step / steps
             xb, yb = x1 + (x2 - x1) * (step + 1) / steps, y1 + (y2 - y1) * (step + 1) / steps
             yield min(xa, xb), min(ya, yb), max(xa, xb), max(ya, yb)
+
+
+def quadkey(longitude: float, latitude: float) -> int:
+    """The Morton code (40 bits) of the web-mercator tile of level 20 that holds a place.
+
+    A tile of level n holds one unbroken range of them: ``quadkey >> 2 * (20 - n)`` is its own number.
+    """
+    return _interleaved(*_tile_of(longitude, latitude, FINEST))
+
+
+def _tile_of(longitude: float, latitude: float, level: int) -> tuple[int, int]:
+    """Column and row of the web-mercator tile that holds a place."""
+    side = 1 << level
+    bounded = radians(max(-MERCATOR_END, min(MERCATOR_END, latitude)))
+    column, row = (longitude + 180) / 360 * side, (1 - asinh(tan(bounded)) / pi) / 2 * side
+    return max(0, min(side - 1, floor(column))), max(0, min(side - 1, floor(row)))
+
+
+def _interleaved(column: int, row: int) -> int:
+    return _spread(row) << 1 | _spread(column)
+
+
+def _spread(number: int) -> int:
+    """The lower 32 bits of a number with a zero between each two."""
+    for shift, mask in SPREADING:
+        number = (number | number << shift) & mask
+    return number
+
+
+SPREADING = (
+    (16, 0x0000FFFF0000FFFF),
+    (8, 0x00FF00FF00FF00FF),
+    (4, 0x0F0F0F0F0F0F0F0F),
+    (2, 0x3333333333333333),
+    (1, 0x5555555555555555),
+)
+
+
+def quadkey_ranges(box: Box) -> list[tuple[int, int]]:
+    """Few ranges (first, last) of quadkeys that together hold every place of a box, and some beyond it."""
+    level = next(each for each in range(FINEST, -1, -1) if _tiles_across(box, each) <= MOST_TILES)
+    (west, north), (east, south) = _tile_of(box[0], box[3], level), _tile_of(box[2], box[1], level)
+    shift = 2 * (FINEST - level)
+    numbers = sorted(_interleaved(x, y) for x in range(west, east + 1) for y in range(north, south + 1))
+    starts = [n for n, before in zip(numbers, [-1, *numbers], strict=False) if n != before + 1 or n == 0]
+    ends = [n for n, after in zip(numbers, [*numbers[1:], -1], strict=True) if n + 1 != after]
+    return [(start << shift, (end + 1 << shift) - 1) for start, end in zip(starts, ends, strict=True)]
+
+
+def _tiles_across(box: Box, level: int) -> int:
+    """How many tiles of a level a box touches."""
+    (west, north), (east, south) = _tile_of(box[0], box[3], level), _tile_of(box[2], box[1], level)
+    return (east - west + 1) * (south - north + 1)

@@ -4,15 +4,16 @@ from __future__ import annotations
 
 from typing import Any
 
-from sqlalchemy import ColumnElement, Row, Select, select
+from sqlalchemy import Row, Select, select
 from sqlalchemy.orm import Session
 
 from services.assets.domain import geometry as geo
 from services.assets.domain.facilities import Condition, Facility, UnknownFacility
-from services.assets.tables import facilities, facility_cells, facility_history
+from services.assets.domain.searching import sought
+from services.assets.queries.places import in_box
+from services.assets.tables import facilities, facility_history
 from shared.paging import Page, page
 
-FEW_CELLS = 200  # a box of more is looked for by its corners
 Box = tuple[float, float, float, float]
 
 
@@ -42,9 +43,9 @@ def list_facilities(
     if not same.get("condition"):
         query = query.where(facilities.c.condition != Condition.RETIRED.value)
     if q:
-        query = query.where(_named_like(q))
+        query = query.where(facilities.c.search.contains(sought(q), autoescape=True))
     if bbox is not None:
-        query = query.where(*_in_box(bbox))
+        query = query.where(*in_box(bbox))
     if near is not None:
         return Page(_nearest(session, query, *near, limit))
     return page(session, query, [facilities.c.code], limit=limit, cursor=cursor, make=_as_facility)
@@ -54,31 +55,10 @@ def _as_facility(row: Row[Any]) -> Facility:
     return Facility(**row._mapping)
 
 
-def _named_like(q: str) -> ColumnElement[bool]:
-    columns = (facilities.c.code, facilities.c.name, facilities.c.street)
-    like = [column.icontains(q, autoescape=True) for column in columns]
-    return like[0] | like[1] | like[2]
-
-
-def _in_box(box: Box) -> list[ColumnElement[bool]]:
-    """Facilities whose own box meets this one: by cells where these are few, which any database finds by index."""
-    west, south, east, north = box
-    corners: list[ColumnElement[bool]] = [
-        facilities.c.west <= east,
-        facilities.c.east >= west,
-        facilities.c.south <= north,
-        facilities.c.north >= south,
-    ]
-    if (east - west + geo.CELL_DEG) * (north - south + geo.CELL_DEG) > FEW_CELLS * geo.CELL_DEG**2:
-        return corners
-    touched = select(facility_cells.c.facility_id).where(facility_cells.c.cell.in_(geo.cells_of_box(box)))
-    return [*corners, facilities.c.id.in_(touched)]
-
-
 def _nearest(
     session: Session, query: Select[Any], longitude: float, latitude: float, radius_m: float, limit: int
 ) -> list[Facility]:
-    rows = session.execute(query.where(*_in_box(geo.box_around(longitude, latitude, radius_m))))
+    rows = session.execute(query.where(*in_box(geo.box_around(longitude, latitude, radius_m))))
     reach = [(geo.metres_from(row.geometry, longitude, latitude), row.code, row) for row in rows]
     nearest = sorted((each for each in reach if each[0] <= radius_m), key=lambda each: each[:2])
     return [_as_facility(row) for _, _, row in nearest[:limit]]

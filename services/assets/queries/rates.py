@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from datetime import date
 from typing import Any
-from zoneinfo import ZoneInfo
 
 from sqlalchemy import func, select
 from sqlalchemy.orm import Session
@@ -26,7 +25,7 @@ def list_rates(
     Raises NotKept for any other day than the city's present one.
     """
     catalogue, grouped = the_catalogue(), By(by)
-    if date not in (None, clock.now().astimezone(ZoneInfo(catalogue.lighting.timezone)).date()):
+    if date not in (None, catalogue.city.day_of(clock.now())):
         raise NotKept("Rates can be asked for the present day only.", field="date")
     sums = {figure: _only(tallies.read(session, figure), only) for figure in Figure}
     left_out = _left_out(session, grouped, only)

@@ -10,8 +10,20 @@ from marshmallow import ValidationError, validate
 from services.assets.domain.facilities import Condition
 from services.assets.geojson import Geometry
 from services.assets.schemas.numbers import Numbers
-from services.assets.schemas.words import AT, AUTHORITY, DISTRICT, GRID, KIND, MAINTAINER, OWNER, REVISION, STREET
-from shared.fields import CONTROL, Boolean, Code, Dict, Float, Integer, PageQuery, Strict, String, Time
+from services.assets.schemas.words import (
+    AT,
+    AUTHORITY,
+    COMMUNITY,
+    DISTRICT,
+    GRID,
+    KIND,
+    LARGE_GRID,
+    MAINTAINER,
+    OWNER,
+    REVISION,
+    STREET,
+)
+from shared.fields import CONTROL, Boolean, Code, Date, Dict, Float, Integer, PageQuery, Strict, String, Time
 
 POSITIVE = validate.Range(min=0.001, max=1e9)
 ONE_CONDITION = validate.OneOf([*Condition])
@@ -29,6 +41,7 @@ MEASURE = {
     "example": 1.0,
 }
 ATTRIBUTES = {"description": "What else is known, by kind; width and lanes measure a road.", "example": {"lamp": "LED"}}
+INSTALLED_ON = {"description": "When it was installed, as far as is known.", "example": "2014-09-30"}
 REASON = {"description": "Why.", "example": "Street closed for tram works."}
 
 
@@ -54,11 +67,14 @@ class FacilityIn(Strict):
     geometry = Geometry(required=True, metadata=GEOMETRY)
     district = String(allow_none=True, longest=60, metadata=DISTRICT)
     street = String(allow_none=True, longest=200, metadata=STREET)
+    community = String(allow_none=True, longest=60, metadata=COMMUNITY)
+    large_grid = String(allow_none=True, longest=60, metadata=LARGE_GRID)
     grid = String(allow_none=True, longest=60, metadata=GRID)
     owner = String(allow_none=True, longest=100, metadata=OWNER)
     authority = String(allow_none=True, longest=100, metadata=AUTHORITY)
     maintainer = String(allow_none=True, longest=100, metadata=MAINTAINER)
     measure = Float(allow_none=True, validate=POSITIVE, metadata=MEASURE)
+    installed_on = Date(allow_none=True, metadata=INSTALLED_ON)
     attributes = Attributes(load_default=dict)
     at = Time(metadata=AT)
 
@@ -70,11 +86,14 @@ class FacilityChangeIn(Strict):
     geometry = Geometry(metadata=GEOMETRY)
     district = String(allow_none=True, longest=60, metadata=DISTRICT)
     street = String(allow_none=True, longest=200, metadata=STREET)
+    community = String(allow_none=True, longest=60, metadata=COMMUNITY)
+    large_grid = String(allow_none=True, longest=60, metadata=LARGE_GRID)
     grid = String(allow_none=True, longest=60, metadata=GRID)
     owner = String(allow_none=True, longest=100, metadata=OWNER)
     authority = String(allow_none=True, longest=100, metadata=AUTHORITY)
     maintainer = String(allow_none=True, longest=100, metadata=MAINTAINER)
     measure = Float(allow_none=True, validate=POSITIVE, metadata=MEASURE)
+    installed_on = Date(allow_none=True, metadata=INSTALLED_ON)
     attributes = Attributes()
     at = Time(metadata=AT)
 
@@ -102,6 +121,8 @@ class FacilityOut(Strict):
     geometry = Geometry(metadata=GEOMETRY)
     district = String(allow_none=True, metadata=DISTRICT)
     street = String(allow_none=True, metadata=STREET)
+    community = String(allow_none=True, metadata=COMMUNITY)
+    large_grid = String(allow_none=True, metadata=LARGE_GRID)
     grid = String(allow_none=True, metadata=GRID)
     owner = String(allow_none=True, metadata=OWNER)
     authority = String(allow_none=True, metadata=AUTHORITY)
@@ -121,6 +142,9 @@ class FacilityOut(Strict):
     )
     last_look_lit = Boolean(allow_none=True, metadata={"description": "Whether it was lit then."})
     attributes = Dict(keys=String(), metadata=ATTRIBUTES)
+    installed_on = Date(allow_none=True, metadata=INSTALLED_ON)
+    retired_on = Date(allow_none=True, metadata={"description": "When it was removed.", "example": "2026-01-15"})
+    source = String(allow_none=True, metadata={"description": "The series of imports it came with, if it did."})
     registered_at = Time(metadata={"description": "When it came into the registry."})
     changed_at = Time(metadata={"description": "When it was last changed."})
     revision = Integer(metadata=REVISION)

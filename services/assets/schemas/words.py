@@ -5,6 +5,8 @@ from __future__ import annotations
 KIND = {"description": "A kind of the catalogue, see /kinds.", "example": "street_light"}
 DISTRICT = {"description": "Its district; where none is named, the one it lies in.", "example": "southeast"}
 STREET = {"description": "Its street.", "example": "Unioninkatu"}
+COMMUNITY = {"description": "Its community (社区); where none is named, the one it lies in.", "example": "C-07"}
+LARGE_GRID = {"description": "Its large grid cell; where none is named, the one of its grid cell.", "example": "LG-3"}
 GRID = {"description": "Its grid cell; where none is named, the one it lies in.", "example": "G-32"}
 OWNER = {"description": "The unit that owns it.", "example": "City of Helsinki"}
 AUTHORITY = {"description": "The competent authority.", "example": "Urban Environment Division"}

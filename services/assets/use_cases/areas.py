@@ -5,6 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+import numpy as np
+from shapely import STRtree, points
+from shapely.geometry import shape
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
@@ -16,7 +19,7 @@ from shared import clock
 from shared.db import insert_new
 
 Place = tuple[float, float]
-Found = tuple[str | None, str | None]  # district, grid cell
+Found = dict[str, str]  # level → code
 
 
 def add_area(session: Session, *, level: Level, **described: Any) -> Area:
@@ -35,20 +38,35 @@ def add_areas(session: Session, *, level: Level, drafts: Sequence[Mapping[str, A
 
 
 def fall_into_areas(session: Session, facilities: Sequence[Facility]) -> None:
-    """Give each facility that names no district or grid cell the one it lies in."""
-    lost = [each for each in facilities if each.district is None or each.grid is None]
-    places = [(each.longitude, each.latitude) for each in lost]
-    for facility, (district, grid) in zip(lost, areas_of(session, places), strict=True):
-        facility.district = facility.district or district
-        facility.grid = facility.grid or grid
+    """Give each facility the areas that it lies in, where it names none, and the large grid cell of its grid cell."""
+    lost = [each for each in facilities if any(getattr(each, level) is None for level in Level)]
+    found = areas_of(session, [(each.longitude, each.latitude) for each in lost])
+    for facility, areas_there in zip(lost, found, strict=True):
+        for level, code in areas_there.items():
+            if getattr(facility, level) is None:
+                setattr(facility, level, code)
 
 
 def areas_of(session: Session, places: Sequence[Place]) -> list[Found]:
-    """The codes of the district and the grid cell that each place lies in; the first by code where two overlap."""
+    """By level, the code of the area that each place lies in; the first by code where two overlap."""
     if not places:
         return []
     drawn = session.execute(_around(places)).all()
-    return [(_holding(drawn, Level.DISTRICT, place), _holding(drawn, Level.GRID, place)) for place in places]
+    found: list[Found] = [{} for _ in places]
+    for number, area in zip(*_pairs(places, drawn), strict=True):
+        there = found[number]
+        there.setdefault(drawn[area].level, drawn[area].code)
+        if drawn[area].level == Level.GRID and drawn[area].parent:
+            there.setdefault(Level.LARGE_GRID, drawn[area].parent)
+    return found
+
+
+def _pairs(places: Sequence[Place], drawn: Sequence[Any]) -> tuple[list[int], list[int]]:
+    """Numbers of places, and beside each the number of an area that holds it; areas in their order."""
+    tree = STRtree([shape(each.geometry) for each in drawn])
+    at, area = tree.query(points(places), predicate="intersects")
+    order = np.lexsort((area, at))
+    return at[order].tolist(), area[order].tolist()
 
 
 def _around(places: Sequence[Place]) -> Any:
@@ -58,11 +76,3 @@ def _around(places: Sequence[Place]) -> Any:
         .where(areas.c.west <= box[2], areas.c.east >= box[0], areas.c.south <= box[3], areas.c.north >= box[1])
         .order_by(areas.c.code)
     )
-
-
-def _holding(drawn: Sequence[Any], level: Level, place: Place) -> str | None:
-    for area in drawn:
-        inside = area.west <= place[0] <= area.east and area.south <= place[1] <= area.north
-        if area.level == level and inside and geo.contains(area.geometry, *place):
-            return str(area.code)
-    return None

@@ -13,6 +13,7 @@ from uuid import UUID
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
+from services.assets.domain.areas import Level
 from services.assets.domain.catalogue import Catalogue, the_catalogue
 from services.assets.domain.defects import Outcome, outcome_of
 from services.assets.domain.facilities import taken_milli
@@ -70,7 +71,7 @@ def _defect_rows(
     }
     lies_in = dict(zip(unlinked, areas_of(session, list(unlinked.values())), strict=True))
     return [
-        _defect_row(catalogue, each, links[each.finding_id], kept, lies_in.get(each.finding_id, (None, None)), now)
+        _defect_row(catalogue, each, links[each.finding_id], kept, lies_in.get(each.finding_id, {}), now)
         for each in findings
     ]
 
@@ -80,7 +81,7 @@ def _defect_row(
     finding: FindingConfirmed,
     link: Link,
     kept: Mapping[int, Kept],
-    lies_in: tuple[str | None, str | None],
+    lies_in: Mapping[str, str],
     now: datetime,
 ) -> dict[str, Any]:
     category = catalogue.category(finding.category)
@@ -95,8 +96,8 @@ def _defect_row(
         "source": finding.source,
         "longitude": finding.longitude,
         "latitude": finding.latitude,
-        "district": lies_in[0],
-        "grid": lies_in[1],
+        "district": lies_in.get(Level.DISTRICT),
+        "grid": lies_in.get(Level.GRID),
         "quantity": finding.quantity,
         "taken_milli": taken_milli(finding.quantity, unit, catalogue),
         "breaks_function": category.breaks_function,

@@ -6,17 +6,19 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import select
+from sqlalchemy import Select, select
 from sqlalchemy.orm import Session
 
 from services.assets.domain import geometry as geo
 from services.assets.domain.catalogue import Catalogue
 from services.assets.domain.facilities import Condition
-from services.assets.tables import facilities, facility_cells
+from services.assets.queries.places import ids_about
+from services.assets.tables import facilities
 from shared.events.inspections import FindingConfirmed
 
 Link = tuple[int | None, str]  # id of the facility; code | place | none
 NO_LINK: Link = (None, "none")
+BOXES_AT_ONCE = 20  # SQLite takes no statement of over 500 parts
 
 
 def link_findings(session: Session, catalogue: Catalogue, findings: Sequence[FindingConfirmed]) -> dict[UUID, Link]:
@@ -56,31 +58,33 @@ def _by_place(session: Session, catalogue: Catalogue, findings: Sequence[Finding
         for each in findings
         if each.longitude is not None and each.latitude is not None and kinds[each.finding_id]
     }
-    cells = {finding: geo.cells_of_box(geo.box_around(*place, radius_m)) for finding, place in places.items()}
-    near = _facilities_in(session, set().union(*cells.values()), set().union(*kinds.values()))
+    boxes = {finding: geo.box_around(*place, radius_m) for finding, place in places.items()}
+    near = _facilities_about(session, list(boxes.values()), set().union(*kinds.values()))
     links = dict.fromkeys(kinds, NO_LINK)
-    for finding, touched in cells.items():
-        candidates = [each for cell in touched for each in near.get(cell, ()) if each.kind in kinds[finding]]
+    for finding, box in boxes.items():
+        candidates = [
+            each for cell in geo.cells_of_box(box) for each in near.get(cell, ()) if each.kind in kinds[finding]
+        ]
         links[finding] = _nearest(places[finding], candidates, radius_m)
     return links
 
 
-def _facilities_in(session: Session, cells: set[int], kinds: set[str]) -> dict[int, list[Any]]:
-    if not cells:
-        return {}
-    rows = session.execute(
-        select(facility_cells.c.cell, facilities.c.id, facilities.c.kind, facilities.c.geometry)
-        .join_from(facility_cells, facilities)
-        .where(
-            facility_cells.c.cell.in_(cells),
-            facilities.c.kind.in_(kinds),
-            facilities.c.condition != Condition.RETIRED.value,
-        )
-    )
+def _facilities_about(session: Session, boxes: Sequence[geo.Box], kinds: set[str]) -> dict[int, list[Any]]:
+    """By cell: the facilities of these kinds that touch it, at least for all cells that the boxes touch."""
     found: dict[int, list[Any]] = {}
-    for row in rows:
-        found.setdefault(row.cell, []).append(row)
+    for start in range(0, len(boxes), BOXES_AT_ONCE):
+        for row in session.execute(_about(boxes[start : start + BOXES_AT_ONCE], kinds)):
+            for cell in geo.cells_of(row.geometry):
+                found.setdefault(cell, []).append(row)
     return found
+
+
+def _about(boxes: Sequence[geo.Box], kinds: set[str]) -> Select[Any]:
+    return select(facilities.c.id, facilities.c.kind, facilities.c.geometry).where(
+        facilities.c.id.in_(ids_about(*boxes)),
+        facilities.c.kind.in_(kinds),
+        facilities.c.condition != Condition.RETIRED.value,
+    )
 
 
 def _nearest(place: tuple[float, float], candidates: Sequence[Any], radius_m: float) -> Link:

@@ -10,6 +10,7 @@ from sqlalchemy import delete, insert, select
 from sqlalchemy.orm import Session
 
 from services.assets.domain import geometry as geo
+from services.assets.domain.areas import Level
 from services.assets.domain.attributes import check_attributes
 from services.assets.domain.catalogue import the_catalogue
 from services.assets.domain.facilities import Action, CodeTaken, Facility, UnknownFacility, new_facility, under_defects
@@ -43,7 +44,7 @@ def register_facilities(
     an attribute does not fit the catalogue.
     """
     now = clock.now()
-    drawn = [new_facility(the_catalogue(), at=at or now, **draft) for draft in drafts]
+    drawn = [new_facility(the_catalogue(), at=at or now, known_at=now, **draft) for draft in drafts]
     fall_into_areas(session, drawn)
     new = _insert(session, list({each.code: each for each in reversed(drawn)}.values()))
     for each in new:
@@ -58,13 +59,19 @@ def register_facilities(
 def _insert(session: Session, drawn: Sequence[Facility]) -> list[Facility]:
     columns = [column.name for column in facilities.c if column is not facilities.c.id]
     rows = [{name: getattr(each, name) for name in columns} for each in sorted(drawn, key=lambda each: each.code)]
-    cells = {each.code: geo.cells_of(each.geometry) for each in drawn}
+    cells = {each.code: _cells_of(each) for each in drawn}
     ids = {row.code: row.id for row in insert_new(session, facilities, rows, facilities.c.id, facilities.c.code)}
     new = [each for each in drawn if each.code in ids]
     for each in new:
         each.id = ids[each.code]
     _write_cells(session, {ids[each.code]: cells[each.code] for each in new})
     return new
+
+
+def _cells_of(facility: Facility) -> set[int]:
+    """A single point needs none: it is found by its quadkey."""
+    is_point = (facility.west, facility.south) == (facility.east, facility.north)
+    return set() if is_point else geo.cells_of(facility.geometry)
 
 
 def _write_cells(session: Session, cells: Mapping[int, set[int]]) -> None:
@@ -108,11 +115,12 @@ def _check_new_attributes(facility: Facility, given: Mapping[str, Any]) -> None:
 
 def _move(session: Session, facility: Facility, named: Mapping[str, Any]) -> None:
     assert facility.id is not None
-    facility.district = facility.district if "district" in named else None
-    facility.grid = facility.grid if "grid" in named else None
+    for level in Level:
+        if level is not Level.STREET and level not in named:
+            setattr(facility, level, None)
     fall_into_areas(session, [facility])
     session.execute(delete(facility_cells).where(facility_cells.c.facility_id == facility.id))
-    _write_cells(session, {facility.id: geo.cells_of(facility.geometry)})
+    _write_cells(session, {facility.id: _cells_of(facility)})
 
 
 def _follow_measure(session: Session, facility: Facility) -> None:
@@ -140,7 +148,8 @@ def act_on_facility(
     now = clock.now()
     facility = load_facility(session, code, expected=expected)
     with ledger.tallied(session, facility):
-        facility.act(action, at=now, reason=reason, broken_milli=_broken(session, facility))
+        day = the_catalogue().city.day_of(at or now)
+        facility.act(action, at=now, on=day, reason=reason, broken_milli=_broken(session, facility))
     _keep(session, facility, DONE[action], who, at or now, now, reason=reason)
     return facility
 

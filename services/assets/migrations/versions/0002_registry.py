@@ -1,0 +1,180 @@
+"""The registry: past standings, units, imports; facilities by quadkey, by text and by attribute."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import sqlalchemy as sa
+from alembic import op
+from sqlalchemy.dialects.postgresql import JSONB
+
+from services.assets.domain.geometry import quadkey
+from services.assets.domain.searching import searchable
+from shared.db import Time
+
+revision = "0002"
+down_revision = "0001"
+
+Serial = sa.BigInteger().with_variant(sa.Integer, "sqlite")
+AT_ONCE = 5_000
+FILLED = ("quadkey", "search", "stands_since")
+
+
+def upgrade() -> None:
+    postgresql = op.get_bind().dialect.name == "postgresql"
+    _facilities()
+    _fill()
+    if postgresql:
+        _only_postgresql()
+    _past_standings()
+    _areas()
+    _units()
+    _imports()
+
+
+def _facilities() -> None:
+    """Columns that may not be empty get a value for the rows that are there, until these are filled."""
+    new: tuple[sa.Column[Any], ...] = (
+        sa.Column("community", sa.String(60)),
+        sa.Column("large_grid", sa.String(60)),
+        sa.Column("light_source", sa.String(10)),
+        sa.Column("power_milliwatts", sa.BigInteger),
+        sa.Column("installed_on", sa.Date),
+        sa.Column("retired_on", sa.Date),
+        sa.Column("source", sa.String(100)),
+        sa.Column("quadkey", sa.BigInteger, nullable=False, server_default="0"),
+        sa.Column("search", sa.Text, nullable=False, server_default=""),
+        sa.Column("stands_since", Time, nullable=False, server_default="1970-01-01 00:00:00.000000"),
+    )
+    for column in new:
+        op.add_column("facilities", column)
+    op.drop_index("ix_facilities_west_south", "facilities")
+
+
+def _fill() -> None:
+    """Give the facilities that are there their quadkeys and texts; points no longer need cells."""
+    names = ("id", "code", "name", "street", "longitude", "latitude", *FILLED)
+    table = sa.table("facilities", *(sa.column(name) for name in names))
+    last = 0
+    while rows := op.get_bind().execute(_after(table, last)).all():
+        last = rows[-1].id
+        values = [
+            {"its": r.id, "key": quadkey(r.longitude, r.latitude), "text": searchable(r.code, r.name, r.street)}
+            for r in rows
+        ]
+        new: dict[str, Any] = {"quadkey": sa.bindparam("key"), "search": sa.bindparam("text")}
+        op.get_bind().execute(sa.update(table).where(table.c.id == sa.bindparam("its")).values(new), values)
+    op.execute("UPDATE facilities SET stands_since = changed_at")
+    op.execute(
+        "DELETE FROM facility_cells WHERE facility_id IN "
+        "(SELECT id FROM facilities WHERE west = east AND south = north)"
+    )
+    for name in ("source", "quadkey", "stands_since"):
+        op.create_index(f"ix_facilities_{name}", "facilities", [name])
+    extended = sa.text("west < east OR south < north")
+    op.create_index(
+        "ix_facilities_extended", "facilities", ["west", "south"], postgresql_where=extended, sqlite_where=extended
+    )
+
+
+def _after(table: sa.TableClause, last: int) -> sa.Select[Any]:
+    return sa.select(*table.c).where(table.c.id > last).order_by(table.c.id).limit(AT_ONCE)
+
+
+def _only_postgresql() -> None:
+    """Indexes for parts of texts and for attributes; ``pg_trgm`` is a trusted extension: the owner may make it."""
+    op.execute("CREATE EXTENSION IF NOT EXISTS pg_trgm")
+    for name in FILLED:
+        op.alter_column("facilities", name, server_default=None)
+    op.alter_column("facilities", "attributes", type_=JSONB, postgresql_using="attributes::jsonb")
+    op.create_index("ix_facilities_attributes", "facilities", ["attributes"], postgresql_using="gin")
+    op.create_index(
+        "ix_facilities_search",
+        "facilities",
+        ["search"],
+        postgresql_using="gin",
+        postgresql_ops={"search": "gin_trgm_ops"},
+    )
+
+
+def _past_standings() -> None:
+    op.create_table(
+        "past_standings",
+        sa.Column("id", Serial, sa.Identity(), primary_key=True),
+        sa.Column("facility_id", Serial, sa.ForeignKey("facilities.id"), nullable=False, index=True),
+        sa.Column("known_from", Time, nullable=False),
+        sa.Column("known_to", Time, nullable=False, index=True),
+        sa.Column("kind", sa.String(40), nullable=False),
+        sa.Column("district", sa.String(60)),
+        sa.Column("street", sa.String(200)),
+        sa.Column("community", sa.String(60)),
+        sa.Column("large_grid", sa.String(60)),
+        sa.Column("grid", sa.String(60)),
+        sa.Column("owner", sa.String(100)),
+        sa.Column("authority", sa.String(100)),
+        sa.Column("maintainer", sa.String(100)),
+        sa.Column("condition", sa.String(20), nullable=False),
+        sa.Column("out_of_service_reason", sa.String(500)),
+        sa.Column("measure_milli", sa.BigInteger, nullable=False),
+        sa.Column("defective_milli", sa.BigInteger, nullable=False),
+        sa.Column("measure_estimated", sa.Boolean, nullable=False),
+        sa.Column("light_source", sa.String(10)),
+        sa.Column("power_milliwatts", sa.BigInteger),
+        sa.Column("state", sa.JSON),
+    )
+
+
+def _areas() -> None:
+    op.add_column("areas", sa.Column("parent", sa.String(60)))
+    op.add_column("areas", sa.Column("responsible_name", sa.String(100)))
+    op.add_column("areas", sa.Column("responsible_phone", sa.String(40)))
+
+
+def _units() -> None:
+    op.create_table(
+        "units",
+        sa.Column("code", sa.String(100), primary_key=True),
+        sa.Column("name", sa.String(200), nullable=False),
+        sa.Column("name_zh", sa.String(200), nullable=False),
+        sa.Column("roles", sa.JSON, nullable=False),
+        sa.Column("revision", sa.Integer, nullable=False),
+        sa.Column("recorded_at", Time, nullable=False),
+    )
+
+
+def _imports() -> None:
+    counts = ("rows", "created", "updated", "unchanged", "rejected", "repaired", "retired", "position")
+    op.create_table(
+        "imports",
+        sa.Column("id", sa.Uuid, primary_key=True),
+        sa.Column("state", sa.String(10), nullable=False, index=True),
+        sa.Column("file_name", sa.String(300), nullable=False),
+        sa.Column("bytes", sa.BigInteger, nullable=False),
+        sa.Column("options", sa.JSON, nullable=False),
+        sa.Column("understood", sa.JSON),
+        sa.Column("rows_total", sa.BigInteger),
+        sa.Column("missing", sa.BigInteger),
+        *(sa.Column(name, sa.BigInteger, nullable=False) for name in counts),
+        sa.Column("error", sa.Text),
+        sa.Column("who", sa.String(200), nullable=False),
+        sa.Column("created_at", Time, nullable=False),
+        sa.Column("started_at", Time),
+        sa.Column("finished_at", Time),
+        sa.Column("heartbeat_at", Time),
+    )
+    op.create_table(
+        "import_rejects",
+        sa.Column("import_id", sa.Uuid, sa.ForeignKey("imports.id", ondelete="CASCADE"), primary_key=True),
+        sa.Column("id", Serial, primary_key=True, autoincrement=False),
+        sa.Column("line", sa.BigInteger, nullable=False),
+        sa.Column("raw", sa.JSON, nullable=False),
+        sa.Column("rule", sa.String(60), nullable=False),
+        sa.Column("reason", sa.Text, nullable=False),
+        sa.Column("repaired", sa.Boolean, nullable=False),
+    )
+    op.create_table(
+        "import_profiles",
+        sa.Column("name", sa.String(100), primary_key=True),
+        sa.Column("options", sa.JSON, nullable=False),
+        sa.Column("revision", sa.Integer, nullable=False),
+    )

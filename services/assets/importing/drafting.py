@@ -1,0 +1,276 @@
+"""From rows as they came to drafts that the registry takes, with the reason for each refusal and repair."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from datetime import UTC, date, datetime
+from itertools import islice
+from pathlib import Path
+from typing import Any
+
+import shapely
+
+from services.assets.domain import facilities
+from services.assets.domain import geometry as geo
+from services.assets.domain.catalogue import Catalogue, Unit
+from services.assets.importing import shapes
+from services.assets.importing.formats import records
+from services.assets.importing.kinds import Kinds
+from services.assets.importing.model import CHUNK, CODES_GENERATED, Options, Record, Row, Understood
+from services.assets.importing.values import Impossible, day, number, quantity, tidy
+from services.assets.importing.words import FIELDS
+
+TEXTS = {
+    "name": 200,
+    "street": 200,
+    "district": 60,
+    "community": 60,
+    "grid": 60,
+    "owner": 100,
+    "authority": 100,
+    "maintainer": 100,
+}
+LONGEST_ATTRIBUTES = 20_000
+LONGEST_KEY = 100
+UNFIT = re.compile(r"[\x00-\x1f\x7f\ud800-\udfff/]+")
+SPOILT = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f\ud800-\udfff]")
+
+
+class Refuse(Exception):
+    """A row is refused: (rule, reason)."""
+
+
+def rows(
+    path: Path, understood: Understood, options: Options, catalogue: Catalogue, *, skip: int = 0
+) -> Iterator[list[Row]]:
+    """The rows of a file in chunks of at most ``CHUNK``, the same each time. Raises Unusable where the file breaks off.
+
+    ``skip``: how many rows to leave out at the start, a multiple of nothing in particular; codes that they had still
+    count as taken. A repair that all rows share stands in ``understood.repairs`` and is not repeated on each.
+    """
+    drafter = _Drafter(understood, options, catalogue)
+    stream = records(path, understood)
+    seen = 0
+    while chunk := list(islice(stream, CHUNK)):
+        drafted = drafter.draft(chunk)
+        if seen + len(chunk) > skip:
+            yield drafted[max(0, skip - seen) :]
+        seen += len(chunk)
+
+
+class _Drafter:
+    """Drafts rows; remembers the codes and places of all rows before."""
+
+    def __init__(self, understood: Understood, options: Options, catalogue: Catalogue) -> None:
+        self.understood, self.options, self.catalogue = understood, options, catalogue
+        self.kinds = Kinds(catalogue, options.kinds)
+        self.mapping = understood.mapping
+        self.everywhere = {rule for rule, _ in understood.repairs}
+        self.defaults = {**({"district": options.district} if options.district else {}), **options.defaults}
+        self.texts = [(field, column) for field, column in self.mapping.items() if field in TEXTS]
+        dropped = {self.mapping[each] for each in self.mapping if each in (*FIELDS, "longitude", "latitude", "place")}
+        dropped |= set(understood.left_out)
+        self.kept = [each for each in understood.columns if each not in dropped]
+        self.open = understood.format == "geojson"  # later features may have other properties
+        self.dropped = dropped
+        self.lines: dict[int, int] = {}  # hash of a code → where it stood; 64 bits do not collide among millions
+        self.many: dict[int, int] = {}  # hash of a place → how many codes were made for it
+        self.today = datetime.now(UTC).date()
+
+    def draft(self, chunk: Sequence[Record]) -> list[Row]:
+        found = shapes.read(chunk, self.understood)
+        shapes.settle(found, self.understood)
+        geometries = shapes.as_geojson(found.shapes)
+        dimensions = shapely.get_dimensions(found.shapes).tolist()
+        return [
+            self._row(record, fault, geometry, dimension, repairs)
+            for record, fault, geometry, dimension, repairs in zip(
+                chunk, found.faults, geometries, dimensions, found.repairs, strict=True
+            )
+        ]
+
+    def _row(
+        self,
+        record: Record,
+        fault: tuple[str, str] | None,
+        geometry: Any,
+        dimension: int,
+        repairs: list[tuple[str, str]],
+    ) -> Row:
+        if fault is not None:
+            return Row(record.line, _as_it_came(record), None, fault)
+        try:
+            draft = self._draft(record, geometry, dimension, repairs)
+        except Refuse as refused:
+            return Row(record.line, _as_it_came(record), None, (refused.args[0], refused.args[1]))
+        return Row(record.line, record.raw, draft, None, self._own(repairs))
+
+    def _own(self, repairs: list[tuple[str, str]]) -> tuple[tuple[str, str], ...]:
+        return tuple(each for each in repairs if each[0] not in self.everywhere) if repairs else ()
+
+    def _draft(
+        self, record: Record, geometry: dict[str, Any], dimension: int, repairs: list[tuple[str, str]]
+    ) -> dict[str, Any]:
+        kind = self._kind(record.raw, dimension, repairs)
+        attributes = self._attributes(record.raw, repairs)
+        draft: dict[str, Any] = {"kind": kind, "geometry": geometry, **self.defaults}
+        for field, column in self.texts:
+            self._text(draft, field, column, record.raw, attributes, repairs)
+        self._measure(draft, record.raw, attributes, repairs)
+        self._installed(draft, record.raw, attributes, repairs)
+        draft["attributes"] = attributes
+        self._check_measurable(draft)
+        _check_size(attributes)
+        draft["code"] = self._code(draft, record, attributes, repairs)
+        return draft
+
+    def _kind(self, raw: Mapping[str, Any], dimension: int, repairs: list[tuple[str, str]]) -> str:
+        if (column := self.understood.kind_column) is None:
+            found = None if self.understood.kind else self.kinds.by_tags(raw)
+            value: Any = None
+        else:
+            value = tidy(raw.get(column))
+            found = self.kinds.of(value, dimension) if value is not None else None
+        if found is not None:
+            return found
+        if (given := self.understood.kind) is None:
+            raise Refuse("unknown-kind", f"{str(value)[:60]!r} is no kind." if value else "The row names no kind.")
+        if column is not None:
+            repairs.append(("kind-assumed", f"{str(value)[:60]!r} was taken for {given}."))
+        return given
+
+    def _attributes(self, raw: Mapping[str, Any], repairs: list[tuple[str, str]]) -> dict[str, Any]:
+        """All columns that became no field, by their names, less what means nothing."""
+        names = (each for each in raw if each not in self.dropped) if self.open else self.kept
+        found = {name: value for name in names if (value := tidy(raw.get(name))) is not None}
+        if self.open:
+            found = {_cut_key(name): _plain(value) for name, value in found.items()}
+        if "\ufffd" in "".join([each for each in found.values() if type(each) is str]):
+            repairs.append(("unreadable-characters", "Some characters cannot be read in the file's encoding."))
+        return found
+
+    def _text(
+        self, draft: dict[str, Any], field: str, column: str, raw: Mapping[str, Any], attributes: dict[str, Any],
+        repairs: list[tuple[str, str]],
+    ) -> None:  # fmt: skip
+        if (value := tidy(raw.get(column))) is None:
+            return
+        text = _one_line(value)
+        if len(text) > TEXTS[field]:
+            attributes[column] = text
+            repairs.append(("text-cut", f"{field} holds {TEXTS[field]} characters at most."))
+            text = text[: TEXTS[field]].rstrip()
+        if text:
+            draft[field] = text
+
+    def _measure(
+        self, draft: dict[str, Any], raw: Mapping[str, Any], attributes: dict[str, Any], repairs: list[tuple[str, str]]
+    ) -> None:
+        column = self.mapping.get("measure")
+        if column is None or (value := tidy(raw.get(column))) is None:
+            return
+        if self.catalogue.kinds[draft["kind"]].unit is Unit.COUNT and "measure" not in self.options.mapping:
+            attributes[column] = value
+            return
+        found = quantity(value, column)
+        if found is None or not 0.001 <= found[0] <= 1e9:
+            attributes[column] = value
+            if number(value) != 0:
+                repairs.append(("junk-value", f"{str(value)[:60]!r} is no measure."))
+            return
+        draft["measure"] = round(found[0], 3)
+        if found[1]:
+            repairs.append(("unit-converted", f"{value} {found[1]} became {draft['measure']}."))
+
+    def _installed(
+        self, draft: dict[str, Any], raw: Mapping[str, Any], attributes: dict[str, Any], repairs: list[tuple[str, str]]
+    ) -> None:
+        column = self.mapping.get("installed_on")
+        if column is None or (value := tidy(raw.get(column))) is None:
+            return
+        try:
+            draft["installed_on"], assumed = day(
+                value, self.understood.date_order, self.catalogue.city.timezone, self.today
+            )
+        except Impossible as wrong:
+            attributes[column] = _plain(value)
+            repairs.append(("impossible-date", str(wrong)))
+            return
+        if assumed:
+            repairs.append(("date-assumed", f"{value} was taken for {draft['installed_on']}, {assumed}."))
+
+    def _check_measurable(self, draft: dict[str, Any]) -> None:
+        kind = self.catalogue.kinds[draft["kind"]]
+        if kind.unit is Unit.COUNT or "measure" in draft:
+            return
+        try:
+            facilities.measure_of(draft["geometry"], kind, draft["attributes"], self.catalogue, None)
+        except facilities.NotMeasurable as wrong:
+            raise Refuse("not-measurable", wrong.detail) from wrong
+
+    # ------------------------------------------------------------------------------------------------- codes
+
+    def _code(
+        self, draft: dict[str, Any], record: Record, attributes: dict[str, Any], repairs: list[tuple[str, str]]
+    ) -> str:
+        column = self.mapping.get("code")
+        given = None if column is None else tidy(record.raw.get(column))
+        if given is None:
+            repairs.append((CODES_GENERATED, "The code is made of the kind and the place."))
+            return self._made(draft)
+        code = self._cleaned(given, column or "", attributes, repairs)
+        if before := self.lines.get(hash(code)):
+            raise Refuse("duplicate-code", f"{code!r} stands in line {before} already.")
+        self.lines[hash(code)] = record.line
+        return code
+
+    def _made(self, draft: dict[str, Any]) -> str:
+        longitude, latitude = geo.anchor(draft["geometry"])
+        east, north = "W" if longitude < 0 else "E", "S" if latitude < 0 else "N"
+        code = f"{draft['kind']}-{abs(longitude):.6f}{east}-{abs(latitude):.6f}{north}"
+        at = self.many[hash(code)] = self.many.get(hash(code), 0) + 1
+        return code if at == 1 else f"{code}-{at}"
+
+    def _cleaned(self, given: Any, column: str, attributes: dict[str, Any], repairs: list[tuple[str, str]]) -> str:
+        text = str(int(given)) if isinstance(given, float) and given.is_integer() else str(given)
+        code = UNFIT.sub("-", text).strip()
+        if code != text:
+            attributes[column] = text
+            repairs.append(("code-cleaned", f"{text[:60]!r} became {code[:60]!r}."))
+        try:
+            return facilities.checked_code(code)
+        except facilities.BadCode as wrong:
+            raise Refuse("bad-code", wrong.detail) from wrong
+
+
+def _as_it_came(record: Record) -> dict[str, Any]:
+    return record.raw if not isinstance(record.shape, dict) else {**record.raw, "geometry": record.shape}
+
+
+def _one_line(value: Any) -> str:
+    text = str(int(value)) if isinstance(value, float) and value.is_integer() else str(value)
+    return text if text.isprintable() else " ".join(SPOILT.sub(" ", text).split())
+
+
+def _cut_key(name: str) -> str:
+    return name[:LONGEST_KEY] if name.isprintable() else SPOILT.sub("", name)[:LONGEST_KEY]
+
+
+def _plain(value: Any) -> Any:
+    """The value as JSON that any database keeps."""
+    if isinstance(value, str):
+        return value if value.isprintable() else SPOILT.sub("\ufffd", value)
+    if isinstance(value, dict):
+        return {str(key): _plain(each) for key, each in value.items()}
+    if isinstance(value, list):
+        return [_plain(each) for each in value]
+    return value.isoformat() if isinstance(value, date) else value
+
+
+def _check_size(attributes: Mapping[str, Any]) -> None:
+    if sum(len(key) + (len(each) if isinstance(each, str) else 20) for key, each in attributes.items()) < 5_000:
+        return
+    if len(json.dumps(attributes, ensure_ascii=False, default=str)) > LONGEST_ATTRIBUTES:
+        raise Refuse("too-long", f"The attributes have over {LONGEST_ATTRIBUTES} characters.")

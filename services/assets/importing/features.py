@@ -1,0 +1,186 @@
+"""GeoJSON: a collection, a list or a sequence of features, streamed; OpenStreetMap's tags included."""
+
+from __future__ import annotations
+
+import codecs
+import io
+import re
+from collections.abc import Iterator
+from itertools import islice
+from pathlib import Path
+from typing import Any, cast
+
+import ijson
+
+from services.assets.importing.encodings import encoding_of
+from services.assets.importing.model import Options, Record, Understood, Unusable
+
+SAMPLE = 5_000
+EDGE = 1 << 16
+READ_WHOLE = 32 << 20  # files up to this size are read to their end before they are taken
+GEOMETRIES = {
+    "Point", "MultiPoint", "LineString", "MultiLineString", "Polygon", "MultiPolygon", "GeometryCollection"
+}  # fmt: skip
+CRS = re.compile(r'"crs"\s*:\s*\{[^{}]*\{[^{}]*"(?:name|code)"\s*:\s*"?([^"{}]+?)"?\s*[,}]')
+NO_NUMBER = re.compile(rb"(?<=[\s\[,:])(?:-?Infinity|-?NaN|nan)(?=[\s,\]}])")
+ID = "id"
+
+
+def describe(path: Path, options: Options) -> dict[str, Any]:
+    """What is to be known before the features can be read. Raises Unusable."""
+    encoding = options.encoding or encoding_of(path)
+    prefix = _arrangement(path, encoding)
+    whole = path.stat().st_size <= READ_WHOLE
+    seen: dict[str, None] = {}
+    count = 0
+    for record in islice(_records(path, encoding, prefix), None if whole else SAMPLE):
+        seen.update(dict.fromkeys(record.raw))
+        count += 1
+    if not count:
+        raise Unusable("The file holds no features.")
+    if not whole:
+        _closes(path)
+    crs = _crs_of(path)
+    return {
+        "format": "geojson",
+        "encoding": encoding,
+        "columns": [*seen],
+        "rows_total": count if whole else _count(path),
+    } | ({"crs": crs, "crs_found_by": "the file's crs member"} if crs else {})
+
+
+def _arrangement(path: Path, encoding: str) -> str:
+    """The ijson prefix of the features: ``features.item``, ``item``, or empty for one after the other."""
+    try:
+        with _opened(path, encoding) as file:
+            for prefix, event, _ in ijson.parse(file, multiple_values=True):
+                if (prefix, event) in (("features", "start_array"), ("", "start_array")):
+                    return "features.item" if prefix else "item"
+                if (prefix, event) == ("", "end_map"):
+                    return ""
+    except (ijson.JSONError, UnicodeError) as wrong:
+        raise _broken(wrong, 0) from wrong
+    raise Unusable("This JSON holds no features.")
+
+
+def _broken(wrong: Exception, line: int) -> Unusable:
+    why = " ".join(str(wrong).split("\n")[0].split())
+    return Unusable(f"After {line} features the GeoJSON breaks off: {why}. Perhaps the file was cut.", line or None)
+
+
+def _opened(path: Path, encoding: str) -> io.BufferedIOBase:
+    """The file's bytes as the parser needs them: UTF-8 without a mark, every number one that JSON knows."""
+    file: Any = path.open("rb")
+    if encoding == "utf-8-sig":
+        file.seek(len(codecs.BOM_UTF8))
+    elif encoding != "utf-8" or not _all_utf8(path):
+        file = codecs.EncodedFile(file, "utf-8", encoding, errors="replace")
+    return cast(io.BufferedIOBase, _Lenient(file))
+
+
+def _all_utf8(path: Path) -> bool:
+    decoder = codecs.getincrementaldecoder("utf-8")()
+    with path.open("rb") as file:
+        try:
+            while block := file.read(1 << 20):
+                decoder.decode(block)
+            decoder.decode(b"", final=True)
+        except UnicodeDecodeError:
+            return False
+    return True
+
+
+class _Lenient:
+    """Reads a file whose NaN and Infinity, which JSON lacks, become null, and record separators (RFC 8142) spaces."""
+
+    def __init__(self, file: Any) -> None:
+        self.file, self.kept, self.ended = file, b"", False
+
+    def __enter__(self) -> _Lenient:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.file.close()
+
+    def read(self, size: int = -1) -> bytes:
+        if size == 0:
+            return b""
+        while not self.ended:
+            block = self.file.read(size)
+            self.ended = not block
+            text = self.kept + block
+            cut = len(text) if self.ended else self._safe_end(text)
+            self.kept = text[cut:]
+            if cut:
+                return NO_NUMBER.sub(b"null", text[:cut]).replace(b"\x1e", b" ")
+        return b""
+
+    @staticmethod
+    def _safe_end(text: bytes) -> int:
+        """Where to cut so that no word is torn: behind the last comma, within reason."""
+        at = text.rfind(b",", max(0, len(text) - 64))
+        return at if at > 0 else len(text)
+
+
+def _closes(path: Path) -> None:
+    """A file too large to read twice must at least end as JSON does."""
+    with path.open("rb") as file:
+        file.seek(-min(EDGE, path.stat().st_size), io.SEEK_END)
+        if not file.read().rstrip(b" \r\n\t\0").endswith((b"}", b"]")):
+            raise Unusable("The file was cut: its JSON never closes.")
+
+
+def _crs_of(path: Path) -> str | None:
+    """The old ``crs`` member (GeoJSON of 2008), which stands before or after the features."""
+    with path.open("rb") as file:
+        start = file.read(EDGE)
+        file.seek(-min(EDGE, path.stat().st_size), io.SEEK_END)
+        text = (start + b"\n" + file.read()).decode(errors="replace")
+    found = CRS.search(text)
+    return found[1].strip() if found else None
+
+
+def _count(path: Path) -> int:
+    with path.open("rb") as file:
+        return sum(
+            len(re.findall(rb'"type"\s*:\s*"Feature"', block)) for block in iter(lambda: file.read(1 << 20), b"")
+        )
+
+
+def records(path: Path, understood: Understood) -> Iterator[Record]:
+    """The features in order, counted from 1."""
+    encoding = understood.encoding or "utf-8"
+    return _records(path, encoding, _arrangement(path, encoding))
+
+
+def _records(path: Path, encoding: str, prefix: str) -> Iterator[Record]:
+    line = 0
+    try:
+        with _opened(path, encoding) as file:
+            for line, feature in enumerate(ijson.items(file, prefix, multiple_values=True, use_float=True), 1):
+                yield _record(line, feature)
+    except (ijson.JSONError, UnicodeError, RecursionError) as wrong:
+        raise _broken(wrong, line) from wrong
+
+
+def _record(line: int, feature: Any) -> Record:
+    if not isinstance(feature, dict):
+        return Record(line, {"value": feature}, fault=("no-feature", "This is no GeoJSON feature."))
+    if feature.get("type") in GEOMETRIES:
+        return Record(line, {}, shape=feature)
+    if feature.get("type") != "Feature":
+        return Record(line, feature, fault=("no-feature", "This is no GeoJSON feature."))
+    shape = feature.get("geometry")
+    return Record(line, _flat(feature), shape=shape if isinstance(shape, dict) else None)
+
+
+def _flat(feature: dict[str, Any]) -> dict[str, Any]:
+    """The properties, with OpenStreetMap's ``tags`` among them and the feature's own id."""
+    properties = feature.get("properties")
+    raw = dict(properties) if isinstance(properties, dict) else {}
+    if isinstance(tags := raw.get("tags"), dict):
+        del raw["tags"]
+        raw = {**raw, **tags}
+    if feature.get(ID) is not None:
+        raw.setdefault(ID, feature[ID])
+    return raw

@@ -1,0 +1,40 @@
+"""Every rule by which a row is refused or repaired. ``docs/importing.md`` shows this table."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+REFUSED: Mapping[str, str] = {
+    "no-geometry": "The row does not say where it is: the cells for its place are empty.",
+    "unreadable-place": "The place cannot be read as coordinates or as a geometry.",
+    "not-finite": "A coordinate is infinite or no number.",
+    "null-island": "The place is 0/0, which a device writes that had no fix.",
+    "outside-world": "The place lies outside longitude ±180, latitude ±90, or where its coordinate system ends.",
+    "outside-bounds": "The place lies outside the city's bounds, though most of the file lies inside.",
+    "geometry-too-large": "The geometry is far larger than a city's facility can be, a polygon around the globe, say.",
+    "unsupported-geometry": "The geometry mixes points, lines and polygons.",
+    "not-measurable": "The kind is measured in metres or square metres, and neither geometry nor columns say how many.",
+    "unknown-kind": "The value of the kind's column is no kind of the catalogue.",
+    "duplicate-code": "Another row of the file has this code already; the first one stands.",
+    "bad-code": "The code cannot be one: a reserved word, or over 100 characters.",
+    "ragged-row": "The row has more cells than the table has columns, so that they have slipped.",
+    "no-feature": "The item is no GeoJSON feature.",
+    "too-long": "What is to be kept under attributes is over 20,000 characters.",
+}
+
+REPAIRED: Mapping[str, str] = {
+    "swapped-lon-lat": "Longitude and latitude stand in each other's place; they are put right.",
+    "third-dimension-dropped": "A height or depth in the coordinates is left out.",
+    "self-intersection": "A polygon crosses itself; its area is drawn without the crossing.",
+    "single-part": "A multi-geometry with one part becomes that part.",
+    "outside-bounds": "With bounds=warn: the place lies outside the city's bounds and is kept.",
+    "code-generated": "There is no code: one is made of the kind and the place, the same every time.",
+    "code-cleaned": "The code holds a slash, blanks at its ends or control characters, which no address can carry.",
+    "kind-assumed": "The kind's column does not say a kind of the catalogue; the kind given for the import is taken.",
+    "impossible-date": "The date is in no calendar, or lies far off; it is kept as text under attributes.",
+    "date-assumed": "Of the date only the month or year is known, or it is an Excel serial number.",
+    "unit-converted": "A quantity in feet or another unit is turned into metres.",
+    "junk-value": "The value does not fit the field's type; it is kept under attributes as it came.",
+    "text-cut": "A text is too long for its field; the whole is kept under attributes.",
+    "unreadable-characters": "Some characters cannot be read in the file's encoding.",
+}

@@ -1,0 +1,130 @@
+"""CSV in all its forms: encoding, delimiter and header are found out, and rows are streamed."""
+
+from __future__ import annotations
+
+import csv
+import io
+import re
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from itertools import islice
+from pathlib import Path
+from typing import Any
+
+from services.assets.importing.encodings import encoding_of
+from services.assets.importing.headings import find_header, named
+from services.assets.importing.model import Options, Record, Understood, Unusable
+
+SAMPLE_ROWS = 200
+LONGEST_CELL = 4 << 20
+DELIMITERS = "\t;|,"  # the rarer in prose, the more it says
+SPOILT = "\ufffd"
+CONTROL = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f]")
+MARKUP = re.compile(r"\s*<(!doctype|html|\?xml|head|body|error)", re.IGNORECASE)
+
+
+def describe(path: Path, options: Options) -> dict[str, Any]:
+    """What is to be known before the rows can be read. Raises Unusable."""
+    encoding = _known(options.encoding) if options.encoding else encoding_of(path)
+    with _opened(path, encoding) as file:
+        start = file.read(1 << 18)
+    if not start.strip():
+        raise Unusable("The file is empty.")
+    if MARKUP.match(start):
+        raise Unusable("This is a web page or XML, no table; perhaps an error page was saved in place of the file.")
+    delimiter = options.delimiter or _delimiter_of(start)
+    rows = _sample(start, delimiter)
+    header_line, header = find_header([cells for _, cells in rows], options.header)
+    columns = named(rows[header_line - 1][1] if header else [], max(len(cells) for _, cells in rows))
+    return {
+        "format": "tsv" if delimiter == "\t" else "csv",
+        "encoding": encoding,
+        "delimiter": delimiter,
+        "header": header,
+        "header_line": rows[header_line - 1][0] if header else 0,
+        "columns": columns,
+        "rows_total": max(0, _lines(path, encoding) - header_line),
+    }
+
+
+def _known(encoding: str) -> str:
+    try:
+        "".encode(encoding)
+    except (LookupError, UnicodeError, ValueError):
+        raise Unusable(f"There is no encoding {encoding!r}.") from None
+    return encoding
+
+
+def _opened(path: Path, encoding: str) -> io.TextIOWrapper:
+    return path.open(encoding=encoding, errors="replace", newline="")
+
+
+def _delimiter_of(text: str) -> str:
+    """The delimiter by which most rows have as many cells as the first one that has several."""
+    scores = {each: _consistency(text, each) for each in DELIMITERS}
+    return max(scores, key=lambda each: scores[each]) if any(scores.values()) else ","
+
+
+def _consistency(text: str, delimiter: str) -> float:
+    counts = Counter(len(cells) for _, cells in _sample(text, delimiter))
+    several = {width: many for width, many in counts.items() if width > 1}
+    return max(several.values(), default=0) / max(1, counts.total())
+
+
+def _sample(text: str, delimiter: str) -> list[tuple[int, list[str]]]:
+    """(line, cells) of the first rows; the last line may be cut and is left out when there are others."""
+    whole = text if len(text) < 1 << 18 else text[: text.rfind("\n") + 1] or text
+    return list(islice(_cells(io.StringIO(whole, newline=""), delimiter), SAMPLE_ROWS))
+
+
+def _cells(file: Any, delimiter: str) -> Iterator[tuple[int, list[str]]]:
+    """(line, cells) of each row that holds anything; ``line`` is where it begins."""
+    csv.field_size_limit(LONGEST_CELL)
+    reader = csv.reader(file, delimiter=delimiter, skipinitialspace=True)
+    begins = 1
+    try:
+        for cells in reader:
+            if cells and any(cells):
+                yield begins, cells
+            begins = reader.line_num + 1
+    except csv.Error as wrong:
+        raise Unusable(f"The table breaks off here ({wrong}): perhaps a quote is never closed.", begins) from wrong
+
+
+def _lines(path: Path, encoding: str) -> int:
+    width = {"utf-16": 2, "utf-16-le": 2, "utf-16-be": 2, "utf-32": 4}.get(encoding, 1)
+    count, last = 0, b"\n"
+    with path.open("rb") as file:
+        while block := file.read(1 << 20):
+            count += block.count(b"\n") or (block.count(b"\r") if width == 1 else 0)
+            last = block[-width:]
+    return count + (b"\n" not in last and b"\r" not in last)
+
+
+def records(path: Path, understood: Understood) -> Iterator[Record]:
+    """The rows, with what is wrong with their shape as a table."""
+    columns, width = understood.columns, len(understood.columns)
+    with _opened(path, understood.encoding or "utf-8") as file:
+        for line, cells in _cells(_readable(file), understood.delimiter or ","):
+            if line <= understood.header_line:
+                continue
+            if len(cells) == width:
+                yield Record(line, dict(zip(columns, cells, strict=True)))
+            else:
+                yield _ragged(line, cells, columns)
+
+
+def _readable(file: io.TextIOWrapper) -> Iterator[str]:
+    """Lines without control characters, which no database takes; they are marked as spoilt."""
+    for line in file:
+        yield line if line.isprintable() or not CONTROL.search(line) else CONTROL.sub(SPOILT, line)
+
+
+def _ragged(line: int, cells: Sequence[str], columns: Sequence[str]) -> Record:
+    """Missing cells at the end are empty ones; more cells than columns mean that the row has slipped."""
+    raw: dict[str, Any] = dict(zip(columns, [*cells, *[""] * len(columns)], strict=False))
+    more = cells[len(columns) :]
+    if not any(cell.strip() for cell in more):
+        return Record(line, raw)
+    raw["…"] = list(more)
+    return Record(line, raw, fault=("ragged-row", f"The row has {len(cells)} cells for {len(columns)} columns."))

@@ -1,0 +1,433 @@
+"""Finding out how a file is to be read: where its rows say where they are, and which column means what."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
+from itertools import combinations, islice, pairwise
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import shapely
+
+from services.assets.domain.catalogue import Catalogue
+from services.assets.importing import datums, shapes
+from services.assets.importing.formats import describe, records
+from services.assets.importing.headings import looks_like_data
+from services.assets.importing.kinds import Kinds, check_given
+from services.assets.importing.model import CODES_GENERATED, Options, Record, Understood, Unusable
+from services.assets.importing.values import angle, date_order, is_plainly_a_pair, number, packed_angle, pair, tidy
+from services.assets.importing.words import (
+    FIELDS,
+    KIND_COLUMNS,
+    LATITUDES,
+    LONGITUDES,
+    PLACES,
+    ROW_NUMBERS,
+    WEAK_CODES,
+    plain,
+)
+
+SAMPLE = 5_000
+MOST = 0.5
+NEARLY_ALL = 0.9
+POLAR = 75  # no city lies nearer to a pole, so that such a latitude is a longitude
+CITY_DEG = 0.6
+PLACE_FIELDS = ("longitude", "latitude", "place")
+BOUNDS_OPTIONS = (None, "refuse", "warn")
+
+
+def understand(path: Path, name: str, options: Options, catalogue: Catalogue) -> Understood:
+    """How this file is to be read, from its content and what the options say. Raises Unusable.
+
+    ``name``: what the person calls the file; its ending is not believed.
+    """
+    check_given(options, catalogue)
+    _check_options(options)
+    understood = Understood(**describe(path, options))
+    sample = list(islice(records(path, understood), SAMPLE))
+    if not sample:
+        raise Unusable("The file has a header and no rows." if understood.header else "The file has no rows.")
+    return _Finder(understood, sample, options, catalogue, name).find()
+
+
+def _check_options(options: Options) -> None:
+    if options.bounds not in BOUNDS_OPTIONS:
+        raise Unusable(f"bounds is 'refuse' or 'warn', not {options.bounds!r}.")
+    if options.delimiter is not None and len(options.delimiter) != 1:
+        raise Unusable("The delimiter is one character.")
+
+
+class _Finder:
+    """What is known so far of one file."""
+
+    def __init__(
+        self, understood: Understood, sample: Sequence[Record], options: Options, catalogue: Catalogue, name: str
+    ) -> None:
+        self.understood, self.sample, self.options = understood, sample, options
+        self.catalogue, self.name = catalogue, name
+        self.columns = understood.columns
+        self.by_name = {plain(column): column for column in reversed(self.columns)}
+        self.notes = list(understood.notes)
+        self.repairs: list[list[str]] = []
+        self.mapping = self._given_mapping()
+        self.left_out = [each for each in self.columns if self._only_counts(each)]
+
+    def find(self) -> Understood:
+        self._find_place()
+        self._find_crs()
+        chunk = self._find_orientation()
+        self._find_kind(chunk)
+        self._find_code()
+        self._find_fields()
+        self.know(mapping=self.mapping, notes=self.notes, repairs=self.repairs, left_out=self.left_out)
+        return self.understood
+
+    def know(self, **found: Any) -> None:
+        self.understood = replace(self.understood, **found)
+
+    def values(self, column: str) -> list[Any]:
+        """What the sample has in a column, less what means nothing."""
+        return [value for each in self.sample if (value := tidy(each.raw.get(column))) is not None]
+
+    def first_of(self, names: Sequence[str]) -> str | None:
+        """The column with the surest of these names."""
+        return next((self.by_name[plain(name)] for name in names if plain(name) in self.by_name), None)
+
+    def _given_mapping(self) -> dict[str, str]:
+        given = dict(self.options.mapping)
+        if self.options.code_column:
+            given["code"] = self.options.code_column
+        for column in filter(None, (*given.values(), self.options.kind_column)):
+            if column not in self.columns:
+                raise Unusable(f"There is no column {column!r}; there are {_listed(self.columns)}.")
+        return {field: column for field, column in given.items() if column}
+
+    # ---------------------------------------------------------------------------------------------- the place
+
+    def _find_place(self) -> None:
+        if {"longitude", "latitude"} <= self.mapping.keys():
+            self.know(place="lon,lat columns")
+        elif "place" in self.mapping:
+            self._take_cell(self.mapping["place"], insist=True)
+        elif any(each.shape is not None for each in self.sample):
+            self.know(place="geometry")
+        elif not (self._named_columns() or self._named_cell() or self._telling_cell() or self._telling_columns()):
+            raise Unusable(
+                f"No column says where the facilities are: there are {_listed(self.columns)}. Name longitude and "
+                "latitude, or place, in the mapping."
+            )
+        if self.understood.place == "lon,lat columns":
+            self._find_style()
+
+    def _named_columns(self) -> bool:
+        latitude, longitude = self.first_of(LATITUDES), self.first_of(LONGITUDES)
+        if not latitude or not longitude or latitude == longitude:
+            latitude, longitude = (
+                self._ending("lat", "latitude", "纬度", "_y"),
+                self._ending("lon", "lng", "经度", "_x"),
+            )
+        if not (latitude and longitude and self._are_coordinates(latitude) and self._are_coordinates(longitude)):
+            return False
+        self.mapping |= {"longitude": longitude, "latitude": latitude}
+        self.know(place="lon,lat columns")
+        return True
+
+    def _ending(self, *ends: str) -> str | None:
+        found = [each for each in self.columns if each.strip().casefold().endswith(ends)]
+        return found[0] if found else None
+
+    def _are_coordinates(self, column: str) -> bool:
+        values = self.values(column)
+        good = sum(number(each) is not None or angle(str(each)) is not None for each in values)
+        return bool(values) and good >= len(values) * MOST
+
+    def _named_cell(self) -> bool:
+        return any(self._take_cell(self.by_name[name]) for name in map(plain, PLACES) if name in self.by_name)
+
+    def _telling_cell(self) -> bool:
+        return any(self._take_cell(column, unnamed=True) for column in self.columns)
+
+    def _take_cell(self, column: str, insist: bool = False, unnamed: bool = False) -> bool:
+        """Whether the column holds whole places, of whichever form most of its cells are."""
+        values = self.values(column)[:500]
+        for place, fits in (CELLS | UNNAMED_CELLS if unnamed else CELLS).items():
+            if values and sum(map(fits, values)) >= len(values) * MOST:
+                self.mapping["place"] = column
+                self.know(place=place)
+                if place == "one cell":
+                    self._find_cell_order(values)
+                return True
+        if insist:
+            raise Unusable(f"The column {column!r} holds no places.")
+        return False
+
+    def _find_cell_order(self, values: Sequence[Any]) -> None:
+        """Latitude first, as most write it, unless the city's bounds or the numbers say otherwise."""
+        pairs = [found for each in values if (found := pair(str(each)))]
+        first, second = (np.array([each[at][0] for each in pairs]) for at in (0, 1))
+        as_is, swapped = self._inside(first, second), self._inside(second, first)
+        lon_first = as_is > swapped or (
+            as_is == swapped and np.median(np.abs(first)) > POLAR >= np.median(np.abs(second))
+        )
+        self.know(latitude_first=not lon_first)
+
+    def _inside(self, lon: datums.Floats, lat: datums.Floats) -> float:
+        """The share of places within the city's bounds."""
+        west, south, east, north = self.catalogue.city.bounds
+        with np.errstate(invalid="ignore"):
+            return float(np.mean((lon >= west) & (lon <= east) & (lat >= south) & (lat <= north))) if len(lon) else 0.0
+
+    def _telling_columns(self) -> bool:
+        """Two columns without telling names whose numbers lie in the city, or can only be a place."""
+        numbers = {each: found for each in self.columns if (found := self._fractions(each)) is not None}
+        best = max(
+            ((self._inside(numbers[a], numbers[b]), a, b) for a, b in _both_ways(numbers)), default=(0.0, "", "")
+        )
+        if best[0] < MOST and len(numbers) != 2:
+            return False
+        longitude, latitude = best[1:] if best[0] >= MOST else _by_size(numbers)
+        self.mapping |= {"longitude": longitude, "latitude": latitude}
+        self.know(place="lon,lat columns")
+        self.notes.append(
+            f"No heading says so, but {latitude!r} looks like the latitude, {longitude!r} like the longitude."
+        )
+        return True
+
+    def _fractions(self, column: str) -> datums.Floats | None:
+        """The numbers of a column that has coordinates' many decimals in most rows."""
+        cells = [str(each.raw.get(column) or "") for each in self.sample]
+        many = sum(len(cell.replace(",", ".").partition(".")[2].rstrip()) >= 3 for cell in cells)
+        if many < len(cells) * MOST:
+            return None
+        found = np.array([np.nan if (value := number(cell)) is None else value for cell in cells])
+        return found if np.isfinite(found).mean() >= MOST else None
+
+    def _find_style(self) -> None:
+        cells = self.values(self.mapping["latitude"]) + self.values(self.mapping["longitude"])
+        plain_numbers = [found for each in cells if (found := number(each)) is not None and np.isfinite(found)]
+        if len(plain_numbers) < len(cells) * MOST:
+            self.know(coordinate_style="degrees-minutes")
+        elif self._packed(plain_numbers):
+            self.know(coordinate_style="ddmm.mmm")
+            self.notes.append("The coordinates are read as degrees and minutes without a space between (ddmm.mmm).")
+
+    def _packed(self, numbers: Sequence[float]) -> bool:
+        """Whether all can be ddmm.mmm, and reading them so brings them into the city."""
+        degrees = [packed_angle(each) for each in numbers]
+        if self.options.crs or max(map(abs, numbers)) <= 180 or None in degrees or max(map(abs, numbers)) >= 18_060:
+            return False
+        half = len(degrees) // 2
+        lat, lon = np.array(degrees[:half], dtype=float), np.array(degrees[half:], dtype=float)
+        least = min(len(lat), len(lon))
+        return max(self._inside(lon[:least], lat[:least]), self._inside(lat[:least], lon[:least])) >= MOST
+
+    # ------------------------------------------------------------------------------------- the coordinate system
+
+    def _find_crs(self) -> None:
+        if self.options.crs:
+            self.know(crs=datums.checked(self.options.crs), crs_found_by="the options")
+        elif self.understood.crs_found_by != "assumed":
+            self.know(crs=datums.checked(self.understood.crs))
+        elif crs := next(filter(None, map(datums.named_in, self._place_columns())), None):
+            self.know(crs=datums.checked(crs), crs_found_by="a heading")
+        if datums.is_projected(self.understood.crs):
+            self.know(coordinate_style="projected")
+
+    def _place_columns(self) -> list[str]:
+        return [*(self.mapping[each] for each in PLACE_FIELDS if each in self.mapping), self.understood.layer or ""]
+
+    def _find_orientation(self) -> shapes.Chunk:
+        """Whether x and y are swapped, where the file lies, and its shapes as they will be."""
+        self.know(mapping=dict(self.mapping))
+        chunk = shapes.read(self.sample, self.understood)
+        middle = _middles(chunk.shapes)
+        if not len(middle):
+            raise Unusable(f"In none of the first {len(self.sample)} rows a place can be read.")
+        self._refuse_unknown_system(middle)
+        ways = [datums.shape_transform(self.understood.crs, swapped)(middle) for swapped in (False, True)]
+        inside = [self._inside(way[:, 0], way[:, 1]) for way in ways]
+        swapped = inside[1] > max(inside[0], MOST) or (max(inside) < MOST and self._upside_down(ways[0]))
+        self.know(swapped=bool(swapped), **self._bounds(max(inside), ways[swapped]))
+        if swapped:
+            self.repairs.append(["swapped-lon-lat", "Longitude and latitude are swapped in the whole file."])
+        shapes.settle(chunk, self.understood)
+        return chunk
+
+    def _upside_down(self, places: datums.Floats) -> bool:
+        """A latitude that no city has, beside a longitude that could be one."""
+        if self.understood.coordinate_style == "projected":
+            return False
+        lon, lat = np.median(np.abs(places), axis=0)
+        return bool(lat > POLAR >= lon)
+
+    def _refuse_unknown_system(self, middle: datums.Floats) -> None:
+        if datums.is_projected(self.understood.crs) or np.median(np.abs(middle), axis=0).max() <= 180:
+            return
+        x, y = np.median(middle, axis=0)
+        likely = datums.fitting(float(x), float(y), self.catalogue.city.bounds)
+        hint = (
+            f" {' or '.join(f'{code} ({name})' for code, name in likely[:3])} would place it in the city."
+            if likely
+            else ""
+        )
+        raise Unusable(
+            f"The coordinates, such as {x:.0f} / {y:.0f}, are no degrees, and the file does not say in which system "
+            f"they are. Name it with crs, such as EPSG:3879.{hint}"
+        )
+
+    def _bounds(self, inside: float, places: datums.Floats) -> dict[str, Any]:
+        """How the bounds are checked: as the options say, else only when most of the file lies inside."""
+        bounds = list(self.catalogue.city.bounds)
+        if self.options.bounds:
+            return {"bounds": bounds, "check_bounds": self.options.bounds}
+        if inside >= MOST:
+            return {"bounds": bounds, "check_bounds": "refuse"}
+        lon, lat = np.median(places[np.isfinite(places).all(axis=1)], axis=0) if len(places) else (0.0, 0.0)
+        self.notes.append(
+            f"The file lies elsewhere than {self.catalogue.city.name}, about {lon:.4f}, {lat:.4f}: whether rows lie "
+            "outside the city's bounds was not checked."
+        )
+        around = [lon - CITY_DEG, lat - CITY_DEG, lon + CITY_DEG, lat + CITY_DEG]
+        return {"bounds": [round(float(each), 4) for each in around], "check_bounds": "off"}
+
+    # ------------------------------------------------------------------------------------------------- the kind
+
+    def _find_kind(self, chunk: shapes.Chunk) -> None:
+        kinds = Kinds(self.catalogue, self.options.kinds)
+        dimensions = np.maximum(shapely.get_dimensions(chunk.shapes), 0)
+        if self.options.kind and not self.options.kind_column and not self.options.kinds:
+            self.know(kind=self.options.kind)
+        elif column := self.options.kind_column or self._kind_column(kinds, dimensions):
+            self.know(kind=self.options.kind, kind_column=column, kinds_found=self._kinds_in(column, kinds, dimensions))
+        elif sum(kinds.by_tags(each.raw) is not None for each in self.sample) >= len(self.sample) * MOST:
+            self.know(kind=self.options.kind)
+            self.notes.append("The kinds come from OpenStreetMap's tags.")
+        elif self.options.kind:
+            self.know(kind=self.options.kind)
+        else:
+            raise Unusable(f"Nothing in the file says of which kind the facilities are: give the kind.{self._guess()}")
+
+    def _guess(self) -> str:
+        kind = Kinds(self.catalogue, {}).of(self.name, 0)
+        return f" The name of the file sounds like {kind}." if kind else ""
+
+    def _kind_column(self, kinds: Kinds, dimensions: Any) -> str | None:
+        candidates = [self.by_name[name] for name in map(plain, KIND_COLUMNS) if name in self.by_name]
+        for column in candidates:
+            found = self._kinds_in(column, kinds, dimensions)
+            counts = Counter(str(value) for value in self.values(column))
+            known = sum(count for value, count in counts.items() if found.get(value))
+            if counts and known >= counts.total() * MOST:
+                return column
+        return None
+
+    def _kinds_in(self, column: str, kinds: Kinds, dimensions: Any) -> dict[str, str | None]:
+        """The values of a column and the kinds that they mean."""
+        found: dict[str, str | None] = {}
+        for record, dimension in zip(self.sample, dimensions, strict=True):
+            if (value := tidy(record.raw.get(column))) is not None and len(found) < 200:
+                found[str(value)] = kinds.of(value, int(dimension)) or found.get(str(value))
+        return found
+
+    # -------------------------------------------------------------------------------------------------- fields
+
+    def _only_counts(self, column: str) -> bool:
+        """Whether this is 0, 1, 2, … or 1, 2, 3, …: the number of the row, which another file may give otherwise."""
+        if plain(column) not in WEAK_CODES | ROW_NUMBERS or column in self.mapping.values():
+            return False
+        try:
+            numbers = [int(float(each)) for each in self.values(column)]
+        except (TypeError, ValueError, OverflowError):
+            return False
+        return numbers[:1] in ([0], [1]) and all(later - one == 1 for one, later in pairwise(numbers))
+
+    def _find_code(self) -> None:
+        if "code" not in {*self.mapping, *self.options.mapping}:
+            self.mapping |= next(({"code": each} for each in self._code_columns() if self._is_code(each)), {})
+        elif (column := self.mapping.get("code")) and self._is_constant(column):
+            del self.mapping["code"]
+        if "code" not in self.mapping:
+            self.repairs.append([CODES_GENERATED, "Codes are made of the kind and the place."])
+        elif self._must_be_cleaned(self.mapping["code"]):
+            self.repairs.append(["code-cleaned", "In all codes a slash, which no address can carry, becomes a hyphen."])
+
+    def _code_columns(self) -> Iterator[str]:
+        taken = {self.understood.kind_column, *self.mapping.values(), *self.left_out}
+        names = [plain(name) for name in FIELDS["code"]]
+        yield from (self.by_name[name] for name in names if name in self.by_name and self.by_name[name] not in taken)
+
+    def _is_code(self, column: str) -> bool:
+        values = self.values(column)
+        if len(values) < len(self.sample) * MOST or self._is_constant(column):
+            return False
+        return len(set(map(str, values))) >= len(values) * NEARLY_ALL
+
+    def _is_constant(self, column: str) -> bool:
+        values = self.values(column)
+        if len(values) < 2 or len(set(map(str, values))) > 1:
+            return False
+        self.notes.append(f"All values of {column!r} are the same: it is no code.")
+        return True
+
+    def _must_be_cleaned(self, column: str) -> bool:
+        values = self.values(column)
+        return sum("/" in str(each) for each in values) >= len(values) * NEARLY_ALL
+
+    def _find_fields(self) -> None:
+        taken = set(self.mapping.values())
+        for field, names in FIELDS.items():
+            column = self.first_of(names)
+            if field not in ("code", *self.options.mapping) and column and column not in taken:
+                self.mapping[field] = column
+                taken.add(column)
+        if "installed_on" in self.mapping:
+            self.know(date_order=date_order([str(each) for each in self.values(self.mapping["installed_on"])]))
+        if self.understood.columns and sum(map(looks_like_data, self.columns)) * 2 >= len(self.columns):
+            self.notes.append(
+                "The names of the properties look like a row of data: the facility they belong to is lost."
+            )
+
+
+def _is_wkt(cell: Any) -> bool:
+    text = str(cell)
+    if "(" not in text:
+        return shapes.HEXADECIMAL.fullmatch(text) is not None
+    return shapely.from_wkt(shapes.EWKT.sub("", text), on_invalid="ignore") is not None
+
+
+CELLS: dict[str, Callable[[Any], bool]] = {  # how a cell tells its place, the surest first
+    "geojson cell": lambda cell: isinstance(cell, dict) or ('"coordinates"' in str(cell).replace("'", '"')),
+    "wkt": _is_wkt,
+    "one cell": lambda cell: isinstance(cell, str) and pair(cell) is not None,
+}
+UNNAMED_CELLS: dict[str, Callable[[Any], bool]] = {
+    "one cell": lambda cell: isinstance(cell, str) and is_plainly_a_pair(cell)
+}
+
+
+def _both_ways(columns: Any) -> Iterator[tuple[str, str]]:
+    for one, other in combinations(columns, 2):
+        yield one, other
+        yield other, one
+
+
+def _by_size(numbers: dict[str, datums.Floats]) -> tuple[str, str]:
+    """(longitude, latitude) of two columns outside the city: the one past any latitude, else the second one."""
+    first, second = numbers
+    return (first, second) if np.nanmedian(np.abs(numbers[first])) > POLAR else (second, first)
+
+
+def _middles(found: shapes.Shapes) -> datums.Floats:
+    there = found[~shapely.is_missing(found)]
+    box = shapely.bounds(there)
+    middle = np.column_stack([(box[:, 0] + box[:, 2]) / 2, (box[:, 1] + box[:, 3]) / 2])
+    usable = np.asarray(np.isfinite(middle).all(axis=1))
+    usable[usable] = np.abs(middle[usable]).max(axis=1, initial=0) > shapes.DEGREES_OFF
+    return np.asarray(middle[usable], float)
+
+
+def _listed(columns: Sequence[str]) -> str:
+    return ", ".join(map(repr, columns[:30])) + (" …" if len(columns) > 30 else "") if columns else "no columns"

@@ -1,0 +1,223 @@
+"""Cells: what means nothing, numbers, quantities with units, angles and dates, however a city writes them."""
+
+from __future__ import annotations
+
+import math
+import re
+import unicodedata
+from datetime import date, datetime, timedelta
+from functools import lru_cache
+from typing import Any
+from zoneinfo import ZoneInfo
+
+from services.assets.importing.words import NOTHING
+
+EXCEL_EPOCH = date(1899, 12, 30)
+EXCEL_SERIALS = range(7_000, 80_000)  # 1919 to 2119; smaller numbers are years
+FIRST_YEAR = 1700
+
+# To metres (or square metres); what stands in brackets, behind the last blank or behind the number.
+UNITS = {
+    "m": 1.0, "metre": 1.0, "metres": 1.0, "meter": 1.0, "meters": 1.0, "米": 1.0, "公尺": 1.0, "미터": 1.0,
+    "km": 1000.0, "公里": 1000.0, "cm": 0.01, "厘米": 0.01, "公分": 0.01, "mm": 0.001, "毫米": 0.001,
+    "ft": 0.3048, "feet": 0.3048, "foot": 0.3048, "'": 0.3048, "′": 0.3048, "英尺": 0.3048, "呎": 0.3048,
+    "in": 0.0254, "inch": 0.0254, "inches": 0.0254, '"': 0.0254, "″": 0.0254, "英寸": 0.0254, "吋": 0.0254,
+    "yd": 0.9144, "yard": 0.9144, "yards": 0.9144, "mi": 1609.344, "mile": 1609.344, "miles": 1609.344,
+    "m2": 1.0, "m²": 1.0, "sqm": 1.0, "㎡": 1.0, "平方米": 1.0, "km2": 1e6, "km²": 1e6, "ha": 1e4, "公顷": 1e4,
+    "ft2": 0.09290304, "ft²": 0.09290304, "sqft": 0.09290304, "acre": 4046.8564224, "亩": 10_000 / 15,
+}  # fmt: skip
+
+QUANTITY = re.compile(r"([-+]?[\d.,\s]*\d\.?)\s*(\D*\d?)")
+HEADING_UNIT = re.compile(r"[(（\[]([^()（）\[\]]+)[)）\]]\s*$|[_\s]([^\W_]+)$")
+ANGLE = re.compile(r"[-+\d.,\s°º˚d度:'′’‘m分\"″”“s秒NSEWnsew北南东東西纬緯经經]+")
+NUMBERS = re.compile(r"\d+(?:[.,]\d+)?")
+LATITUDE, LONGITUDE = "latitude", "longitude"
+AXES = {"N": LATITUDE, "S": LATITUDE, "北": LATITUDE, "南": LATITUDE}
+AXES |= {"E": LONGITUDE, "W": LONGITUDE, "东": LONGITUDE, "東": LONGITUDE, "西": LONGITUDE}
+NEGATIVE = {"S", "W", "南", "西"}
+IN_BRACKETS = re.compile(r"[(（\[]([^()（）\[\]]+)[)）\]]")
+DECIMALS = re.compile(r"\d[.,]\d{3}")
+HEMISPHERES = re.compile(r"[°º′分北南东東西]|\d\s*[NSEW]\b")
+AFTER_HEMISPHERE = re.compile(r"(?<=[NSEW])[\s,;，；/]+|[\s,;，；/]+(?=[NSEW北南东東西])")
+
+
+def tidy(value: Any) -> Any:
+    """The value without blanks around it; None for what means nothing (``N/A``, ``-``, NaN …)."""
+    if isinstance(value, str):
+        return _tidy_text(value)
+    if isinstance(value, float) and not math.isfinite(value):
+        return None
+    return value if value not in ({}, []) else None
+
+
+@lru_cache(maxsize=1 << 14)
+def _tidy_text(text: str) -> str | None:
+    text = text.strip()
+    return None if text.casefold() in NOTHING else text
+
+
+def number(value: Any) -> float | None:
+    """A number, whatever its decimal mark and width; None when it is none. May be infinite."""
+    if isinstance(value, bool) or value is None:
+        return None
+    if isinstance(value, int | float):
+        return _float(value)
+    text = unicodedata.normalize("NFKC", str(value)).strip().replace("−", "-")
+    text = re.sub(r"(?<=\d)[\s']+(?=\d{3}(?!\d))", "", text)
+    if "," in text:
+        text = text.replace(",", "") if "." in text or text.count(",") > 1 else text.replace(",", ".")
+    return None if "_" in text else _float(text)
+
+
+def _float(value: Any) -> float | None:
+    try:
+        return float(value)
+    except (ValueError, OverflowError):
+        return None
+
+
+def quantity(value: Any, heading: str = "") -> tuple[float, str | None] | None:
+    """(number in metres or square metres, the unit if it was another one); the heading may carry the unit."""
+    plain = number(value)
+    unit = unit_of(heading)
+    if plain is None and isinstance(value, str):
+        found = QUANTITY.fullmatch(unicodedata.normalize("NFKC", value).strip())
+        plain = number(found[1]) if found else None
+        unit = found[2].strip().casefold() if found else None
+        if unit not in UNITS:
+            return None
+    if plain is None or not math.isfinite(plain):
+        return None
+    factor = UNITS.get(unit or "", 1.0)
+    return plain * factor, unit if factor != 1.0 else None
+
+
+def unit_of(heading: str) -> str | None:
+    """The unit that a heading names: ``Height (ft)``, ``length_ft``."""
+    found = HEADING_UNIT.search(heading.strip())
+    unit = (found[1] or found[2]).strip().casefold() if found else ""
+    return unit if unit in UNITS else None
+
+
+def angle(text: str) -> tuple[float, str | None] | None:
+    """(degrees, ``latitude`` or ``longitude`` where a hemisphere says so) of decimal degrees, degrees and minutes …"""
+    text = unicodedata.normalize("NFKC", text).strip().replace("−", "-")
+    if not text or not ANGLE.fullmatch(text):
+        return None
+    parts = [float(each.replace(",", ".")) for each in NUMBERS.findall(text)]
+    letters = [each for each in text.upper() if each in AXES]
+    if not 1 <= len(parts) <= 3 or len(set(map(AXES.__getitem__, letters))) > 1 or any(p >= 60 for p in parts[1:]):
+        return None
+    if len(parts) > 1 and any(part % 1 for part in parts[:-1]):
+        return None
+    degrees = sum(part / 60**power for power, part in enumerate(parts))
+    negative = text.lstrip("NSEWnsew北南东東西纬緯经經 ").startswith("-") or bool(letters and letters[0] in NEGATIVE)
+    return -degrees if negative else degrees, AXES[letters[0]] if letters else None
+
+
+def packed_angle(value: float) -> float | None:
+    """Degrees of ddmm.mmm, as GPS loggers write it: 6010.205 is 60° 10.205′."""
+    whole, minutes = divmod(abs(value), 100)
+    return None if minutes >= 60 else math.copysign(whole + minutes / 60, value)
+
+
+def pair(text: str) -> tuple[tuple[float, str | None], tuple[float, str | None]] | None:
+    """The two angles of one cell, in their order: ``(60.17, 24.94)``, ``60°10′N 24°56′E``, ``Katu 3 (60.1, 24.9)``."""
+    bracketed = IN_BRACKETS.findall(text)
+    for part in (*reversed(bracketed), text):
+        for cells in _splits(part.strip()):
+            found = [angle(each) for each in cells[:2]]
+            if len(found) == 2 and found[0] and found[1]:
+                return found[0], found[1]
+    return None
+
+
+def is_plainly_a_pair(text: str) -> bool:
+    """Whether the text cannot be anything but a place: many decimals in two numbers, or hemispheres."""
+    return pair(text) is not None and (len(DECIMALS.findall(text)) >= 2 or bool(HEMISPHERES.search(text)))
+
+
+def _splits(text: str) -> list[list[str]]:
+    by_comma = re.split(r"\s*[,，、]\s*", text)
+    ways = [re.split(r"\s*[;；|]\s*", text), by_comma]
+    if len(by_comma) == 4:  # decimal commas
+        ways.append([f"{by_comma[0]}.{by_comma[1]}", f"{by_comma[2]}.{by_comma[3]}"])
+    ways += [AFTER_HEMISPHERE.split(text), text.split()]
+    return [way for way in ways if len(way) in (2, 3)]
+
+
+YMD = re.compile(r"(\d{4})\s*[-/.年]\s*(\d{1,2})(?:\s*[-/.月]\s*(\d{1,2})\s*日?|\s*月?)(?:[T\s].*)?")
+PACKED = re.compile(r"(1[789]\d\d|20\d\d)(\d\d)(\d\d)")
+OTHER = re.compile(r"(\d{1,2})\s*[-/.]\s*(\d{1,2})\s*[-/.]\s*(\d{4}|\d{2})(?:[T\s].*)?")
+MONTH_YEAR = re.compile(r"(\d{1,2})\s*[-/.]\s*(\d{4}|\d{2})")
+YEAR = re.compile(r"(1[789]\d\d|20\d\d)\s*(?:年|년)?")
+
+
+class Impossible(ValueError):
+    """A date that no calendar has, or none at all."""
+
+
+def day(value: Any, order: str, zone: str, today: date) -> tuple[date, str | None]:
+    """(day, what had to be assumed) of a date in any common form. Raises Impossible.
+
+    ``order``: ``dmy`` or ``mdy`` for 4/5/2020. Times with an offset are turned into the city's ``zone``; those without
+    are the city's. A month or a year alone stands for its first day.
+    """
+    found, assumed = _day(value, order, zone)
+    if found.year < FIRST_YEAR or found > today + timedelta(days=366):
+        raise Impossible(f"{found.isoformat()} cannot be.")
+    return found, assumed
+
+
+def _day(value: Any, order: str, zone: str) -> tuple[date, str | None]:
+    if isinstance(value, datetime):
+        return (value.astimezone(ZoneInfo(zone)) if value.tzinfo else value).date(), None
+    if isinstance(value, date):
+        return value, None
+    text = unicodedata.normalize("NFKC", str(value)).strip()
+    serial = number(text)
+    if serial is not None and math.isfinite(serial) and int(serial) in EXCEL_SERIALS and len(text.split(".")[0]) < 6:
+        return EXCEL_EPOCH + timedelta(days=int(serial)), "an Excel serial number"
+    if zoned := _zoned(text, zone):
+        return zoned, None
+    return _calendar_day(text, order)
+
+
+def _zoned(text: str, zone: str) -> date | None:
+    try:
+        at = datetime.fromisoformat(text)
+        return at.astimezone(ZoneInfo(zone)).date() if at.tzinfo else None
+    except (ValueError, OverflowError):
+        return None
+
+
+def _calendar_day(text: str, order: str) -> tuple[date, str | None]:
+    if found := YMD.fullmatch(text) or PACKED.fullmatch(text):
+        year, month, of_month = found[1], found[2], found[3]
+        return _date(year, month, of_month or "1"), None if of_month else "the first of the month"
+    if found := OTHER.fullmatch(text):
+        one, other = (found[1], found[2]) if order == "dmy" else (found[2], found[1])
+        return _date(_century(found[3]), other, one), None
+    if found := MONTH_YEAR.fullmatch(text):
+        return _date(_century(found[2]), found[1], "1"), "the first of the month"
+    if found := YEAR.fullmatch(text.removesuffix(".0")):
+        return date(int(found[1]), 1, 1), "the first of January"
+    raise Impossible(f"{text[:60]!r} is no date.")
+
+
+def _century(year: str) -> str:
+    return year if len(year) == 4 else f"{'19' if int(year) > 60 else '20'}{year}"
+
+
+def _date(year: str, month: str, of_month: str) -> date:
+    try:
+        return date(int(year), int(month), int(of_month))
+    except ValueError:
+        raise Impossible(f"{year}-{month}-{of_month} is in no calendar.") from None
+
+
+def date_order(texts: list[str]) -> str:
+    """``mdy`` when a second number is past 12 and no first one is; else ``dmy``."""
+    found = [match for text in texts if (match := OTHER.fullmatch(text.strip()))]
+    first, second = (max((int(each[part]) for each in found), default=0) for part in (1, 2))
+    return "mdy" if second > 12 >= first else "dmy"

@@ -1,0 +1,181 @@
+"""What people call things: headings of columns, values that mean nothing, units, and words for kinds.
+
+Headings are compared by ``plain``: case, spaces and punctuation do not count. The first name of a field that a file has
+wins, so that the surest names stand first.
+"""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from collections.abc import Mapping
+
+FIELDS: Mapping[str, tuple[str, ...]] = {
+    "code": (
+        "code", "facility code", "asset code", "asset id", "assetid", "asset number", "facility id", "facilityid",
+        "pole id", "poleid", "pole number", "pole no", "lamp id", "light id", "street light id", "streetlight id",
+        "manhole id", "manhole no", "structure id", "unique id", "uniqueid", "global id", "globalid", "guid",
+        "uuid", "tag number", "unitid", "unit id", "number", "no", "ref", "@id", "osm id", "id", "设施编码",
+        "部件编码", "部件标识码", "标识码", "设施编号", "部件编号", "井盖编号", "井盖编码", "灯杆编号", "路灯编号",
+        "杆号", "桥梁编号", "管线编号", "资产编号", "编码", "编号", "代码", "编号id", "設施編號", "編號", "編碼",
+        "路燈編號", "燈號", "燈桿編號", "桿號", "人孔編號", "代碼", "관리번호", "가로등번호", "보안등번호",
+        "시설번호", "고유번호", "번호", "管理番号", "番号", "codigo", "código", "codice", "kennung", "nummer",
+        "tunnus", "numero", "numéro", "matricule", "fid", "objectid", "ogc fid", "gid", "oid",
+    ),
+    "name": (
+        "name", "facility name", "asset name", "title", "label", "nome", "nombre", "nom", "bezeichnung", "nimi",
+        "名称", "设施名称", "部件名称", "井名", "名稱", "設施名稱", "이름", "시설명", "명칭", "名前",
+    ),
+    "street": (
+        "street", "street name", "streetname", "road", "road name", "roadname", "st name", "on street", "calle",
+        "rue", "via", "strasse", "straße", "strassenname", "katu", "kadunnimi", "improvement", "街道名称",
+        "道路名称", "道路名", "路名", "所在道路", "所属道路", "街路", "道路", "道路名稱", "路段", "도로명", "도로",
+        "路線名",
+    ),
+    "district": (
+        "district", "borough", "ward", "county", "quarter", "distrito", "arrondissement", "bezirk", "stadtteil",
+        "kaupunginosa", "行政区", "所属区", "区县", "所在区", "辖区", "区域", "區域", "行政區", "鄉鎮市區", "區",
+        "구", "자치구", "시군구", "区",
+    ),
+    "community": ("community", "neighbourhood committee", "社区", "所属社区", "社區", "村里", "里別"),
+    "grid": ("grid", "grid cell", "grid code", "网格", "网格编号", "单元网格", "网格编码", "所属网格", "網格"),
+    "owner": (
+        "owner", "owned by", "owner name", "ownership", "propietario", "eigentümer", "omistaja", "proprietaire",
+        "propriétaire", "权属单位", "产权单位", "权属", "所有人", "權屬單位", "所有者", "소유자", "소유기관",
+    ),
+    "authority": (
+        "authority", "competent authority", "department", "主管单位", "主管部门", "管理部门", "主管單位",
+        "主管機關", "관리기관", "관리기관명", "所管",
+    ),
+    "maintainer": (
+        "maintainer", "maintained by", "maintenance unit", "operator", "contractor", "betreiber", "ylläpitäjä",
+        "养护单位", "维护单位", "管养单位", "管护单位", "運維單位", "維護單位", "養護單位", "管理單位",
+        "유지관리기관",
+    ),
+    "measure": (
+        "measure", "quantity", "length m", "length", "pipe length", "area m2", "area", "laenge", "länge", "pituus",
+        "长度", "管长", "面积", "數量", "長度", "面積", "연장", "길이",
+    ),
+    "installed_on": (
+        "installed on", "installed at", "installed", "install date", "installation date", "installdate",
+        "date installed", "installation year", "year installed", "year built", "construction date",
+        "construction year", "built", "in service date", "commissioned", "start date", "安装日期", "安装时间",
+        "建成时间", "建成日期", "建设年代", "建设时间", "竣工日期", "投用日期", "启用日期", "安裝日期", "設置日期",
+        "設置年度", "建置日期", "설치일자", "설치일", "설치년도", "설치연도", "設置年月日", "einbaudatum",
+        "baujahr", "fecha de instalacion", "date d'installation", "asennuspäivä", "rakennusvuosi",
+    ),
+}  # fmt: skip
+
+# A heading that is only a running number for somebody's database: a code unless it merely counts the rows.
+WEAK_CODES = {"id", "fid", "objectid", "ogcfid", "gid", "oid", "number", "no", "番号", "번호", "编号", "編號", "numero"}
+ROW_NUMBERS = {"序号", "序號", "연번", "순번", "row", "rownumber", "index"}
+
+LATITUDES = (
+    "latitude", "lat", "lat wgs84", "wgs84 lat", "gcj lat", "bd lat", "lat dd", "ylat", "y lat", "breitengrad",
+    "breite", "latitud", "latitudine", "leveysaste", "northing", "north", "y coord", "ycoord", "y coordinate",
+    "coord y", "point y", "y", "n", "纬度", "緯度", "위도", "北纬", "北緯", "纬度坐标", "y坐标", "纵坐标", "y座標",
+    "tm y", "wgs84y", "wgs y", "rechtswert n", "hochwert", "pohjoinen",
+)  # fmt: skip
+LONGITUDES = (
+    "longitude", "lon", "lng", "long", "lon wgs84", "wgs84 lng", "wgs84 lon", "gcj lng", "gcj lon", "bd lng",
+    "bd lon", "xlong", "x long", "laengengrad", "längengrad", "laenge grad", "longitud", "longitudine",
+    "pituusaste", "easting", "east", "x coord", "xcoord", "x coordinate", "coord x", "point x", "x", "e", "经度",
+    "經度", "경도", "东经", "東經", "经度坐标", "x坐标", "横坐标", "x座標", "tm x", "wgs84x", "wgs x",
+    "rechtswert", "itä",
+)  # fmt: skip
+PLACES = (
+    "location", "the geom", "geom", "geometry", "wkt", "geojson", "shape", "coordinates", "coordinate", "coords",
+    "lat lon", "latlon", "lat lng", "latlng", "lonlat", "lon lat", "gps", "position", "place", "point",
+    "geo point", "geo point 2d", "geo shape", "wkb", "geog", "坐标", "经纬度", "座標", "經緯度", "位置",
+    "位置坐标", "좌표", "위치", "ubicacion", "ubicación", "sijainti",
+)  # fmt: skip
+KIND_COLUMNS = (
+    "kind", "facility kind", "facility type", "asset type", "assettype", "asset class", "feature type", "osm kind",
+    "type", "category", "class", "structure type", "subtype", "类型", "设施类型", "部件类型", "类别", "设施类别",
+    "小类", "小类名称", "部件小类", "种类", "類型", "設施類型", "類別", "种别", "종류", "시설종류", "구분", "種別",
+    "种類", "art", "typ", "tyyppi", "tipo",
+)  # fmt: skip
+
+NOTHING = {
+    "", "n/a", "na", "#n/a", "null", "none", "nil", "nan", "-", "--", "---", "–", "—", "/", "\\", ".", "?", "`",
+    "<null>", "(null)", "\\n", "undefined", "不详", "无", "無", "暂无", "空", "不詳", "없음", "해당없음", "#ref!",
+    "#value!", "#name?", "#div/0!", "#null!", "#num!",
+}  # fmt: skip
+
+# Words for kinds beside the catalogue's own names. A kind that the catalogue lacks is passed over.
+KINDS: Mapping[str, tuple[str, ...]] = {
+    "street_light": (
+        "street light", "streetlight", "street lamp", "street lighting", "lamp post", "lamppost", "light pole",
+        "lighting column", "cobrahead", "luminaire", "路灯", "路燈", "灯杆", "燈桿", "单臂灯", "双臂灯", "가로등",
+        "보안등", "街路灯", "街灯", "lampadaire", "straßenlampe", "strassenleuchte", "farola", "katuvalo",
+    ),
+    "landscape_light": ("landscape light", "景观灯", "景觀燈", "庭院灯", "park light", "경관등"),
+    "lighting_cabinet": ("lighting cabinet", "street lighting cabinet", "控制箱", "配电箱", "路灯箱变", "분전함"),
+    "lighting_cable": ("lighting cable", "电缆", "電纜"),
+    "carriageway": ("carriageway", "roadway", "车行道", "機動車道", "机动车道", "車道"),
+    "footway": ("footway", "sidewalk", "pavement", "footpath", "人行道", "보도"),
+    "kerb": ("kerb", "curb", "路缘石", "路緣石", "路沿石", "연석"),
+    "guardrail": ("guardrail", "guard rail", "护栏", "護欄", "가드레일"),
+    "bridge": ("bridge", "桥梁", "桥", "橋梁", "橋樑", "교량", "brücke", "silta"),
+    "name_plate": ("name plate", "street sign", "路名牌", "街路牌"),
+    "manhole": (
+        "manhole", "manhole cover", "access chamber", "inspection chamber", "maintenance hole", "检查井", "井盖",
+        "窨井", "检修井", "人孔", "人孔蓋", "맨홀", "マンホール", "schacht", "regard", "kaivo",
+    ),
+    "drain_pipe": (
+        "drain pipe", "sewer", "sanitary line", "storm line", "gravity main", "force main", "storm drain", "drain",
+        "sewer pipe", "pipe", "pipeline", "connector", "footing drain", "lateral", "排水管", "雨水管", "污水管",
+        "管线", "管道", "排水管線", "하수관", "하수관거", "下水管",
+    ),
+    "channel": ("channel", "open channel", "openchannel", "ditch", "swale", "canal", "渠", "明渠", "排水渠", "수로"),
+    "box_culvert": ("box culvert", "culvert", "箱涵", "涵洞", "암거"),
+    "inlet": (
+        "inlet", "catch basin", "catchbasin", "cb", "drop inlet", "gully", "grate", "雨水口", "雨水箅", "雨水篦",
+        "雨水井", "收水井", "빗물받이",
+    ),
+    "outfall": ("outfall", "outfalls", "discharge point", "排水口", "排放口", "排污口", "토출구"),
+    "pump_station": ("pump station", "pumping station", "pump", "lift station", "泵站", "抽水站", "펌프장"),
+    "interceptor": ("interceptor", "截污挂管", "截流井"),
+}  # fmt: skip
+
+# OpenStreetMap: (key, values or None for any, kind), the first that fits. https://wiki.openstreetmap.org/wiki/Map_features
+OSM_KINDS: tuple[tuple[str, frozenset[str] | None, str], ...] = (
+    ("highway", frozenset({"street_lamp"}), "street_light"),
+    ("light_source", None, "street_light"),
+    ("manhole", None, "manhole"),
+    ("man_made", frozenset({"manhole"}), "manhole"),
+    ("inlet", None, "inlet"),
+    ("man_made", frozenset({"pumping_station"}), "pump_station"),
+    ("man_made", frozenset({"outfall"}), "outfall"),
+    ("street_cabinet", frozenset({"street_lighting", "lighting"}), "lighting_cabinet"),
+    ("barrier", frozenset({"kerb"}), "kerb"),
+    ("barrier", frozenset({"guard_rail"}), "guardrail"),
+    ("man_made", frozenset({"bridge"}), "bridge"),
+    ("bridge", frozenset({"yes", "viaduct", "movable"}), "bridge"),
+    ("tunnel", frozenset({"culvert"}), "box_culvert"),
+    ("waterway", frozenset({"drain"}), "drain_pipe"),
+    ("waterway", frozenset({"ditch", "canal"}), "channel"),
+    ("highway", frozenset({"footway", "path", "steps", "cycleway"}), "footway"),
+    (
+        "highway",
+        frozenset(
+            {
+                "motorway", "trunk", "primary", "secondary", "tertiary", "unclassified", "residential", "service",
+                "living_street", "pedestrian", "motorway_link", "trunk_link", "primary_link", "secondary_link",
+                "tertiary_link", "road", "track",
+            }
+        ),
+        "carriageway",
+    ),
+)  # fmt: skip
+
+
+def plain(text: str) -> str:
+    """A heading or value without case, accents of width, spaces and punctuation: ``Pole_ID `` → ``poleid``."""
+    return re.sub(r"[\W_]+", "", unicodedata.normalize("NFKC", text).casefold())
+
+
+def words_in(text: str) -> str:
+    """Lower-case words between single spaces, to look for words inside: ``CB tied-to`` → `` cb tied to ``."""
+    words = re.findall(r"[^\W_]+", unicodedata.normalize("NFKC", text).casefold())
+    return f" {' '.join(words)} "

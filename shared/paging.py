@@ -38,10 +38,14 @@ def page(
     ``make`` turns a row into an item. Raises Invalid when the cursor is none of ours.
     """
     if cursor is not None:
-        after = tuple_(*_read(cursor, by))
+        after = tuple_(*position(cursor, by))
         query = query.where(tuple_(*by) < after if descending else tuple_(*by) > after)
     query = query.order_by(*(column.desc() if descending else column for column in by)).limit(limit + 1)
-    rows = session.execute(query).all()
+    return cut(session.execute(query).all(), by, limit, make)
+
+
+def cut(rows: Sequence[Any], by: Sequence[Column[Any]], limit: int, make: Callable[[Any], Any]) -> Page:
+    """The page of these rows, of which there is one more than ``limit`` where another page follows."""
     more = len(rows) > limit
     last = [getattr(rows[limit - 1], column.name) for column in by] if more else []
     return Page([make(row) for row in rows[:limit]], _write(last) if more else None)
@@ -51,7 +55,8 @@ def _write(values: list[Any]) -> str:
     return base64.urlsafe_b64encode(msgspec.json.encode(values)).decode().rstrip("=")
 
 
-def _read(cursor: str, by: Sequence[Column[Any]]) -> list[Any]:
+def position(cursor: str, by: Sequence[Column[Any]]) -> list[Any]:
+    """The values of ``by`` after which the page of this cursor begins. Raises Invalid when it is none of ours."""
     try:
         values = msgspec.json.decode(base64.urlsafe_b64decode(cursor + "=" * (-len(cursor) % 4)), type=list)
         return [_value(value, column) for value, column in zip(values, by, strict=True)]

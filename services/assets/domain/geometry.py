@@ -189,6 +189,12 @@ def cells_of_box(box: Box) -> set[int]:
     return {_cell(x, y) for x in range(west, east + 1) for y in range(south, north + 1)}
 
 
+def cell_rows(box: Box) -> list[tuple[int, int]]:
+    """The cells that a box touches, as a range of numbers (first, last) for each row of them."""
+    west, south, east, north = (floor(each / CELL_DEG + 1e-9) for each in box)
+    return [(_cell(west, y), _cell(east, y)) for y in range(south, north + 1)]
+
+
 def _cell(x: int, y: int) -> int:
     return (y + 90_000) * CELLS_ROUND + x + 180_000
 
@@ -225,10 +231,10 @@ def quadkey(longitude: float, latitude: float) -> int:
 
     A tile of level n holds one unbroken range of them: ``quadkey >> 2 * (20 - n)`` is its own number.
     """
-    return _interleaved(*_tile_of(longitude, latitude, FINEST))
+    return interleaved(*tile_of(longitude, latitude, FINEST))
 
 
-def _tile_of(longitude: float, latitude: float, level: int) -> tuple[int, int]:
+def tile_of(longitude: float, latitude: float, level: int) -> tuple[int, int]:
     """Column and row of the web-mercator tile that holds a place."""
     side = 1 << level
     bounded = radians(max(-MERCATOR_END, min(MERCATOR_END, latitude)))
@@ -236,7 +242,8 @@ def _tile_of(longitude: float, latitude: float, level: int) -> tuple[int, int]:
     return max(0, min(side - 1, floor(column))), max(0, min(side - 1, floor(row)))
 
 
-def _interleaved(column: int, row: int) -> int:
+def interleaved(column: int, row: int) -> int:
+    """The number of a tile: the bits of its row and its column in turns."""
     return _spread(row) << 1 | _spread(column)
 
 
@@ -259,9 +266,9 @@ SPREADING = (
 def quadkey_ranges(box: Box) -> list[tuple[int, int]]:
     """Few ranges (first, last) of quadkeys that together hold every place of a box, and some beyond it."""
     level = next(each for each in range(FINEST, -1, -1) if _tiles_across(box, each) <= MOST_TILES)
-    (west, north), (east, south) = _tile_of(box[0], box[3], level), _tile_of(box[2], box[1], level)
+    (west, north), (east, south) = tile_of(box[0], box[3], level), tile_of(box[2], box[1], level)
     shift = 2 * (FINEST - level)
-    numbers = sorted(_interleaved(x, y) for x in range(west, east + 1) for y in range(north, south + 1))
+    numbers = sorted(interleaved(x, y) for x in range(west, east + 1) for y in range(north, south + 1))
     starts = [n for n, before in zip(numbers, [-1, *numbers], strict=False) if n != before + 1 or n == 0]
     ends = [n for n, after in zip(numbers, [*numbers[1:], -1], strict=True) if n + 1 != after]
     return [(start << shift, (end + 1 << shift) - 1) for start, end in zip(starts, ends, strict=True)]
@@ -269,5 +276,5 @@ def quadkey_ranges(box: Box) -> list[tuple[int, int]]:
 
 def _tiles_across(box: Box, level: int) -> int:
     """How many tiles of a level a box touches."""
-    (west, north), (east, south) = _tile_of(box[0], box[3], level), _tile_of(box[2], box[1], level)
+    (west, north), (east, south) = tile_of(box[0], box[3], level), tile_of(box[2], box[1], level)
     return (east - west + 1) * (south - north + 1)

@@ -2,7 +2,8 @@
 
 from services.assets.queries.areas import list_areas
 from services.assets.queries.catalogue import list_kinds
-from services.assets.queries.facilities import get_facility, list_facilities, list_history
+from services.assets.queries.facilities import get_facility, list_history
 from services.assets.queries.rates import list_rates
+from services.assets.queries.search import list_facilities
 
 __all__ = ["get_facility", "list_areas", "list_facilities", "list_history", "list_kinds", "list_rates"]

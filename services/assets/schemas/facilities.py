@@ -9,6 +9,7 @@ from marshmallow import ValidationError, validate
 
 from services.assets.domain.facilities import Condition
 from services.assets.geojson import Geometry
+from services.assets.schemas.lists import AttributesAsked, Several
 from services.assets.schemas.numbers import Numbers
 from services.assets.schemas.words import (
     AT,
@@ -17,6 +18,7 @@ from services.assets.schemas.words import (
     DISTRICT,
     GRID,
     KIND,
+    KINDS,
     LARGE_GRID,
     MAINTAINER,
     OWNER,
@@ -155,14 +157,33 @@ def _right_way_round(box: tuple[float, ...]) -> None:
         raise ValidationError("Is west,south,east,north: the smaller one first.")
 
 
-class FacilitiesQuery(PageQuery):
+class FacilitiesAsked(Strict):
     """Which facilities. Retired ones are left out unless the condition asks for them."""
 
-    kind = String(longest=40, metadata=KIND)
+    code = String(longest=100, metadata={"description": "How its code begins.", "example": "HEL-LAMP"})
+    q = String(longest=100, metadata={"description": "Part of a code, name or street.", "example": "Union"})
+    kind = Several(String(longest=40), metadata=KINDS)
+    condition = Several(
+        String(validate=ONE_CONDITION),
+        metadata={"description": "Its condition; several with commas between.", "example": "defective"},
+    )
+    attributes = AttributesAsked(
+        metadata={
+            "description": "What it has, name:value with commas between; as a JSON object where values hold commas.",
+            "example": "network:storm,depth_m:2.5",
+        }
+    )
     district = String(longest=60, metadata=DISTRICT)
+    street = String(longest=200, metadata=STREET)
+    community = String(longest=60, metadata=COMMUNITY)
+    large_grid = String(longest=60, metadata=LARGE_GRID)
     grid = String(longest=60, metadata=GRID)
+    owner = String(longest=100, metadata=OWNER)
+    authority = String(longest=100, metadata=AUTHORITY)
     maintainer = String(longest=100, metadata=MAINTAINER)
-    condition = String(validate=ONE_CONDITION, metadata={"description": "Its condition.", "example": "defective"})
+    source = String(longest=100, metadata={"description": "The series of imports it came with.", "example": "census"})
+    installed_from = Date(metadata={"description": "Installed on this day or later.", "example": "2014-01-01"})
+    installed_to = Date(metadata={"description": "Installed on this day or before.", "example": "2014-12-31"})
     bbox = Numbers(
         names="west,south,east,north",
         low=[-180, -90, -180, -90],
@@ -179,7 +200,10 @@ class FacilitiesQuery(PageQuery):
             "example": "24.9414,60.1699,100",
         },
     )
-    q = String(longest=100, metadata={"description": "Part of a code, name or street.", "example": "Union"})
+
+
+class FacilitiesQuery(FacilitiesAsked, PageQuery):
+    """A page of them."""
 
 
 class DeedOut(Strict):

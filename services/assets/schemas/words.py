@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 KIND = {"description": "A kind of the catalogue, see /kinds.", "example": "street_light"}
+KINDS = {"description": "Kinds of the catalogue, with commas between.", "example": "manhole,inlet"}
 DISTRICT = {"description": "Its district; where none is named, the one it lies in.", "example": "southeast"}
 STREET = {"description": "Its street.", "example": "Unioninkatu"}
 COMMUNITY = {"description": "Its community (社区); where none is named, the one it lies in.", "example": "C-07"}

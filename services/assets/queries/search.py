@@ -1,0 +1,147 @@
+"""Finding facilities: by code, text, kind, attribute, area, unit, condition and dates, in a box, near a place."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import suppress
+from math import isfinite
+from typing import Any
+
+from sqlalchemy import ColumnElement, FromClause, Row, and_, cast, exists, func, literal, or_, select
+from sqlalchemy.dialects.postgresql import JSONB
+from sqlalchemy.orm import Session
+
+from services.assets.domain import geometry as geo
+from services.assets.domain.facilities import Condition, Facility
+from services.assets.domain.searching import sought
+from services.assets.queries.places import in_box, meets
+from services.assets.tables import facilities
+from shared import paging
+from shared.paging import Page
+
+WINDOW = 2_000  # facilities in the order of codes that are looked through before any index is asked
+FIRST_REACH_M = 50.0
+BY_CODE = [facilities.c.code]
+ORDERED = ("kind", "district")  # an index goes on by code within each of these
+
+Wanted = Mapping[str, Any]
+"""What is asked for, by name: ``code`` (how it begins), ``q``, ``kind`` and ``condition`` (several), ``attributes``,
+``bbox``, ``installed_from``, ``installed_to``; any other name is a column and its value. None asks for nothing."""
+
+
+def list_facilities(
+    session: Session,
+    *,
+    limit: int,
+    cursor: str | None = None,
+    near: tuple[float, float, float] | None = None,
+    **wanted: Any,
+) -> Page:
+    """Facilities by code; with ``near`` (longitude, latitude, metres) the nearest first, on one page.
+
+    ``wanted``: see ``Wanted``. Retired ones are left out unless a condition asks for them.
+    """
+    asked = {name: value for name, value in wanted.items() if value not in (None, [], {})}
+    if near is not None:
+        return Page([as_facility(row) for row in nearest(session, asked, near, limit)])
+    after = paging.position(cursor, BY_CODE)[0] if cursor else ""
+    rows = _in_window(session, asked, after, limit + 1)
+    if len(rows) <= limit:
+        rows = _by_index(session, asked, after, limit + 1)
+    return paging.cut(rows, BY_CODE, limit, as_facility)
+
+
+def as_facility(row: Row[Any]) -> Facility:
+    return Facility(**row._mapping)
+
+
+def _in_window(session: Session, asked: Wanted, after: str, count: int) -> Sequence[Row[Any]]:
+    """What the next WINDOW facilities by code hold: for what many have, this is found at once."""
+    name, value = next(
+        ((each, asked[each][0]) for each in ORDERED if len(asked.get(each, ())) == 1), ("", "")
+    )  # fmt: skip
+    narrowed = [facilities.c[name] == value] if name else []
+    window = (
+        select(*facilities.c).where(*narrowed, facilities.c.code > after).order_by(*BY_CODE).limit(WINDOW).subquery()
+    )
+    query = select(*window.c).where(*conditions(session, window, asked)).order_by(window.c.code).limit(count)
+    return session.execute(query).all()
+
+
+def _by_index(session: Session, asked: Wanted, after: str, count: int) -> Sequence[Row[Any]]:
+    """All that fit are found first, by the index that fits best, then put in order: for what few have."""
+    found = select(facilities.c.id, facilities.c.code).where(
+        *conditions(session, facilities, asked), facilities.c.code > after
+    )
+    # Without MATERIALIZED the limit tempts PostgreSQL into walking through all of them by code.
+    all_found = found.cte("found").prefix_with("MATERIALIZED")
+    first = select(all_found.c.id).order_by(all_found.c.code).limit(count)
+    query = select(*facilities.c).where(facilities.c.id.in_(first)).order_by(*BY_CODE)
+    return session.execute(query).all()
+
+
+def conditions(session: Session, of: FromClause, asked: Wanted) -> list[ColumnElement[bool]]:
+    """What a row of ``of`` (facilities, or a part of them) must fulfil."""
+    plain = session.get_bind().dialect.name != "postgresql"
+    found = [each for name, value in asked.items() for each in _condition(of, name, value, plain)]
+    return found if "condition" in asked else [*found, of.c.condition != Condition.RETIRED.value]
+
+
+def _condition(of: FromClause, name: str, value: Any, plain: bool) -> Iterator[ColumnElement[bool]]:
+    match name:
+        case "code":
+            yield of.c.code.startswith(value, autoescape=True)
+        case "q":
+            yield of.c.search.contains(sought(value), autoescape=True)
+        case "attributes":
+            has = _has_attribute if plain else _contains_attribute
+            yield from (has(of, key, text) for key, text in value.items())
+        case "bbox":
+            yield from in_box(value) if of is facilities else meets(value, of)
+        case "installed_from":
+            yield of.c.installed_on >= value
+        case "installed_to":
+            yield of.c.installed_on <= value
+        case _:
+            yield of.c[name].in_(value) if isinstance(value, list) else of.c[name] == value
+
+
+def _contains_attribute(of: FromClause, name: str, text: str) -> ColumnElement[bool]:
+    """By the index on attributes: as text, or as the number or truth that the text may stand for."""
+    ways = [cast({name: value}, JSONB) for value in _meanings(text)]
+    return or_(*(of.c.attributes.op("@>", is_comparison=True)(each) for each in ways))
+
+
+def _has_attribute(of: FromClause, name: str, text: str) -> ColumnElement[bool]:
+    """SQLite's way."""
+    each = func.json_each(of.c.attributes).table_valued("key", "value", "type")
+    truths = [int(value) for value in _meanings(text) if isinstance(value, bool)]
+    values = [value for value in _meanings(text) if not isinstance(value, bool)]
+    fits = or_(
+        and_(each.c.type.not_in(["true", "false"]), or_(*(each.c.value == value for value in values))),
+        and_(each.c.type.in_(["true", "false"]), each.c.value.in_(truths)),
+    )
+    return exists(select(literal(1)).select_from(each).where(each.c.key == name, fits))
+
+
+def _meanings(text: str) -> list[str | float | bool]:
+    found: list[str | float | bool] = [text]
+    if text in ("true", "false"):
+        found.append(text == "true")
+    with suppress(ValueError):
+        found += [number] if isfinite(number := float(text)) else []
+    return found
+
+
+def nearest(session: Session, asked: Wanted, near: tuple[float, float, float], limit: int) -> list[Row[Any]]:
+    """The nearest that fit, looked for in ever larger boxes until enough of them are nearer than the box's edge."""
+    longitude, latitude, farthest_m = near
+    reach_m = min(FIRST_REACH_M, farthest_m)
+    while True:
+        box = geo.box_around(longitude, latitude, reach_m)
+        rows = session.execute(select(*facilities.c).where(*conditions(session, facilities, {**asked, "bbox": box})))
+        reach = [(geo.metres_from(row.geometry, longitude, latitude), row.code, row) for row in rows]
+        inside = sorted((each for each in reach if each[0] <= reach_m), key=lambda each: each[:2])
+        if len(inside) >= limit or reach_m >= farthest_m:
+            return [row for _, _, row in inside[:limit]]
+        reach_m = min(2 * reach_m, farthest_m)

@@ -14,7 +14,10 @@ TEMPLATE = Path(__file__).parent / "nginx.conf"
 
 # Below /api/v1: the first part of the path.
 API: dict[str, tuple[str, ...]] = {
-    "assets": ("facilities", "kinds", "districts", "grid-cells", "units", "rates", "lamp-states", "tiles"),
+    "assets": (
+        "facilities", "kinds", "districts", "grid-cells", "units", "rates", "lamp-states", "tiles", "tiles.json",
+        "drainage",
+    ),
     "inspections": ("routes", "patrols", "findings", "finding-sources", "light-checks"),
     "workorders": (
         "work-orders", "dispatch-rules", "crews", "members", "sync", "photos", "kpis", "auth", "me",

@@ -38,12 +38,11 @@ def _rows(session: Session) -> Rows:
     return [{"figure": figure, "labels": labels, "amount": n} for (figure, labels), n in sums.items() if n]
 
 
-def read(session: Session, figure: str) -> Sums:
-    """The sums of a figure, by labels; those that came to zero are left out."""
+def read(session: Session, figure: str, beginning: str = "") -> Sums:
+    """The sums of a figure, by labels of which the first begins so; those that came to zero are left out."""
     total = func.sum(tallies.c.amount)
-    rows = session.execute(
-        select(tallies.c.labels, total).where(tallies.c.figure == figure).group_by(tallies.c.labels).having(total != 0)
-    )
+    wanted = tallies.c.figure == figure, tallies.c.labels.startswith(beginning, autoescape=True)
+    rows = session.execute(select(tallies.c.labels, total).where(*wanted).group_by(tallies.c.labels).having(total != 0))
     return {tuple(labels.split(LABEL_END)): int(amount) for labels, amount in rows}
 
 

@@ -11,10 +11,11 @@ from prometheus_client.metrics_core import Metric
 from sqlalchemy import Select, func, select
 from sqlalchemy.orm import Session
 
+from services.assets.domain import tiles
 from services.assets.domain.facilities import under_defects
-from services.assets.domain.rates import Figure, Labels, Place, Sums, contributions
+from services.assets.domain.rates import Figure, Labels, Place, Sums
 from services.assets.tables import defects, facilities, looks
-from services.assets.use_cases.ledger import Kept
+from services.assets.use_cases.ledger import Kept, every_contribution
 from services.assets.use_cases.looks import oldest
 from shared import clock, tallies
 
@@ -83,12 +84,13 @@ def _filled(gauge: GaugeMetricFamily, values: Iterable[tuple[Labels, float]]) ->
 
 def recount(session: Session) -> dict[str, dict[Labels, int]]:
     """The sums, counted anew from facilities, defects and looks; those that come to zero are left out."""
-    sums: dict[str, Counter[Labels]] = {figure.value: Counter() for figure in Figure}
+    names = [*(figure.value for figure in Figure), *map(tiles.figure, tiles.LEVELS)]
+    sums: dict[str, Counter[Labels]] = {name: Counter() for name in names}
     for row in session.execute(_as_they_stand()):
         facility, (broken, lit) = Kept(*row[:-2]), row[-2:]
         condition, defective = under_defects(facility.condition, facility.measure_milli, broken)
         true = facility._replace(condition=condition.value, defective_milli=defective, last_look_lit=lit)
-        for figure, labels, amount in contributions(true):
+        for figure, labels, amount in every_contribution(true):
             sums[figure][tuple(labels)] += amount
     return {figure: {labels: n for labels, n in counts.items() if n} for figure, counts in sums.items()}
 

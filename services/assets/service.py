@@ -12,13 +12,14 @@ from services.assets.routes.areas import AreaRoutes
 from services.assets.routes.catalogue import CatalogueRoutes
 from services.assets.routes.facilities import FacilityRoutes
 from services.assets.routes.rates import RateRoutes
+from services.assets.routes.tiles import TileRoutes
 from shared.events.inspections import FindingConfirmed, LightsChecked
 from shared.events.workorders import OrderClosed, OrderReopened, OrderVoided
 from shared.messaging import on
 from shared.service import Service, every, on_start
 
 
-class Assets(FacilityRoutes, CatalogueRoutes, AreaRoutes, RateRoutes, Service):
+class Assets(FacilityRoutes, CatalogueRoutes, AreaRoutes, RateRoutes, TileRoutes, Service):
     """Facilities, their defects, the catalogue, areas, and the rates."""
 
     name = "assets"

@@ -10,8 +10,9 @@ from typing import Any, NamedTuple
 from sqlalchemy import Column, Table, bindparam, func, insert, select, update
 from sqlalchemy.orm import Session
 
+from services.assets.domain import tiles
 from services.assets.domain.facilities import Facility, under_defects
-from services.assets.domain.rates import Standing, contributions
+from services.assets.domain.rates import contributions
 from services.assets.tables import defects, facilities, facility_history
 from shared import outbox, tallies
 from shared.events.assets import FacilityChanged
@@ -27,6 +28,7 @@ class Kept(NamedTuple):
     unit: str
     longitude: float
     latitude: float
+    quadkey: int
     measure_milli: int
     condition: str
     defective_milli: int
@@ -65,11 +67,17 @@ def update_each(session: Session, table: Table, key: Column[Any], changes: Mappi
     session.connection().execute(statement, rows)  # the session's own way would load objects first
 
 
-def tally(session: Session, *, before: Standing | None, after: Standing | None) -> None:
+def tally(session: Session, *, before: Kept | Facility | None, after: Kept | Facility | None) -> None:
     """Take the old contributions of a facility out of the sums, and put the new ones in."""
     for sign, facility in ((-1, before), (1, after)):
-        for figure, labels, amount in contributions(facility) if facility is not None else ():
+        for figure, labels, amount in every_contribution(facility) if facility is not None else ():
             tallies.add(session, figure, labels, sign * amount)
+
+
+def every_contribution(facility: Kept | Facility) -> Iterator[tuple[str, tuple[str, ...], int]]:
+    """What a facility adds to the sums of the rates and of the map."""
+    yield from contributions(facility)
+    yield from tiles.contributions(facility)
 
 
 @contextmanager

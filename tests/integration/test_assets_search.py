@@ -1,0 +1,119 @@
+"""Finding facilities, tiles and exports, alike on both engines."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import mapbox_vector_tile
+import pytest
+
+from services.assets import figures, queries
+from services.assets.domain import geometry as geo
+from services.assets.domain.facilities import Action
+from services.assets.sample import load_sample
+from services.assets.service import Assets
+from services.assets.use_cases import act_on_facility, register_facilities
+from shared import tallies
+from shared.db import Database
+from tests.integration.databases import ENGINES, migrated
+
+PLACE = (24.9414, 60.1699)
+DRAFTS: list[dict[str, Any]] = [
+    {
+        "code": f"3201{n:04}",
+        "kind": "manhole",
+        "name": name,
+        "street": "中山路" if n % 2 else "Unioninkatu",
+        "geometry": {"type": "Point", "coordinates": [120.0 + n / 10_000, 31.0]},
+        "attributes": {"network": "storm", "depth_m": n / 2, "anti_fall_net": n == 1, "note": f"n{n}, 100%"},
+        "owner": "Owner A",
+    }
+    for n, name in enumerate(("雨水井", "Manhole 100%", "污水井三号", "Cover_4"))
+]
+
+
+@pytest.fixture(scope="module", params=ENGINES)
+def database(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Database]:
+    with migrated(request, tmp_path_factory, "assets", Assets.metadata) as made:
+        load_sample(made)
+        with made.begin() as session:
+            register_facilities(session, DRAFTS, who="test")
+            act_on_facility(session, "32010003", action=Action.RETIRE, who="test", expected=None)
+        yield made
+
+
+def codes(database: Database, **asked: Any) -> list[str]:
+    with database.read() as session:
+        return [each.code for each in queries.list_facilities(session, limit=1_000, **asked).items]
+
+
+@pytest.mark.parametrize(
+    ("asked", "found"),
+    [
+        ({"code": "3201"}, [0, 1, 2]),
+        ({"code": "3201", "condition": ["retired"]}, [3]),
+        ({"q": "中山"}, [1]),
+        ({"q": "三号"}, [2]),
+        ({"q": "100%"}, [1]),
+        ({"q": "010002"}, [2]),
+        ({"attributes": {"network": "storm", "depth_m": "0.5"}}, [1]),
+        ({"attributes": {"anti_fall_net": "true"}}, [1]),
+        ({"attributes": {"anti_fall_net": "false"}, "owner": "Owner A"}, [0, 2]),
+        ({"attributes": {"note": "n2, 100%"}}, [2]),
+        ({"attributes": {"anti_fall_net": "1"}}, []),
+        ({"attributes": {'"': "x"}}, []),
+        ({"kind": ["manhole", "inlet"], "bbox": (119.9, 30.9, 120.00015, 31.1)}, [0, 1]),
+        ({"near": (120.0001, 31.0, 1_000.0), "q": "井"}, [0, 2]),
+        ({"near": (120.00021, 31.0, 12.0)}, [2, 1]),
+    ],
+)  # fmt: skip
+def test_facilities_are_found(database: Database, asked: dict[str, Any], found: list[int]) -> None:
+    assert codes(database, **asked) == [f"3201{n:04}" for n in found]
+
+
+def test_pages_follow_each_other_through_what_many_have_and_through_what_few_have(database: Database) -> None:
+    for asked in ({"kind": ["footway"]}, {"attributes": {"lanes": "2"}}, {"bbox": (24.93, 60.16, 24.95, 60.18)}):
+        whole, pages, cursor = codes(database, **asked), [], None
+        with database.read() as session:
+            while True:
+                page = queries.list_facilities(session, limit=100, cursor=cursor, **asked)
+                pages += [each.code for each in page.items]
+                if (cursor := page.next) is None:
+                    break
+        assert pages[:1_000] == whole
+        assert len(set(pages)) == len(pages) > 100
+
+
+def test_a_tile_of_any_zoom_shows_every_facility_there_once_and_is_light(database: Database) -> None:
+    for z in range(21):
+        x, y = geo.tile_of(*PLACE, z)
+        with database.read() as session:
+            body = queries.draw_tile(session, z=z, x=x, y=y)
+        read = mapbox_vector_tile.decode(body)
+        assert len(body) < 500_000
+        features = [each for layer in read.values() for each in layer["features"]]
+        if z < 9:  # Helsinki and 3 manholes far away, which lie in other tiles from zoom 2 on
+            count = sum(each["properties"]["count"] for each in features)
+            assert count == (3_033 if z < 2 else 3_030)
+    assert {each["properties"]["condition"] for each in features} == {"intact"}
+
+
+def test_a_tile_shows_only_what_is_asked_for(database: Database) -> None:
+    for z in (10, 13, 15):
+        x, y = geo.tile_of(*PLACE, z)
+        with database.read() as session:
+            lamps = mapbox_vector_tile.decode(queries.draw_tile(session, z=z, x=x, y=y, kind=["street_light"]))
+            assert queries.draw_tile(session, z=z, x=x, y=y, condition=["defective"]) == b""
+        for layer in lamps.values():
+            for each in layer["features"]:
+                shown = each["properties"]
+                assert shown.get("kind", "street_light") == "street_light"
+                assert shown.get("count") == shown.get("street_light")
+
+
+def test_the_sums_of_the_map_equal_a_recount(database: Database) -> None:
+    with database.read() as session:
+        recounted = figures.recount(session)
+        assert {figure: tallies.read(session, figure) for figure in recounted} == recounted
+        assert sum(recounted["tiles.12"].values()) == sum(recounted["tiles.15"].values()) == 3_033

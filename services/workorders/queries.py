@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
 from uuid import UUID
@@ -14,6 +15,7 @@ from services.workorders.domain.crews import Crew, DispatchRule
 from services.workorders.domain.members import Member
 from services.workorders.domain.orders import UNDISPOSED, Order, State, parse_number
 from services.workorders.domain.photos import Photo
+from services.workorders.domain.places import DISTRICT
 from shared import clock
 from shared.errors import NotFound
 from shared.paging import Page, page
@@ -65,14 +67,29 @@ def get_order(session: Session, *, number: str, only_crew: str | None) -> Order:
 
 def list_crews(session: Session, *, limit: int, cursor: str | None) -> Page:
     crews = tables.crews.c
-    return page(session, select(Crew, crews.code), [crews.code], limit=limit, cursor=cursor, make=lambda row: row[0])
+    found = page(session, select(Crew, crews.code), [crews.code], limit=limit, cursor=cursor, make=lambda row: row[0])
+    return Page(with_names(session, found.items), found.next)
 
 
-def get_crew(session: Session, *, code: str) -> Crew:
+def get_crew(session: Session, *, code: str) -> dict[str, Any]:
     crew = session.get(Crew, code)
     if crew is None:
         raise NotFound(f"There is no crew {code}.")
-    return crew
+    return show_crew(session, crew)
+
+
+def show_crew(session: Session, crew: Crew) -> dict[str, Any]:
+    """A crew with the names of its districts."""
+    return with_names(session, [crew])[0]
+
+
+def with_names(session: Session, crews: Sequence[Crew]) -> list[dict[str, Any]]:
+    """Crews with what people call their districts, as far as the city has told us."""
+    areas = tables.areas.c
+    wanted = {code for crew in crews for code in crew.districts}
+    rows = session.execute(select(areas.code, areas.name).where(areas.level == DISTRICT, areas.code.in_(wanted)))
+    names = {row.code: row.name for row in rows}
+    return [vars(crew) | {"district_names": {c: names[c] for c in crew.districts if c in names}} for crew in crews]
 
 
 def list_rules(session: Session, *, limit: int, cursor: str | None) -> Page:

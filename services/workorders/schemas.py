@@ -14,6 +14,7 @@ from shared.fields import (
     UUID,
     Boolean,
     Code,
+    Dict,
     Float,
     Integer,
     List,
@@ -147,11 +148,13 @@ class OrderOut(Strict):
     facility_code = String(required=True, allow_none=True, metadata=said("The facility, where one is linked."))
     kind = String(required=True, allow_none=True, metadata=said("Kind of the facility.", "street_light"))
     district = String(required=True, allow_none=True, metadata=said("Code of the district."))
+    district_name = String(allow_none=True, metadata=said("What people call the district.", "South-West"))
     street = String(required=True, allow_none=True, metadata=said("Street of the facility."))
     grid = String(required=True, allow_none=True, metadata=said("Code of the grid cell."))
     owner = String(required=True, allow_none=True, metadata=said("Unit that owns the facility."))
     authority = String(required=True, allow_none=True, metadata=said("Unit that is competent for it."))
     maintainer = String(required=True, allow_none=True, metadata=said("Unit that maintains it."))
+    maintainer_name = String(allow_none=True, metadata=said("What people call that unit, where it is registered."))
     registered_at = Time(required=True, metadata=said("When the order was opened."))
     limit = Nested(LimitOut, required=True, metadata=said("How long the disposal may take, and which rule says so."))
     due_at = Time(required=True, metadata=said("When it must be disposed."))
@@ -221,6 +224,11 @@ class CrewChangesIn(Strict):
 
 
 class CrewOut(NewCrewIn):
+    district_names = Dict(
+        keys=String(),
+        values=String(shortest=0),
+        metadata=said("What people call its districts, as far as they are drawn.", {"southwest": "South-West"}),
+    )
     revision = Integer(required=True, metadata=said("Grows with every change."))
 
 

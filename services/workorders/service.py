@@ -10,17 +10,18 @@ from sqlalchemy.orm import Session
 from werkzeug.wrappers import Response
 
 from services.workorders import figures, passwords, photo_files, queries, schemas, tables
-from services.workorders.domain.crews import Crew, DispatchRule
+from services.workorders.domain.crews import DispatchRule
 from services.workorders.domain.members import ACCESS_LIFETIME, Member, TooManyTries, WrongCredentials
 from services.workorders.domain.orders import ForeignOrder, IllegalMove, Order
 from services.workorders.domain.photos import LARGEST_BYTES, NoImage, WrongHash
-from services.workorders.use_cases import accounts, crews, moving, opening, photos, sign_in
+from services.workorders.domain.places import UnknownDistrict
+from services.workorders.use_cases import accounts, copies, crews, moving, opening, photos, sign_in
 from services.workorders.use_cases.moving import Mover
 from services.workorders.use_cases.sign_in import Grant
 from shared.auth import COOKIE, PUBLIC, STAFF, User
 from shared.errors import Conflict, Invalid, NotFound, Stale, TooLarge
 from shared.events.alerts import AlertEscalated, AlertRaised
-from shared.events.assets import CataloguePublished, DefectRecorded
+from shared.events.assets import AreaChanged, CataloguePublished, DefectRecorded, UnitChanged
 from shared.fields import PageQuery
 from shared.messaging import on
 from shared.paging import Page
@@ -63,7 +64,15 @@ class WorkOrders(Service):
 
     @on("workorders.keep_catalogue")
     def keep_catalogue(self, session: Session, events: Sequence[CataloguePublished]) -> None:
-        opening.keep_catalogue(session, events)
+        copies.keep_catalogue(session, events)
+
+    @on("workorders.keep_areas")
+    def keep_areas(self, session: Session, events: Sequence[AreaChanged]) -> None:
+        copies.keep_areas(session, events)
+
+    @on("workorders.keep_units")
+    def keep_units(self, session: Session, events: Sequence[UnitChanged]) -> None:
+        copies.keep_units(session, events)
 
     @on("workorders.open_for_defects")
     def open_for_defects(self, session: Session, events: Sequence[DefectRecorded]) -> None:
@@ -172,7 +181,7 @@ class WorkOrders(Service):
         return queries.list_crews(call.session, **call.query)
 
     @http("GET", "/crews/<code>", roles=STAFF, answer=schemas.CrewOut, summary="Read a crew", refuses=(NotFound,))
-    def read_crew(self, call: Call, code: str) -> Crew:
+    def read_crew(self, call: Call, code: str) -> dict[str, Any]:
         return queries.get_crew(call.session, code=code)
 
     @http(
@@ -184,10 +193,10 @@ class WorkOrders(Service):
         status=201,
         natural_key="code",
         summary="Register a crew",
-        refuses=(Conflict,),
+        refuses=(Conflict, UnknownDistrict),
     )
-    def register_crew(self, call: Call) -> Crew:
-        return crews.register_crew(call.session, **call.body)
+    def register_crew(self, call: Call) -> dict[str, Any]:
+        return queries.show_crew(call.session, crews.register_crew(call.session, **call.body))
 
     @http(
         "PATCH",
@@ -196,10 +205,11 @@ class WorkOrders(Service):
         body=schemas.CrewChangesIn,
         answer=schemas.CrewOut,
         summary="Change a crew's name, districts or kinds",
-        refuses=(NotFound, Stale),
+        refuses=(NotFound, Stale, UnknownDistrict),
     )
-    def change_crew(self, call: Call, code: str) -> Crew:
-        return crews.change_crew(call.session, code=code, changes=call.body, expected=call.expected)
+    def change_crew(self, call: Call, code: str) -> dict[str, Any]:
+        crew = crews.change_crew(call.session, code=code, changes=call.body, expected=call.expected)
+        return queries.show_crew(call.session, crew)
 
     @http(
         "GET",

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from enum import StrEnum
+from typing import Any
 
 from sqlalchemy import (
     JSON,
     Boolean,
     Column,
+    ColumnElement,
     Enum,
     Float,
     ForeignKey,
@@ -28,6 +30,7 @@ from services.workorders.domain.crews import Crew, DispatchRule
 from services.workorders.domain.members import Member, RefreshToken, Role, Tries
 from services.workorders.domain.orders import Order, OrderPhoto, Severity, Stage, State, Step, VoidReason
 from services.workorders.domain.photos import Photo
+from services.workorders.domain.places import DISTRICT, Area, Unit
 from shared.db import Time, new_mapping
 
 mapping = new_mapping()
@@ -130,6 +133,25 @@ catalogues = Table(
     Column("content", JSON, nullable=False),
 )
 
+areas = Table(
+    "areas",
+    mapping.metadata,
+    Column("level", Text, primary_key=True),
+    Column("code", Text, primary_key=True),
+    Column("name", Text, nullable=False),
+    Column("revision", Integer, nullable=False),
+)
+
+units = Table(
+    "units",
+    mapping.metadata,
+    Column("code", Text, primary_key=True),
+    Column("name", Text, nullable=False),
+    Column("name_zh", Text, nullable=False),
+    Column("roles", JSON, nullable=False),
+    Column("revision", Integer, nullable=False),
+)
+
 crews = Table(
     "crews",
     mapping.metadata,
@@ -200,15 +222,26 @@ mapping.map_imperatively(
         "stored": column_property(select(photos.c.sha256).where(photos.c.sha256 == order_photos.c.sha256).exists())
     },
 )
+
+
+def _name_of(place: ColumnElement[str], table: Table, *only: ColumnElement[bool]) -> Any:
+    """What people call the area or unit that an order names; NULL where nobody told us."""
+    return column_property(select(table.c.name).where(table.c.code == place, *only).scalar_subquery())
+
+
 mapping.map_imperatively(
     Order,
     work_orders,
     properties={
+        "district_name": _name_of(work_orders.c.district, areas, areas.c.level == DISTRICT),
+        "maintainer_name": _name_of(work_orders.c.maintainer, units),
         "moves": relationship(Step, order_by=order_moves.c.id),
         "photos": relationship(OrderPhoto, order_by=order_photos.c.sha256),
     },
 )
 mapping.map_imperatively(Catalogue, catalogues)
+mapping.map_imperatively(Area, areas)
+mapping.map_imperatively(Unit, units)
 mapping.map_imperatively(Crew, crews)
 mapping.map_imperatively(DispatchRule, dispatch_rules)
 mapping.map_imperatively(Member, members)

@@ -97,3 +97,39 @@ class CataloguePublished(Event):
 
     name: str
     catalogue: dict[str, Any]
+
+
+@dataclass(frozen=True, kw_only=True)
+class AreaChanged(Event):
+    """A part of the city was drawn or changed; ``level``: district | street | community | large_grid | grid.
+
+    ``level`` and ``code`` together name it. ``parent`` is the code of the larger area that holds it, ``district`` that
+    of its district. The polygon is left out: it may be a megabyte; box and size stand for it, in degrees and m².
+    """
+
+    service: ClassVar[str] = "assets"
+    about: ClassVar[str] = "code"
+
+    level: str
+    code: str
+    name: str
+    west: float
+    south: float
+    east: float
+    north: float
+    area_m2: float
+    district: str | None = None
+    parent: str | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class UnitChanged(Event):
+    """A unit (owner, competent authority, maintainer) was registered or changed; ``roles`` says which of them it is."""
+
+    service: ClassVar[str] = "assets"
+    about: ClassVar[str] = "code"
+
+    code: str
+    name: str
+    name_zh: str
+    roles: list[str]

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from shared.events import Event
 from shared.events.alerts import AlertEscalated, AlertRaised
-from shared.events.assets import CataloguePublished, DefectRecorded
+from shared.events.assets import AreaChanged, CataloguePublished, DefectRecorded, UnitChanged
 from shared.events.inspections import FindingConfirmed, LightsChecked
 from shared.events.workorders import OrderClosed, OrderReopened, OrderVoided
 
@@ -24,6 +24,8 @@ QUEUES: dict[str, tuple[type[Event], ...]] = {
     "workorders.open_for_defects": (DefectRecorded,),
     "workorders.open_for_alerts": (AlertEscalated, AlertRaised),
     "workorders.keep_catalogue": (CataloguePublished,),
+    "workorders.keep_areas": (AreaChanged,),
+    "workorders.keep_units": (UnitChanged,),
 }
 
 

@@ -12,7 +12,7 @@ from sqlalchemy.orm import Session
 
 from deploy.process import free_port
 from services.workorders.sample import DISTRICTS, load_sample
-from services.workorders.use_cases.opening import keep_catalogue
+from services.workorders.use_cases.copies import keep_catalogue
 from shared.db import Database, insert_new
 from shared.envelope import seal
 from shared.events import Event

@@ -72,6 +72,18 @@ VALUES: dict[str, Any] = {
 }
 ONLY_HERE: dict[type[Event], dict[str, Any]] = {
     assets.CataloguePublished: {"name": "catalogue"},
+    assets.AreaChanged: {
+        "level": "grid",
+        "code": "kluuvi-01",
+        "name": "Kluuvi 1",
+        "west": 24.94,
+        "south": 60.165,
+        "east": 24.95,
+        "north": 60.17,
+        "area_m2": 307_000.0,
+        "parent": "kluuvi",
+    },
+    assets.UnitChanged: {"code": "lights-ltd", "name": "Lights Ltd", "name_zh": "照明公司", "roles": ["maintainer"]},
     alerts.AlertRaised: {"source": "gauge-07", "kind": "water_level", "unit": "m", "severity": "severe"},
     workorders.OrderClosed: {"state": "closed"},
 }

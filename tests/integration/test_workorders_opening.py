@@ -16,14 +16,15 @@ from deploy.migrations import migrate
 from deploy.servers import Postgres
 from services.workorders import figures, queries, tables
 from services.workorders.domain.orders import Order, State, Step
+from services.workorders.domain.places import UnknownDistrict
 from services.workorders.sample import load_sample
-from services.workorders.use_cases import crews, moving, opening
+from services.workorders.use_cases import copies, crews, moving, opening
 from services.workorders.use_cases.moving import Mover
 from services.workorders.use_cases.telling import ORDERS_BY_STATE
 from shared import clock, tallies
 from shared.db import Database, kernel
 from shared.events.alerts import AlertEscalated, AlertRaised
-from shared.events.assets import CataloguePublished, DefectRecorded
+from shared.events.assets import AreaChanged, CataloguePublished, DefectRecorded, UnitChanged
 from shared.outbox import outbox
 
 NOON = datetime(2026, 3, 2, 12, tzinfo=UTC)
@@ -54,7 +55,7 @@ def database(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Databas
     migrate(made.engine, "workorders", tables.mapping.metadata)
     load_sample(made)
     with clock.frozen(NOON), made.begin() as session:
-        opening.keep_catalogue(session, [catalogue(1)])
+        copies.keep_catalogue(session, [catalogue(1)])
     with clock.frozen(NOON):
         yield made
     made.close()
@@ -175,10 +176,46 @@ def test_an_alert_opens_its_order_when_it_has_grown_severe_enough(database: Data
 def test_the_newest_catalogue_is_kept_and_does_not_change_limits_that_are_given(database: Database) -> None:
     open_for(database, defect())
     with database.begin() as session:
-        opening.keep_catalogue(session, [catalogue(3, {}), catalogue(2)])
+        copies.keep_catalogue(session, [catalogue(3, {}), catalogue(2)])
     with database.read() as session:
         assert opening.present_catalogue(session).revision == 3
     assert only_order(database).due_at == NOON + timedelta(hours=24)
+
+
+def area(code: str, revision: int, name: str) -> AreaChanged:
+    return AreaChanged(
+        revision=revision, happened_at=NOON, recorded_at=NOON, level="district", code=code, name=name,
+        west=24.9, south=60.1, east=25.0, north=60.2, area_m2=1e6,
+    )  # fmt: skip
+
+
+def unit(revision: int, name: str) -> UnitChanged:
+    return UnitChanged(
+        revision=revision, happened_at=NOON, recorded_at=NOON, code="lights", name=name, name_zh="", roles=["owner"]
+    )
+
+
+def test_orders_and_crews_show_the_newest_names_of_districts_and_units(database: Database) -> None:
+    open_for(database, defect(maintainer="lights"))
+    assert (only_order(database).district_name, only_order(database).maintainer_name) == (None, None)
+    with database.begin() as session:
+        copies.keep_areas(session, [area("southwest", 3, "New Bay"), area("southwest", 2, "Bay"), area("b", 1, "B")])
+        copies.keep_areas(session, [area("southwest", 1, "Old Bay")])
+        copies.keep_units(session, [unit(2, "Lights Ltd"), unit(1, "Lights")])
+    assert (only_order(database).district_name, only_order(database).maintainer_name) == ("New Bay", "Lights Ltd")
+    with database.read() as session:
+        assert queries.get_crew(session, code="crew-southwest")["district_names"] == {"southwest": "New Bay"}
+
+
+def test_a_district_that_the_city_does_not_have_is_refused_once_it_told_us_of_any(database: Database) -> None:
+    with database.begin() as session:
+        crews.register_crew(session, code="early", name="Early", districts=["nowhere"], kinds=[])
+        copies.keep_areas(session, [area("southwest", 1, "Bay")])
+        crews.change_crew(session, code="early", changes={"districts": ["nowhere", "southwest"]}, expected=None)
+        with pytest.raises(UnknownDistrict, match="elsewhere"):
+            crews.register_crew(session, code="late", name="Late", districts=["elsewhere"], kinds=[])
+        with pytest.raises(UnknownDistrict, match="elsewhere"):
+            crews.add_rule(session, rule={"name": "a rule", "district": "elsewhere"})
 
 
 def test_a_failed_check_gives_the_rework_limit_of_the_catalogue(database: Database) -> None:

@@ -11,6 +11,7 @@ from sqlalchemy.orm import Session
 
 from services.workorders import tables
 from services.workorders.domain.crews import Crew, DispatchRule
+from services.workorders.use_cases.copies import check_districts
 from services.workorders.use_cases.moving import check_crew_exists
 from shared.db import insert_new
 from shared.errors import Conflict, NotFound, expect
@@ -24,7 +25,8 @@ class CodeTaken(Conflict):
 
 
 def register_crew(session: Session, *, code: str, name: str, districts: Sequence[str], kinds: Sequence[str]) -> Crew:
-    """Raises CodeTaken, also when somebody else registers the same code at this moment."""
+    """Raises CodeTaken, also when somebody else registers the same code at this moment, and UnknownDistrict."""
+    check_districts(session, districts, "districts")
     row = {"code": code, "name": name, "districts": list(districts), "kinds": list(kinds), "revision": 1}
     if not insert_new(session, tables.crews, [row], tables.crews.c.code):
         raise CodeTaken(f"There is a crew {code}.", field="code")
@@ -35,6 +37,7 @@ def change_crew(session: Session, *, code: str, changes: dict[str, Any], expecte
     crew = session.get(Crew, code, with_for_update=True)
     if crew is None:
         raise NotFound(f"There is no crew {code}.")
+    check_districts(session, set(changes.get("districts", [])) - set(crew.districts), "districts")
     change(crew, changes, expected)
     return crew
 
@@ -70,7 +73,9 @@ def hold_rule(session: Session, rule_id: UUID) -> DispatchRule:
 
 
 def check_rule(session: Session, rule: dict[str, Any], besides: UUID | None = None) -> None:
-    """Refuse a name that another rule has, and a crew that does not exist."""
+    """Refuse a name that another rule has, and a crew or a district that does not exist."""
+    if (district := rule.get("district")) is not None:
+        check_districts(session, [district], "district")
     if (crew := rule.get("crew")) is not None:
         check_crew_exists(session, crew)
     rules = tables.dispatch_rules.c

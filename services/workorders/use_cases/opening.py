@@ -20,7 +20,7 @@ from services.workorders.use_cases.telling import ORDERS_BY_STATE
 from shared import clock, outbox, tallies
 from shared.db import insert_new
 from shared.events.alerts import AlertEvent
-from shared.events.assets import CataloguePublished, DefectRecorded
+from shared.events.assets import DefectRecorded
 from shared.events.workorders import OrderDispatched, OrderRegistered
 
 SYSTEM = "system"
@@ -40,17 +40,6 @@ NOTHING_YET: dict[str, Any] = dict.fromkeys(column.key for column in tables.work
 }
 
 Row = dict[str, Any]
-
-
-def keep_catalogue(session: Session, events: Sequence[CataloguePublished]) -> None:
-    """Keep the newest revision of each catalogue."""
-    for event in sorted(events, key=lambda each: (each.name, each.revision)):
-        mine = session.get(Catalogue, event.name, with_for_update=True)
-        if mine is None:
-            session.add(Catalogue(name=event.name, revision=event.revision, content=event.catalogue))
-            session.flush()
-        elif mine.revision < event.revision:
-            mine.revision, mine.content = event.revision, event.catalogue
 
 
 def open_for_defects(session: Session, events: Sequence[DefectRecorded]) -> None:

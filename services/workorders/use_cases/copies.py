@@ -1,0 +1,57 @@
+"""Copies of what assets keeps: its newest revision, in whatever order the events come."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Sequence
+
+from sqlalchemy import Table, select
+from sqlalchemy.orm import Session
+
+from services.workorders import tables
+from services.workorders.domain.catalogue import Catalogue
+from services.workorders.domain.places import DISTRICT, UnknownDistrict
+from shared.db import insert_new
+from shared.events import Event
+from shared.events.assets import AreaChanged, CataloguePublished, UnitChanged
+
+
+def keep_catalogue(session: Session, events: Sequence[CataloguePublished]) -> None:
+    """Keep the newest revision of each catalogue."""
+    for event in sorted(events, key=lambda each: (each.name, each.revision)):
+        mine = session.get(Catalogue, event.name, with_for_update=True)
+        if mine is None:
+            session.add(Catalogue(name=event.name, revision=event.revision, content=event.catalogue))
+            session.flush()
+        elif mine.revision < event.revision:
+            mine.revision, mine.content = event.revision, event.catalogue
+
+
+def keep_areas(session: Session, events: Sequence[AreaChanged]) -> None:
+    """Keep the newest revision of each area."""
+    _keep(session, tables.areas, events)
+
+
+def keep_units(session: Session, events: Sequence[UnitChanged]) -> None:
+    """Keep the newest revision of each unit."""
+    _keep(session, tables.units, events)
+
+
+def _keep(session: Session, table: Table, events: Sequence[Event]) -> None:
+    """Rows are touched in the order of their keys, so that two batches never wait for each other in a circle."""
+    rows = [{column.key: getattr(event, column.key) for column in table.c} for event in events]
+    keys = list(table.primary_key)
+    for row in sorted(rows, key=lambda each: [*(each[key.key] for key in keys), each["revision"]]):
+        if not insert_new(session, table, [row], keys[0]):
+            mine = [key == row[key.key] for key in keys]
+            session.execute(table.update().where(*mine, table.c.revision < row["revision"]).values(row))
+
+
+def check_districts(session: Session, codes: Collection[str], field: str) -> None:
+    """Raises UnknownDistrict for one that the city does not have, once it has told us of any."""
+    if not codes:
+        return
+    districts = select(tables.areas.c.code).where(tables.areas.c.level == DISTRICT)
+    known = set(session.scalars(districts.where(tables.areas.c.code.in_(codes))))
+    unknown = sorted(set(codes) - known)
+    if unknown and (known or session.scalar(districts.limit(1)) is not None):
+        raise UnknownDistrict(f"There is no district {unknown[0]}.", field=field)

@@ -10,6 +10,7 @@ import sys
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from datetime import timedelta
+from pathlib import Path
 from typing import Any
 from uuid import UUID
 
@@ -22,6 +23,9 @@ from deploy.keys import make_keys
 from deploy.migrations import migrate
 from deploy.services import SERVICE_CLASSES
 from deploy.settings import UnusableSettings
+from services.assets.domain.catalogue import read_catalogue
+from services.assets.domain.catalogue_file import CatalogueFile
+from services.assets.domain.sections import CatalogueError
 from shared import inbox, tallies
 from shared.auth import ROLES, Keys, User
 from shared.db import Database
@@ -131,6 +135,22 @@ def one_snapshot(session: Session) -> None:
     """Count and sums of the same moment, while others write. SQLite lets only one write anyway."""
     if session.get_bind().dialect.name == "postgresql":
         session.connection(execution_options={"isolation_level": "REPEATABLE READ"})
+
+
+@main.group()
+def catalogue() -> None:
+    """The city's file of kinds and defects."""
+
+
+@catalogue.command()
+@click.argument("file", type=click.Path(exists=True, dir_okay=False, path_type=Path))
+def check(file: Path) -> None:
+    """Say whether a catalogue file can be used, and if not, which line and key is wrong. Exit code 1 then."""
+    try:
+        found = read_catalogue(CatalogueFile(file).text(), str(file))
+    except CatalogueError as wrong:
+        raise click.ClickException(str(wrong)) from wrong
+    click.echo(f"{file} is good: {len(found.kinds)} kinds, {len(found.categories)} categories of defects.")
 
 
 @main.group()

@@ -15,8 +15,8 @@ TEMPLATE = Path(__file__).parent / "nginx.conf"
 # Below /api/v1: the first part of the path.
 API: dict[str, tuple[str, ...]] = {
     "assets": (
-        "facilities", "kinds", "districts", "grid-cells", "units", "rates", "lamp-states", "tiles", "tiles.json",
-        "drainage",
+        "facilities", "catalogue", "kinds", "districts", "streets", "communities", "large-grid-cells", "grid-cells",
+        "units", "rates", "lamp-states", "tiles", "tiles.json", "drainage",
     ),
     "inspections": ("routes", "patrols", "findings", "finding-sources", "light-checks"),
     "workorders": (

@@ -35,6 +35,7 @@ def load() -> Settings:
         port=env.int("PORT", 8000, validate=Range(0, 65535)),
         data=data,
         keys=Path(env.str("KEYS", str(data / "keys")) or "").absolute(),
+        catalogue=Path(path).absolute() if (path := env.str("CATALOGUE", "")) else None,
         broker_url=env.str("BROKER_URL", MEMORY),
         database_urls={
             name: env.str(f"DATABASE_URL_{name.upper()}", f"sqlite:///{data / name}.sqlite") for name in SERVICES

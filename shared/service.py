@@ -68,6 +68,11 @@ def every(seconds: float) -> Callable[[Job], Callable[[Any], None]]:
     return lambda job: Periodic.decorator(seconds)(_in_transaction(job))
 
 
+def every_few(seconds: float) -> Callable[[Callable[[Any], None]], Callable[[Any], None]]:
+    """Run a method ``(self)`` every so often, which opens transactions itself where it needs any."""
+    return lambda job: Periodic.decorator(seconds)(job)
+
+
 def on_start(job: Job) -> Callable[[Any], None]:
     """Run a method ``(self, session)`` once when the service starts, as soon as its database answers."""
     return Periodic.decorator(None)(_in_transaction(job))  # type: ignore[no-any-return]

@@ -10,13 +10,17 @@ MEMORY = "memory://"
 
 @dataclass(frozen=True, kw_only=True)
 class Settings:
-    """``services`` run in this process. With the broker ``memory://`` the system is embedded: see outbox.py."""
+    """``services`` run in this process. With the broker ``memory://`` the system is embedded: see outbox.py.
+
+    ``catalogue`` is a city's own file of kinds; None: the one that comes with assets.
+    """
 
     services: tuple[str, ...]
     host: str
     port: int
     data: Path
     keys: Path
+    catalogue: Path | None
     broker_url: str
     database_urls: dict[str, str]
     database_connections: int

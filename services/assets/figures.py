@@ -12,6 +12,7 @@ from sqlalchemy import Select, func, select
 from sqlalchemy.orm import Session
 
 from services.assets.domain import tiles
+from services.assets.domain.catalogue import running
 from services.assets.domain.facilities import under_defects
 from services.assets.domain.rates import Figure, Labels, Place, Sums
 from services.assets.tables import defects, facilities, looks
@@ -28,6 +29,12 @@ def collect(session: Session) -> Iterator[Metric]:
     yield _facilities(sums[Figure.FACILITIES])
     yield from _intact(sums[Figure.IN_SERVICE], sums[Figure.DEFECTIVE])
     yield from _light_on(sums[Figure.LAMPS_CHECKED], sums[Figure.LAMPS_LIT])
+    yield GaugeMetricFamily(
+        "waywarden_catalogue_refused", "Whether the catalogue file is refused.", value=running.refused is not None
+    )
+    yield GaugeMetricFamily(
+        "waywarden_catalogue_revision", "The edition of the catalogue that the replica runs on.", value=running.revision
+    )
 
 
 def _facilities(sums: Sums) -> Metric:

@@ -5,9 +5,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import ClassVar
 
+from nameko.extensions import DependencyProvider
 from sqlalchemy.orm import Session
 
 from services.assets import figures, tables, use_cases
+from services.assets.domain.catalogue import FILE
+from services.assets.domain.catalogue_file import CatalogueFile
 from services.assets.routes.areas import AreaRoutes
 from services.assets.routes.catalogue import CatalogueRoutes
 from services.assets.routes.facilities import FacilityRoutes
@@ -16,7 +19,18 @@ from services.assets.routes.tiles import TileRoutes
 from shared.events.inspections import FindingConfirmed, LightsChecked
 from shared.events.workorders import OrderClosed, OrderReopened, OrderVoided
 from shared.messaging import on
-from shared.service import Service, every, on_start
+from shared.service import Service, every, every_few
+
+
+class CatalogueOfProcess(DependencyProvider):  # type: ignore[misc]
+    """The file that the settings name, else the packaged one, which this process runs on from its first moment."""
+
+    def setup(self) -> None:
+        self.file = CatalogueFile(self.container.config["settings"].catalogue or FILE)
+        use_cases.begin_with(self.file)
+
+    def get_dependency(self, worker_ctx: object) -> CatalogueFile:
+        return self.file
 
 
 class Assets(FacilityRoutes, CatalogueRoutes, AreaRoutes, RateRoutes, TileRoutes, Service):
@@ -25,6 +39,7 @@ class Assets(FacilityRoutes, CatalogueRoutes, AreaRoutes, RateRoutes, TileRoutes
     name = "assets"
     figures: ClassVar = figures
     metadata = tables.mapping.metadata
+    catalogue_file: CatalogueFile = CatalogueOfProcess()
 
     # --- events
 
@@ -42,9 +57,9 @@ class Assets(FacilityRoutes, CatalogueRoutes, AreaRoutes, RateRoutes, TileRoutes
 
     # --- jobs
 
-    @on_start
-    def publish_catalogue(self, session: Session) -> None:
-        use_cases.publish_catalogue(session)
+    @every_few(1)
+    def follow_catalogue(self) -> None:
+        use_cases.follow_catalogue(self.db, self.catalogue_file)
 
     @every(60)
     def expire_looks(self, session: Session) -> None:

@@ -271,6 +271,7 @@ catalogue_editions = Table(
     mapping.metadata,
     Column("revision", Integer, primary_key=True, autoincrement=False),
     Column("catalogue", JSON, nullable=False),
+    Column("source", Text, nullable=False),  # the text of the file, from which it is read again
     Column("published_at", Time, nullable=False),
 )
 

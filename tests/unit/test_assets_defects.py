@@ -18,6 +18,7 @@ from sqlalchemy.orm import Session
 
 from services.assets import figures, queries, use_cases
 from services.assets.domain.areas import Level
+from services.assets.domain.catalogue import FILE
 from services.assets.domain.facilities import Action, CodeTaken, Facility, IllegalChange
 from services.assets.tables import defects, mapping
 from shared import changes, clock, inbox, requests, tallies  # noqa: F401  their tables
@@ -419,10 +420,10 @@ def test_every_change_leaves_a_row_in_the_life_of_the_facility(db: Database) -> 
 
 def test_the_catalogue_is_published_once(db: Database) -> None:
     with db.begin() as session:
-        assert use_cases.publish_catalogue(session) == 1
+        assert use_cases.publish_catalogue(session, FILE.read_text()) == 1
         assert [type(each) for each in session.info["outbox"]] == [CataloguePublished]
     with db.begin() as session:
-        assert use_cases.publish_catalogue(session) == 1
+        assert use_cases.publish_catalogue(session, FILE.read_text()) == 1
         assert "outbox" not in session.info
 
 

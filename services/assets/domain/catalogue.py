@@ -16,7 +16,7 @@ from typing import Any, TypeVar
 from zoneinfo import ZoneInfo
 
 from services.assets.domain.attributes import Attribute, Type, Value
-from services.assets.domain.sections import Section, read_toml
+from services.assets.domain.sections import CatalogueError, Section, read_toml
 from shared.errors import Unavailable
 
 T = TypeVar("T")
@@ -190,25 +190,25 @@ class NoCatalogue(Unavailable):
     zh = "目录文件无效且无可用版本"
 
 
-class _Running:
-    """What this process runs on. Before anything was taken that is the packaged file."""
+@dataclass
+class Running:
+    """What this process runs on. ``refused``: why its file is not that. None before anything was read."""
 
     catalogue: Catalogue | None = None
-    waiting: bool = False
+    revision: int = 0
+    refused: CatalogueError | None = None
+
+
+running = Running()
 
 
 def the_catalogue() -> Catalogue:
-    """The catalogue that this process runs on. Raises NoCatalogue while it waits for a good one."""
-    if _Running.catalogue is None:
-        if _Running.waiting:
-            raise NoCatalogue(retry_after_s=2)
-        _Running.catalogue = read_catalogue(FILE.read_text(encoding="utf-8"), FILE.name)
-    return _Running.catalogue
-
-
-def run_on(catalogue: Catalogue | None) -> None:
-    """Let this process run on another catalogue; None: on none, until there is a good one."""
-    _Running.catalogue, _Running.waiting = catalogue, catalogue is None
+    """The catalogue that this process runs on; the packaged one where nobody chose. Raises NoCatalogue."""
+    if running.catalogue is None:
+        if running.refused:
+            raise NoCatalogue(str(running.refused), retry_after_s=2)
+        running.catalogue = read_catalogue(FILE.read_text(encoding="utf-8"), FILE.name)
+    return running.catalogue
 
 
 def read_catalogue(text: str, name: str = "catalogue.toml") -> Catalogue:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from marshmallow import validate
 
 from services.assets.domain.attributes import Type
-from shared.fields import Boolean, Float, List, Nested, Strict, String
+from shared.fields import Boolean, Dict, Float, Integer, List, Nested, Strict, String, Time
 
 
 class CategoryOut(Strict):
@@ -51,3 +51,26 @@ class KindOut(Strict):
     lamp = Boolean(metadata={"description": "Whether it counts in the light-on rate.", "example": True})
     categories = List(Nested(CategoryOut), metadata={"description": "The defects that it can have."})
     attributes = List(Nested(AttributeOut), metadata={"description": "What is known of such a facility, typed."})
+
+
+class RefusedOut(Strict):
+    """Why the catalogue file as it is now was refused."""
+
+    file = String(metadata={"description": "The file.", "example": "catalogue.toml"})
+    line = Integer(metadata={"description": "The line of the mistake; 0 where it has none.", "example": 118})
+    key = String(shortest=0, metadata={"description": "The key at fault.", "example": "kinds.manhole.unit"})
+    reason = String(metadata={"description": "What is wrong.", "example": "must be one of count, m, m2, not 'ft2'."})
+
+
+class CatalogueOut(Strict):
+    """The newest edition of the catalogue, which every service runs on or soon will."""
+
+    name = String(metadata={"description": "Its name.", "example": "catalogue"})
+    revision = Integer(metadata={"description": "Counts the editions; it is the ETag.", "example": 3})
+    published_at = Time(metadata={"description": "When it was published."})
+    refused = Nested(
+        RefusedOut,
+        allow_none=True,
+        metadata={"description": "Why the file of the answering replica is not this edition; null: nothing is wrong."},
+    )
+    catalogue = Dict(keys=String(), metadata={"description": "All of it: city, kinds, categories, limits, lighting."})

@@ -2,7 +2,7 @@
 
 from services.assets.use_cases.areas import add_area, add_areas
 from services.assets.use_cases.defects import follow_orders, record_defects
-from services.assets.use_cases.editions import publish_catalogue
+from services.assets.use_cases.editions import begin_with, follow_catalogue, publish_catalogue
 from services.assets.use_cases.looks import expire_looks, record_looks
 from services.assets.use_cases.registry import act_on_facility, register_facilities, register_facility, revise_facility
 
@@ -10,7 +10,9 @@ __all__ = [
     "act_on_facility",
     "add_area",
     "add_areas",
+    "begin_with",
     "expire_looks",
+    "follow_catalogue",
     "follow_orders",
     "publish_catalogue",
     "record_defects",

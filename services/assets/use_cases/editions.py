@@ -1,36 +1,113 @@
-"""Telling the other services of a new edition of the catalogue."""
+"""Editions of the catalogue: a good file becomes the next one, and every replica runs on the newest.
+
+The table of editions is the truth that replicas share. Each of them watches its own file and publishes it when it
+changes; so all must be given the same file.
+"""
 
 from __future__ import annotations
 
 from typing import Any
 
-from sqlalchemy import select
+from sqlalchemy import Row, select
 from sqlalchemy.orm import Session
 
-from services.assets.domain.catalogue import the_catalogue
-from services.assets.tables import catalogue_editions
-from shared import clock, outbox
-from shared.db import insert_new
+from services.assets.domain.catalogue import Catalogue, Kind, read_catalogue, running
+from services.assets.domain.catalogue_file import CatalogueFile
+from services.assets.domain.sections import CatalogueError, line_of
+from services.assets.tables import catalogue_editions, facilities
+from shared import clock, logs, outbox
+from shared.db import Database, insert_new
 from shared.events.assets import CataloguePublished
 
-
-def publish_catalogue(session: Session) -> int:
-    """Publish the catalogue when its file says something new; returns the revision that holds."""
-    newest = session.execute(
-        select(catalogue_editions).order_by(catalogue_editions.c.revision.desc()).limit(1)
-    ).one_or_none()
-    catalogue = the_catalogue().as_published()
-    if newest is not None and newest.catalogue == catalogue:
-        return int(newest.revision)
-    return _publish(session, (newest.revision if newest is not None else 0) + 1, catalogue)
+NAME = "catalogue"
+log = logs.get(__name__)
 
 
-def _publish(session: Session, revision: int, catalogue: dict[str, Any]) -> int:
+def begin_with(file: CatalogueFile) -> None:
+    """Run on what the file says until the database answers; on nothing when it says nothing sensible."""
+    running.catalogue, running.revision, running.refused = None, 0, None
+    try:
+        running.catalogue = read_catalogue(file.text(), file.path.name)
+    except CatalogueError as wrong:
+        running.refused = wrong
+
+
+def follow_catalogue(db: Database, file: CatalogueFile) -> None:
+    """Publish the file if it has changed and is good, and run on the newest edition, whoever published it."""
+    if file.changed():
+        _take(db, file)
+        file.taken()
+    with db.read() as session:
+        newest = _newest(session, catalogue_editions.c.revision)
+        if newest is not None and newest.revision != running.revision:
+            _run_on_newest(session)
+
+
+def _take(db: Database, file: CatalogueFile) -> None:
+    """A file that is refused is told of once; the newest edition goes on."""
+    try:
+        text = file.text()
+        read_catalogue(text, file.path.name)
+        with db.begin() as session:
+            publish_catalogue(session, text, file.path.name)
+        running.refused = None
+    except CatalogueError as wrong:
+        running.refused = wrong
+        log.error("catalogue refused", file=str(file.path), line=wrong.line, key=wrong.key, reason=wrong.reason)
+
+
+def publish_catalogue(session: Session, text: str, file: str = "catalogue.toml") -> int:
+    """Make what a file says the next edition, if it says something new; returns the revision that holds.
+
+    Raises CatalogueError, also where facilities of a kind would be left without it or with another unit.
+    """
+    catalogue = read_catalogue(text, file)
+    plain = catalogue.as_published()
+    while True:  # a replica that was faster may have published something else
+        newest = _newest(session, *catalogue_editions.c)
+        if newest is not None and newest.catalogue == plain:
+            return int(newest.revision)
+        if newest is not None:
+            _check_kinds_in_use(session, newest.catalogue["kinds"], catalogue, text, file)
+        if _publish(session, revision := (newest.revision if newest is not None else 0) + 1, plain, text):
+            return revision
+
+
+def _publish(session: Session, revision: int, catalogue: dict[str, Any], text: str) -> bool:
     now = clock.now()
-    edition = {"revision": revision, "catalogue": catalogue, "published_at": now}
-    if insert_new(session, catalogue_editions, [edition], catalogue_editions.c.revision):  # else a replica was faster
-        event = CataloguePublished(
-            revision=revision, happened_at=now, recorded_at=now, name="catalogue", catalogue=catalogue
-        )
-        outbox.record(session, event)
-    return revision
+    edition = {"revision": revision, "catalogue": catalogue, "source": text, "published_at": now}
+    if not insert_new(session, catalogue_editions, [edition], catalogue_editions.c.revision):
+        return False
+    event = CataloguePublished(revision=revision, happened_at=now, recorded_at=now, name=NAME, catalogue=catalogue)
+    outbox.record(session, event)
+    return True
+
+
+def _check_kinds_in_use(
+    session: Session, before: dict[str, dict[str, Any]], catalogue: Catalogue, text: str, file: str
+) -> None:
+    """Facilities are counted in the unit of their kind, also those of the past: it cannot go or change under them."""
+    touched = [slug for slug, kind in before.items() if _lost(kind, catalogue.kinds.get(slug))]
+    used = select(facilities.c.kind).where(facilities.c.kind.in_(touched)).distinct().order_by(facilities.c.kind)
+    for slug in session.scalars(used) if touched else ():
+        if slug in catalogue.kinds:
+            line, why = line_of(text, ("kinds", slug), "unit"), f"must stay {before[slug]['unit']!r}"
+            raise CatalogueError(file, line, f"kinds.{slug}.unit", f"{why}: there are facilities that are so measured.")
+        raise CatalogueError(file, 0, f"kinds.{slug}", "is missing, and there are facilities of this kind.")
+
+
+def _lost(before: dict[str, Any], now: Kind | None) -> bool:
+    return now is None or now.unit != before["unit"]
+
+
+def _run_on_newest(session: Session) -> None:
+    newest = _newest(session, *catalogue_editions.c)
+    assert newest is not None
+    running.catalogue = read_catalogue(newest.source, f"edition {newest.revision}")
+    running.revision = newest.revision
+    log.info("catalogue", revision=newest.revision)
+
+
+def _newest(session: Session, *columns: Any) -> Row[Any] | None:
+    newest_first = catalogue_editions.c.revision.desc()
+    return session.execute(select(*columns).order_by(newest_first).limit(1)).one_or_none()

@@ -166,6 +166,8 @@ class Order:
     void_reason: VoidReason | None = None
     moves: list[Step] = field(default_factory=list)
     photos: list[OrderPhoto] = field(default_factory=list)
+    district_name: str | None = field(init=False)
+    maintainer_name: str | None = field(init=False)
 
     @property
     def number(self) -> str:

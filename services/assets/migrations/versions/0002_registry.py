@@ -30,6 +30,7 @@ def upgrade() -> None:
     _areas()
     _units()
     _imports()
+    _editions()
 
 
 def _facilities() -> None:
@@ -178,3 +179,10 @@ def _imports() -> None:
         sa.Column("options", sa.JSON, nullable=False),
         sa.Column("revision", sa.Integer, nullable=False),
     )
+
+
+def _editions() -> None:
+    """Editions from before have no text; the next start publishes one that has."""
+    op.add_column("catalogue_editions", sa.Column("source", sa.Text, nullable=False, server_default=""))
+    if op.get_bind().dialect.name == "postgresql":
+        op.alter_column("catalogue_editions", "source", server_default=None)

@@ -108,7 +108,7 @@ def _operation(declared: Declared, service: str) -> dict[str, Any]:
     if declared.query:
         operation["parameters"].append({"in": "query", "schema": declared.query})
     if declared.body:
-        operation["requestBody"] = {"required": True, "content": {JSON: {"schema": declared.body}}}
+        operation["requestBody"] = {"required": True, "content": {declared.reads: {"schema": declared.body}}}
     elif declared.reads != JSON:
         binary = {"schema": {"type": "string", "format": "binary"}}
         operation["requestBody"] = {"required": True, "content": {declared.reads: binary}}

@@ -43,6 +43,7 @@ def load() -> Settings:
         database_connections=env.int("DATABASE_CONNECTIONS", 16, validate=Range(2, 200)),
         workers=env.int("WORKERS", 32, validate=Range(1, 1000)),
         body_limit_bytes=env.int("BODY_LIMIT_BYTES", 1_000_000, validate=Range(1_000, None)),
+        import_limit_bytes=env.int("IMPORT_LIMIT_BYTES", 1_000_000_000, validate=Range(1_000, None)),
         retry_delays_s=tuple(env.list("RETRY_DELAYS_S", [1, 10, 60, 600, 3600], subcast=float) or ()),
         retention_days=env.int("RETENTION_DAYS", 90, validate=Range(1, None)),
         log_level=env.str("LOG_LEVEL", "info", validate=OneOf(["debug", "info", "warning", "error"])),

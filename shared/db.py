@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, nullcontext
 from datetime import UTC, datetime
@@ -34,6 +35,7 @@ from sqlalchemy import (
     select,
 )
 from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy.exc import OperationalError
 from sqlalchemy.orm import Session, registry, sessionmaker
 from sqlalchemy.pool import QueuePool
 
@@ -44,6 +46,7 @@ NAMES = {
     "ix": "ix_%(table_name)s_%(column_0_N_name)s",
     "ck": "ck_%(table_name)s_%(constraint_name)s",
 }
+PATIENCE_S = 30  # to wait for another writer of an SQLite file
 as_json = msgspec.json.Encoder().encode
 Rows = list[dict[str, Any]]
 GiveRows = Callable[[Session], Rows]
@@ -117,7 +120,10 @@ def _engine(url: str, connections: int) -> Engine:
     if (file := make_url(url).database) and file != ":memory:":
         Path(file).parent.mkdir(parents=True, exist_ok=True)
     engine = create_engine(
-        url, poolclass=QueuePool, pool_size=connections, connect_args={"check_same_thread": False, "timeout": 30}
+        url,
+        poolclass=QueuePool,
+        pool_size=connections,
+        connect_args={"check_same_thread": False, "timeout": PATIENCE_S},
     )
     event.listen(engine, "connect", _tune_sqlite)
     event.listen(engine, "begin", _begin_sqlite)
@@ -131,8 +137,25 @@ def _tune_sqlite(connection: Any, _: Any) -> None:
 
 
 def _begin_sqlite(connection: Connection) -> None:
-    writes = connection.get_execution_options().get("writes")
-    connection.exec_driver_sql("BEGIN IMMEDIATE" if writes else "BEGIN")
+    if connection.get_execution_options().get("writes"):
+        _begin_writing(connection, time.monotonic() + PATIENCE_S)
+    else:
+        connection.exec_driver_sql("BEGIN")
+
+
+def _begin_writing(connection: Connection, deadline: float) -> None:
+    """Another process may be writing: SQLite itself would wait for it with the whole of this process standing still."""
+    while True:
+        connection.exec_driver_sql("PRAGMA busy_timeout=0")
+        try:
+            connection.exec_driver_sql("BEGIN IMMEDIATE")
+            return
+        except OperationalError:
+            if time.monotonic() > deadline:
+                raise
+        finally:
+            connection.exec_driver_sql(f"PRAGMA busy_timeout={PATIENCE_S * 1000}")
+        time.sleep(0.005)
 
 
 def insert_new(

@@ -26,6 +26,7 @@ class Settings:
     database_connections: int
     workers: int
     body_limit_bytes: int
+    import_limit_bytes: int
     retry_delays_s: tuple[float, ...]
     retention_days: int
     log_level: str

@@ -9,6 +9,7 @@ from __future__ import annotations
 import functools
 import re
 from collections.abc import Callable, Iterator, Mapping
+from contextlib import closing
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -25,6 +26,7 @@ from shared.auth import COOKIE, PUBLIC, Keys, User, allow
 from shared.errors import Conflict, Invalid, Malformed, Refused
 from shared.paging import Page
 from shared.requests import Answer, Once, keep, kept, once
+from shared.settings import Settings
 
 API = "/api/v1"
 JSON = "application/json"
@@ -72,6 +74,8 @@ class Declared:
     paged: bool = False
     status: int = 200
     reads: str = JSON
+    receive: Callable[[Request, Settings], dict[str, Any]] | None = None
+    """Reads a body that is no JSON; what it puts into the request's ``files`` is closed at the end."""
     media: str = JSON
     also_status: int | None = None
     also_media: str | None = None
@@ -201,12 +205,14 @@ class Route(Entrypoint):  # type: ignore[misc]
     def setup(self) -> None:
         config = self.container.config
         self.keys: Keys = config["keys"]
-        self.limit = self.declared.body_limit or config["settings"].body_limit_bytes
+        self.settings: Settings = config["settings"]
+        self.limit = self.declared.body_limit or self.settings.body_limit_bytes
         config["site"].add(self)
 
     def respond(self, request: Request, path: Mapping[str, Any]) -> Response:
         """Check the request, run the method in a worker, and make its response. Raises Refused."""
-        result = workers.run(self, (self._check(request),), dict(path))
+        with closing(request):
+            result = workers.run(self, (self._check(request),), dict(path))
         if isinstance(result, Refused):
             raise result
         if isinstance(result, Answer):
@@ -240,6 +246,8 @@ class Route(Entrypoint):  # type: ignore[misc]
         raise errors.Unauthenticated("Send a bearer token; POST /api/v1/auth/token gives one.")
 
     def _body(self, request: Request) -> Any:
+        if self.declared.receive:
+            return self.declared.receive(request, self.settings)
         if request.mimetype not in (JSON, ""):
             raise errors.UnsupportedMedia(f"The body is {request.mimetype}; this reads {JSON}.")
         data = read_body(request, self.limit)

@@ -6,6 +6,10 @@ ROLE ?=
 NAME ?=
 CREW ?=
 UNIT ?=
+FILE ?=
+KIND ?=
+PROFILE ?=
+DRY ?=
 
 PYTHON ?= python3
 BIN := .venv/bin
@@ -14,7 +18,7 @@ COMPILE := $(BIN)/uv pip compile pyproject.toml --quiet --universal --python-ver
 	--no-header --no-annotate --no-emit-index-url --no-emit-find-links --no-config --no-strip-extras
 
 .DEFAULT_GOAL := help
-.PHONY: help setup setup-dev check check-code check-tests test run stack demo bench drills token lock clean
+.PHONY: help setup setup-dev check check-code check-tests test run stack demo bench drills token import lock clean
 
 help:  ## list what make can do
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -74,6 +78,10 @@ drills: setup-dev  ## the fault drills in full (make test runs their short form)
 token: setup  ## print a bearer token: ROLE=dispatcher NAME= CREW= UNIT=
 	@WAYWARDEN_PORT=$(PORT) WAYWARDEN_DATA="$(DATA)" $(BIN)/python -m deploy.cli token --role "$(ROLE)" \
 		$(if $(NAME),--name "$(NAME)") $(if $(CREW),--crew "$(CREW)") $(if $(UNIT),--unit "$(UNIT)")
+
+import: setup  ## import a file of facilities: FILE=lamps.csv KIND=street_light PROFILE= DRY=1 (only look) DATA=
+	@WAYWARDEN_DATA="$(DATA)" $(BIN)/python -m deploy.cli import "$(FILE)" \
+		$(if $(KIND),--kind "$(KIND)") $(if $(PROFILE),--profile "$(PROFILE)") $(if $(DRY),--dry-run)
 
 lock: setup-dev  ## renew both lock files from pyproject.toml
 	@$(COMPILE) --upgrade -o requirements.lock

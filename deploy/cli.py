@@ -19,6 +19,7 @@ from sqlalchemy import Row, delete, select
 from sqlalchemy.orm import Session
 
 from deploy import settings, welcome
+from deploy.import_command import import_file
 from deploy.keys import make_keys
 from deploy.migrations import migrate
 from deploy.services import SERVICE_CLASSES
@@ -135,6 +136,9 @@ def one_snapshot(session: Session) -> None:
     """Count and sums of the same moment, while others write. SQLite lets only one write anyway."""
     if session.get_bind().dialect.name == "postgresql":
         session.connection(execution_options={"isolation_level": "REPEATABLE READ"})
+
+
+main.add_command(import_file)
 
 
 @main.group()

@@ -14,6 +14,7 @@ from services.assets.domain.catalogue_file import CatalogueFile
 from services.assets.routes.areas import AreaRoutes
 from services.assets.routes.catalogue import CatalogueRoutes
 from services.assets.routes.facilities import FacilityRoutes
+from services.assets.routes.imports import ImportRoutes
 from services.assets.routes.rates import RateRoutes
 from services.assets.routes.tiles import TileRoutes
 from shared.events.inspections import FindingConfirmed, LightsChecked
@@ -33,7 +34,7 @@ class CatalogueOfProcess(DependencyProvider):  # type: ignore[misc]
         return self.file
 
 
-class Assets(FacilityRoutes, CatalogueRoutes, AreaRoutes, RateRoutes, TileRoutes, Service):
+class Assets(FacilityRoutes, CatalogueRoutes, AreaRoutes, RateRoutes, ImportRoutes, TileRoutes, Service):
     """Facilities, their defects, the catalogue, areas, and the rates."""
 
     name = "assets"

@@ -227,6 +227,7 @@ imports = Table(
     Column("bytes", BigInteger, nullable=False),
     Column("options", JSON, nullable=False),
     Column("understood", JSON),
+    Column("sample", JSON, nullable=False),  # the first rows, as they would be registered
     Column("rows_total", BigInteger),
     Column("rows", BigInteger, nullable=False),
     Column("created", BigInteger, nullable=False),
@@ -234,10 +235,13 @@ imports = Table(
     Column("unchanged", BigInteger, nullable=False),
     Column("rejected", BigInteger, nullable=False),
     Column("repaired", BigInteger, nullable=False),
+    Column("held", BigInteger, nullable=False),  # how many facilities of the series the rows so far name
     Column("missing", BigInteger),
     Column("retired", BigInteger, nullable=False),
+    Column("rules", JSON, nullable=False),  # rule → how many rows it refused or repaired
     Column("position", BigInteger, nullable=False),  # how many rows are committed
-    Column("error", Text),
+    Column("starts", Integer, nullable=False),  # of workers, since the position moved
+    Column("error", JSON),  # a problem document
     Column("who", String(200), nullable=False),
     Column("created_at", Time, nullable=False),
     Column("started_at", Time),

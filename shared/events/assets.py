@@ -84,6 +84,30 @@ class FacilityChanged(Event):
 
 
 @dataclass(frozen=True, kw_only=True)
+class FacilitiesImported(Event):
+    """A file of facilities was taken into the registry, and something changed. One event, however many facilities.
+
+    ``source`` is the series of files, ``kinds`` are those that it has. ``missing`` counts the facilities of the series
+    that the file did not hold; ``retired`` of them were retired, because that was asked for.
+    """
+
+    service: ClassVar[str] = "assets"
+    about: ClassVar[str] = "import_id"
+
+    import_id: UUID
+    source: str
+    kinds: list[str]
+    rows: int
+    created: int
+    updated: int
+    unchanged: int
+    rejected: int
+    repaired: int
+    missing: int
+    retired: int
+
+
+@dataclass(frozen=True, kw_only=True)
 class CataloguePublished(Event):
     """The whole catalogue of kinds and defect categories; its revision grows with every change.
 

@@ -66,6 +66,16 @@ VALUES: dict[str, Any] = {
     "acknowledged": False,
     "value": 1.82,
     "order_category": "standing_water",
+    "import_id": UUID("0198a7c4-0000-7000-8000-000000000005"),
+    "kinds": ["street_light"],
+    "rows": 6117,
+    "created": 6000,
+    "updated": 10,
+    "unchanged": 100,
+    "rejected": 7,
+    "repaired": 3,
+    "missing": 2,
+    "retired": 0,
     "catalogue": {
         "kinds": {"street_light": {"group": "lighting", "unit": "count", "en": "Street light", "zh": "路灯"}}
     },

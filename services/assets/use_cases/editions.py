@@ -32,6 +32,14 @@ def begin_with(file: CatalogueFile) -> None:
         running.refused = wrong
 
 
+def join_in(db: Database, file: CatalogueFile) -> None:
+    """Run on what a running service runs on, in a process beside it; before there was one, on the file."""
+    begin_with(file)
+    with db.read() as session:
+        if _newest(session, catalogue_editions.c.revision):
+            _run_on_newest(session)
+
+
 def follow_catalogue(db: Database, file: CatalogueFile) -> None:
     """Publish the file if it has changed and is good, and run on the newest edition, whoever published it."""
     if file.changed():

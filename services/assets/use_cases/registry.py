@@ -46,7 +46,7 @@ def register_facilities(
     now = clock.now()
     drawn = [new_facility(the_catalogue(), at=at or now, known_at=now, **draft) for draft in drafts]
     fall_into_areas(session, drawn)
-    new = _insert(session, list({each.code: each for each in reversed(drawn)}.values()))
+    new = insert_facilities(session, list({each.code: each for each in reversed(drawn)}.values()))
     for each in new:
         ledger.tally(session, before=None, after=each)
         ledger.announce(session, each, at or now, now)
@@ -56,10 +56,11 @@ def register_facilities(
     return new
 
 
-def _insert(session: Session, drawn: Sequence[Facility]) -> list[Facility]:
+def insert_facilities(session: Session, drawn: Sequence[Facility]) -> list[Facility]:
+    """Insert those whose code is not taken, and return them, with their ids."""
     columns = [column.name for column in facilities.c if column is not facilities.c.id]
     rows = [{name: getattr(each, name) for name in columns} for each in sorted(drawn, key=lambda each: each.code)]
-    cells = {each.code: _cells_of(each) for each in drawn}
+    cells = {each.code: cells_of(each) for each in drawn}
     ids = {row.code: row.id for row in insert_new(session, facilities, rows, facilities.c.id, facilities.c.code)}
     new = [each for each in drawn if each.code in ids]
     for each in new:
@@ -68,7 +69,7 @@ def _insert(session: Session, drawn: Sequence[Facility]) -> list[Facility]:
     return new
 
 
-def _cells_of(facility: Facility) -> set[int]:
+def cells_of(facility: Facility) -> set[int]:
     """A single point needs none: it is found by its quadkey."""
     is_point = (facility.west, facility.south) == (facility.east, facility.north)
     return set() if is_point else geo.cells_of(facility.geometry)
@@ -114,13 +115,24 @@ def _check_new_attributes(facility: Facility, given: Mapping[str, Any]) -> None:
 
 
 def _move(session: Session, facility: Facility, named: Mapping[str, Any]) -> None:
-    assert facility.id is not None
+    leave_areas(facility, named)
+    fall_into_areas(session, [facility])
+    move_cells(session, [facility])
+
+
+def leave_areas(facility: Facility, named: Mapping[str, Any]) -> None:
+    """Who moves keeps the street, and those areas that are named."""
     for level in Level:
         if level is not Level.STREET and level not in named:
             setattr(facility, level, None)
-    fall_into_areas(session, [facility])
-    session.execute(delete(facility_cells).where(facility_cells.c.facility_id == facility.id))
-    _write_cells(session, {facility.id: _cells_of(facility)})
+
+
+def move_cells(session: Session, moved: Sequence[Facility]) -> None:
+    """Find them by the cells that they touch now."""
+    cells = {each.id: cells_of(each) for each in moved if each.id is not None}
+    if cells:
+        session.execute(delete(facility_cells).where(facility_cells.c.facility_id.in_(cells)))
+        _write_cells(session, cells)
 
 
 def _follow_measure(session: Session, facility: Facility) -> None:

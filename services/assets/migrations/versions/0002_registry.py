@@ -144,7 +144,7 @@ def _units() -> None:
 
 
 def _imports() -> None:
-    counts = ("rows", "created", "updated", "unchanged", "rejected", "repaired", "retired", "position")
+    counts = ("rows", "created", "updated", "unchanged", "rejected", "repaired", "retired", "position", "held")
     op.create_table(
         "imports",
         sa.Column("id", sa.Uuid, primary_key=True),
@@ -153,10 +153,13 @@ def _imports() -> None:
         sa.Column("bytes", sa.BigInteger, nullable=False),
         sa.Column("options", sa.JSON, nullable=False),
         sa.Column("understood", sa.JSON),
+        sa.Column("sample", sa.JSON, nullable=False),
         sa.Column("rows_total", sa.BigInteger),
         sa.Column("missing", sa.BigInteger),
         *(sa.Column(name, sa.BigInteger, nullable=False) for name in counts),
-        sa.Column("error", sa.Text),
+        sa.Column("rules", sa.JSON, nullable=False),
+        sa.Column("starts", sa.Integer, nullable=False),
+        sa.Column("error", sa.JSON),
         sa.Column("who", sa.String(200), nullable=False),
         sa.Column("created_at", Time, nullable=False),
         sa.Column("started_at", Time),

@@ -1,0 +1,138 @@
+"""Imports of facilities: their states, the series that they belong to, and what a row of a file changes."""
+
+from __future__ import annotations
+
+import json
+from collections import Counter
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import Any
+
+from services.assets.domain.facilities import Facility
+from shared.errors import Conflict, Invalid, NotFound
+
+MOST_STARTS = 3  # of a worker that dies again and again at the same row
+
+
+class State(StrEnum):
+    QUEUED = "queued"
+    RUNNING = "running"
+    DONE = "done"
+    FAILED = "failed"
+
+
+OPEN = (State.QUEUED.value, State.RUNNING.value)
+
+
+class Retiring(StrEnum):
+    """What becomes of facilities of the series that the file no longer holds."""
+
+    NO = "no"
+    MISSING = "missing"
+    ALL = "all"  # also when that is more than half of them
+
+
+class UnknownImport(NotFound):
+    """There is no import with this id."""
+
+    slug = "unknown-import"
+    zh = "没有此导入任务"
+
+
+class UnknownProfile(NotFound):
+    """There is no import profile of this name."""
+
+    slug = "unknown-profile"
+    zh = "没有此导入方案"
+
+
+class NoFile(Invalid):
+    """The form holds no file."""
+
+    slug = "no-file"
+    zh = "表单中没有文件"
+
+
+class UnusableFile(Invalid):
+    """The file makes no sense as a whole."""
+
+    slug = "unusable-file"
+    zh = "文件整体无法使用"
+
+
+class RetiresTooMany(Conflict):
+    """More than half of the series would be retired."""
+
+    slug = "retires-too-many"
+    zh = "将注销的设施超过该批次的一半"
+
+
+class Interrupted(Conflict):
+    """The import was begun several times and always broke off at the same row."""
+
+    slug = "import-interrupted"
+    zh = "导入多次在同一行中断"
+
+
+def series_of(options: Mapping[str, Any]) -> str:
+    """The series that a file continues, when none is named: what next year's file of the same things has as well."""
+    if source := options.get("source"):
+        return str(source)
+    parts = (options.get("kind") or "mixed", options.get("district"))
+    return "/".join(str(each) for each in parts if each)
+
+
+@dataclass
+class Counts:
+    """What became of rows. ``rules``: how many rows each rule refused or repaired."""
+
+    rows: int = 0
+    created: int = 0
+    updated: int = 0
+    unchanged: int = 0
+    rejected: int = 0
+    repaired: int = 0
+    rules: Counter[str] = field(default_factory=Counter)
+
+
+NAMES = ("rows", "created", "updated", "unchanged", "rejected", "repaired")
+
+
+def refusal_of(draft: Mapping[str, Any], there: Facility, source: str) -> tuple[str, str] | None:
+    """Why a row must leave the facility that has its code alone: (rule, reason)."""
+    if there.kind != draft["kind"]:
+        return "other-kind", f"{there.code} is registered as {there.kind}, not {draft['kind']}."
+    if there.condition == "retired":
+        return "retired-code", f"{there.code} was retired; a new facility needs a new code."
+    if there.source not in (None, source):
+        return "other-source", f"{there.code} belongs to the series {there.source!r}: import with that source."
+    return None
+
+
+def changes_of(draft: Mapping[str, Any], there: Facility, source: str) -> dict[str, Any]:
+    """What the row says otherwise than the registry. What it leaves empty stays as it is."""
+    said = {name: value for name, value in draft.items() if value not in (None, "") and name not in ("code", "kind")}
+    if there.source is None:
+        said["source"] = source
+    if "attributes" in said:
+        said["attributes"] = {**there.attributes, **said["attributes"]}
+    return {name: value for name, value in said.items() if not _same(name, value, there)}
+
+
+def _same(name: str, value: Any, there: Facility) -> bool:
+    if name == "measure":
+        return round(value * 1000) == there.measure_milli and not there.measure_estimated
+    known = getattr(there, name)
+    return value == known or (isinstance(value, dict) and _as_stored(value) == known)
+
+
+def _as_stored(value: dict[str, Any]) -> Any:
+    """Tuples become lists on their way through the database."""
+    return json.loads(json.dumps(value))
+
+
+def may_retire(missing: int, of: int, how: str) -> None:
+    """A file cut off half-way must not retire half a city. Raises RetiresTooMany."""
+    if how != Retiring.ALL and 2 * missing > of:
+        raise RetiresTooMany(f'{missing} of {of} would be retired. If that is meant, say retire_missing "all".')

@@ -1,0 +1,134 @@
+"""The process that carries out imports: apart from the service, so that no file can stop or starve it.
+
+Started by routes/importer.py and by ``import`` of the command line. One works at a time on a database: whoever finds
+another at it ends at once. Killed at any moment, the next one goes on with the first row that was not committed.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import json
+import os
+import resource
+import signal
+import subprocess
+import sys
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from sqlalchemy import text
+
+os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")  # each thread of it reserves memory
+
+from services.assets.domain.catalogue import FILE
+from services.assets.domain.catalogue_file import CatalogueFile
+from services.assets.queries import imports as queries
+from services.assets.use_cases import imports as use_cases
+from services.assets.use_cases.editions import join_in
+from shared.db import Database
+from shared.settings import Settings
+
+MEMORY_BYTES = 1_500_000_000  # beyond what the process has reserved when it starts
+LONGEST_SILENCE_S = 600  # for one batch of rows: a file that keeps a parser longer is hostile
+ROOT = Path(__file__).parents[2]
+LOCK = 4_711_001  # of PostgreSQL's advisory locks in this database
+
+
+def start_worker(settings: Settings) -> subprocess.Popen[bytes]:
+    """A process that works off what waits. It ends when its standard input does, as when we die.
+
+    What it needs goes through that input: a command line, which may hold a password, is for everybody to read.
+    """
+    worker = subprocess.Popen(
+        [sys.executable, "-m", "services.assets.import_worker"],
+        stdin=subprocess.PIPE, cwd=ROOT, start_new_session=True,
+    )  # fmt: skip
+    assert worker.stdin
+    folder = use_cases.folder_of(settings.data)
+    told = {"database_url": settings.database_urls["assets"], "folder": str(folder)}
+    told["catalogue"] = str(settings.catalogue or FILE)
+    worker.stdin.write(json.dumps(told).encode() + b"\n")
+    worker.stdin.flush()
+    return worker
+
+
+def end_worker(worker: subprocess.Popen[bytes]) -> None:
+    """Let it stop after the rows in hand; whoever starts next goes on from there."""
+    assert worker.stdin
+    worker.stdin.close()
+    worker.wait()
+
+
+def main() -> None:
+    told = json.loads(_first_line())
+    threading.Thread(target=_end_with_the_starter, daemon=True).start()
+    os.nice(5)
+    _bound_memory()
+    database, folder = Database(told["database_url"], connections=3), Path(told["folder"])
+    folder.mkdir(parents=True, exist_ok=True)
+    join_in(database, CatalogueFile(Path(told["catalogue"])))
+    with alone(database, folder) as mine:
+        if mine:
+            use_cases.sweep(database, folder)
+            work_off(database, folder)
+    database.close()
+
+
+def work_off(database: Database, folder: Path) -> None:
+    """Every import that waits, the oldest first."""
+    while True:
+        with database.read() as session:
+            turn = queries.next_import(session)
+        if turn is None:
+            return
+        use_cases.carry_out(database, folder, turn, alive=_alive)
+
+
+def _alive() -> None:
+    signal.alarm(LONGEST_SILENCE_S)
+
+
+def _end_with_the_starter() -> None:
+    """A transaction that is open then is rolled back, and taken again by the next worker."""
+    while os.read(0, 1):
+        pass
+    os._exit(0)
+
+
+def _first_line() -> bytes:
+    """Byte by byte: a buffer would be locked by the thread that waits for the end."""
+    line = b""
+    while not line.endswith(b"\n") and (byte := os.read(0, 1)):
+        line += byte
+    return line
+
+
+def _bound_memory() -> None:
+    pages = int(Path("/proc/self/statm").read_text().split()[0])
+    limit = pages * resource.getpagesize() + MEMORY_BYTES
+    resource.setrlimit(resource.RLIMIT_AS, (limit, limit))
+
+
+@contextmanager
+def alone(database: Database, folder: Path) -> Iterator[bool]:
+    """Whether nobody else carries out imports of this database; nobody begins meanwhile."""
+    if database.engine.dialect.name != "postgresql":
+        with (folder / "worker.lock").open("w") as file:
+            yield _locked(file.fileno())
+        return
+    with database.engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
+        yield bool(connection.scalar(text("SELECT pg_try_advisory_lock(:lock)"), {"lock": LOCK}))
+
+
+def _locked(file: int) -> bool:
+    try:
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    return True
+
+
+if __name__ == "__main__":
+    main()

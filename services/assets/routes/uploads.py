@@ -1,0 +1,92 @@
+"""A file in a form, streamed to disk: it may be larger than the memory is."""
+
+from __future__ import annotations
+
+import hashlib
+from contextlib import ExitStack
+from pathlib import Path
+from tempfile import NamedTemporaryFile
+from typing import Any
+
+from werkzeug.datastructures import ImmutableMultiDict
+from werkzeug.exceptions import RequestEntityTooLarge
+from werkzeug.formparser import FormDataParser
+from werkzeug.wrappers import Request
+
+from services.assets.use_cases.imports import folder_of
+from shared.errors import Invalid, Malformed, TooLarge, UnsupportedMedia
+from shared.settings import Settings
+
+FORM = "multipart/form-data"
+LARGEST_FIELD = 200_000
+MOST_PARTS = 10
+ARRIVING = "arriving-"
+
+
+class Spool:
+    """A file on its way in. Closing it removes it: whoever keeps it has linked it elsewhere by then."""
+
+    def __init__(self, folder: Path, limit: int) -> None:
+        self._file = NamedTemporaryFile(dir=folder, prefix=ARRIVING)  # noqa: SIM115  closed with the request
+        self._digest = hashlib.sha256()
+        self.limit, self.bytes = limit, 0
+        self.path, self.seek, self.close = Path(self._file.name), self._file.seek, self._file.close
+
+    def write(self, data: bytes) -> None:
+        """Raises TooLarge."""
+        self.bytes += len(data)
+        if self.bytes > self.limit:
+            raise TooLarge(f"The file is over {self.limit:,} bytes.")
+        self._digest.update(data)
+        self._file.write(data)
+
+    def flush(self) -> None:
+        self._file.flush()
+
+    def described(self, name: str | None) -> dict[str, Any]:
+        """In plain JSON, so that the same form again is known by it."""
+        return {"name": name or "", "bytes": self.bytes, "sha256": self._digest.hexdigest()}
+
+
+def receive_form(request: Request, settings: Settings) -> dict[str, Any]:
+    """The form's fields; a file is described, and waits in the request's ``files`` as a Spool. Raises TooLarge."""
+    if request.mimetype != FORM:
+        raise UnsupportedMedia(f"The body is {request.mimetype}; this reads {FORM}.")
+    if "chunked" in request.headers.get("Transfer-Encoding", ""):
+        request.environ["wsgi.input_terminated"] = True
+    request.max_content_length = settings.import_limit_bytes + 2 * LARGEST_FIELD
+    with ExitStack() as unless_whole:
+        fields = _parsed(request, folder_of(settings.data), settings.import_limit_bytes, unless_whole)
+        unless_whole.pop_all()
+    return fields
+
+
+def _parsed(request: Request, folder: Path, limit: int, opened: ExitStack) -> dict[str, Any]:
+    def spool(**_: Any) -> Spool:
+        folder.mkdir(parents=True, exist_ok=True)
+        file = Spool(folder, limit)
+        opened.callback(file.close)
+        return file
+
+    parser = FormDataParser(
+        spool,  # type: ignore[arg-type]
+        max_form_memory_size=LARGEST_FIELD, max_form_parts=MOST_PARTS, silent=False,
+    )  # fmt: skip
+    try:
+        form = parser.parse(request.stream, FORM, request.content_length, request.mimetype_params)
+    except RequestEntityTooLarge as wrong:
+        raise TooLarge(f"The file is over {limit:,} bytes, or the form has too much beside it.") from wrong
+    except ValueError as wrong:
+        raise Malformed(f"The body is no form: {wrong}") from wrong
+    _, texts, files = form
+    request.files = ImmutableMultiDict(files)
+    parts = [*texts.items(multi=True), *((name, _described(each)) for name, each in files.items(multi=True))]
+    if len(dict(parts)) < len(parts):
+        raise Invalid("Is given twice.", field=parts[-1][0])
+    return dict(parts)
+
+
+def _described(file: Any) -> dict[str, Any]:
+    file.stream.flush()
+    described: dict[str, Any] = file.stream.described(file.filename)
+    return described

@@ -1,0 +1,275 @@
+"""What the rows of a file do to the registry: created, updated, unchanged or refused, in few statements for many rows.
+
+A plan is made without a lock, from what stands in the registry; carrying it out checks that this still holds.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import ColumnElement, String, func, select
+from sqlalchemy.orm import Session
+
+from services.assets.domain.catalogue import Catalogue, the_catalogue
+from services.assets.domain.facilities import Action, Condition, Facility, new_facility, under_defects
+from services.assets.domain.imports import changes_of, refusal_of
+from services.assets.importing import Row
+from services.assets.tables import facilities
+from services.assets.use_cases import ledger, registry
+from services.assets.use_cases.areas import fall_into_areas
+from shared.errors import Refused
+
+LONGEST = {
+    column.name: column.type.length for column in facilities.c if isinstance(column.type, String) and column.type.length
+}
+COLUMNS = [column.name for column in facilities.c if column is not facilities.c.id]
+DUPLICATE = "duplicate-code"
+SAMPLE = 20
+MISSING = "The file no longer holds it."
+
+
+class Overtaken(Exception):
+    """Somebody else registered or changed a facility of the plan."""
+
+
+@dataclass
+class Note:
+    """A row that was refused, or taken after a repair."""
+
+    line: int
+    raw: dict[str, Any]
+    rule: str
+    reason: str
+    repaired: bool
+
+
+@dataclass
+class Change:
+    """A facility as it was read, as it will be, and what a row says otherwise."""
+
+    before: Facility
+    after: Facility
+    new: dict[str, Any]
+
+    @property
+    def difference(self) -> dict[str, Any]:
+        """Name → [old, new], in plain JSON."""
+        changed = {name: [getattr(self.before, name), getattr(self.after, name)] for name in self.new}
+        plain: dict[str, Any] = json.loads(json.dumps(changed, default=str))
+        return plain
+
+
+@dataclass
+class Plan:
+    """What becomes of rows. ``held``: how many facilities that the series has so far are in these rows."""
+
+    created: list[Facility] = field(default_factory=list)
+    changes: list[Change] = field(default_factory=list)
+    unchanged: int = 0
+    held: int = 0
+    notes: list[Note] = field(default_factory=list)
+    repaired: int = 0
+    sample: list[dict[str, Any]] = field(default_factory=list)
+
+    def counts(self, *, dry: bool) -> dict[str, int]:
+        """By the names of an import's columns. What is created comes into the series, unless nothing is done."""
+        joining = 0 if dry else len(self.created) + sum("source" in each.new for each in self.changes)
+        return {
+            "created": len(self.created),
+            "updated": len(self.changes),
+            "unchanged": self.unchanged,
+            "rejected": sum(not each.repaired for each in self.notes),
+            "repaired": self.repaired,
+            "held": self.held + joining,
+        }
+
+
+@dataclass(frozen=True)
+class Context:
+    """What a plan is made in: the series, the column with the codes, the facilities that are there, the moment."""
+
+    source: str
+    code_column: str | None
+    there: Mapping[str, Facility]
+    now: datetime
+    catalogue: Catalogue
+
+
+def plan_rows(session: Session, rows: Sequence[Row], *, source: str, code_column: str | None, now: datetime) -> Plan:
+    """What the rows would do. Reads only."""
+    there = _known(session, {code for row in rows if (code := code_of(row, code_column))})
+    context = Context(source, code_column, there, now, the_catalogue())
+    plan = Plan()
+    for row in rows:
+        _plan_row(plan, row, context)
+    fall_into_areas(session, [*plan.created, *(each.after for each in plan.changes if "geometry" in each.new)])
+    plan.sample = [_as_sample(row) for row in rows[:SAMPLE]]
+    return plan
+
+
+def code_of(row: Row, code_column: str | None) -> str | None:
+    """The code that a row names, also a refused one, as far as that can be told."""
+    if row.draft is not None:
+        return str(row.draft["code"])
+    said = row.raw.get(code_column) if code_column else None
+    return str(said).strip() if said not in (None, "") else None
+
+
+def _known(session: Session, codes: set[str]) -> dict[str, Facility]:
+    if not codes:
+        return {}
+    rows = session.execute(select(*facilities.c).where(facilities.c.code.in_(codes)))
+    return {row.code: Facility(**row._mapping) for row in rows}
+
+
+def _plan_row(plan: Plan, row: Row, context: Context) -> None:
+    there = context.there.get(code_of(row, context.code_column) or "")
+    refused = row.reject or _place(plan, row.draft or {}, there, context)
+    if there is not None and _is_held(there, context.source) and refused[:1] != (DUPLICATE,):
+        plan.held += 1
+    if refused:
+        plan.notes.append(Note(row.line, _plain(row.raw), *refused, repaired=False))
+    elif row.repairs:
+        plan.repaired += 1
+        plan.notes += [Note(row.line, _plain(row.raw), *each, repaired=True) for each in row.repairs]
+
+
+def _is_held(there: Facility, source: str) -> bool:
+    return there.source == source and there.condition != Condition.RETIRED
+
+
+def _place(plan: Plan, draft: dict[str, Any], there: Facility | None, context: Context) -> tuple[str, str] | tuple[()]:
+    """Put a draft where it belongs in the plan, or say by which rule and why it is refused."""
+    if refused := _too_long(draft) or (there and refusal_of(draft, there, context.source)):
+        return refused
+    try:
+        if there is None:
+            plan.created.append(_drawn(draft, context))
+        elif new := changes_of(draft, there, context.source):
+            plan.changes.append(Change(there, _revised(there, new, context), new))
+        else:
+            plan.unchanged += 1
+    except Refused as wrong:
+        return wrong.slug, wrong.detail
+    return ()
+
+
+def _too_long(draft: Mapping[str, Any]) -> tuple[str, str] | None:
+    long = next((name for name, most in LONGEST.items() if len(draft.get(name) or "") > most), None)
+    return ("too-long", f"The {long} is over {LONGEST[long]} characters long.") if long else None
+
+
+def _drawn(draft: dict[str, Any], context: Context) -> Facility:
+    named = {**draft, "source": context.source}
+    facility = new_facility(context.catalogue, at=context.now, known_at=context.now, **named)
+    registry.cells_of(facility)  # raises for what is too large
+    return facility
+
+
+def _revised(there: Facility, new: Mapping[str, Any], context: Context) -> Facility:
+    after = replace(there)
+    after.revise(new, context.catalogue, at=context.now)
+    if "geometry" in new:
+        registry.leave_areas(after, new)
+    return after
+
+
+def _plain(raw: Mapping[str, Any]) -> dict[str, Any]:
+    """As it came, as far as JSON and PostgreSQL can hold it."""
+    return {name: value if isinstance(value, (int, float, bool)) else _text(value) for name, value in raw.items()}
+
+
+def _text(value: Any) -> str | None:
+    if value is None:
+        return None
+    text = value if isinstance(value, str) else json.dumps(value, ensure_ascii=False, default=str)
+    return text.replace("\0", "\ufffd").encode("utf-8", "replace").decode()
+
+
+def _as_sample(row: Row) -> dict[str, Any]:
+    """A row as it would be registered, or why it would not."""
+    refused = dict(zip(("rule", "reason"), row.reject, strict=True)) if row.reject else None
+    registered: Any = json.loads(json.dumps(row.draft, default=str))
+    repairs = [{"rule": rule, "reason": reason} for rule, reason in row.repairs]
+    return {"line": row.line, "facility": registered, "refused": refused, "repairs": repairs}
+
+
+# --- carrying out
+
+
+def carry_out(session: Session, plan: Plan, *, who: str, import_id: UUID, now: datetime) -> None:
+    """Write what the plan says. Raises Overtaken, and then nothing of it may be committed."""
+    if len(registry.insert_facilities(session, plan.created)) < len(plan.created):
+        raise Overtaken
+    how: dict[str, Any] = {"who": who, "happened_at": now, "now": now, "import": str(import_id)}
+    for each in plan.created:
+        ledger.tally(session, before=None, after=each)
+    ledger.write_history(session, [ledger.deed(each.id, "registered", **how) for each in plan.created])
+    _write_changes(session, plan.changes)
+    changed = [ledger.deed(each.after.id, "changed", **how, changes=each.difference) for each in plan.changes]
+    ledger.write_history(session, changed)
+
+
+def _write_changes(session: Session, changes: Sequence[Change]) -> None:
+    """One batch, of the columns that any of the changes touches. Raises Overtaken."""
+    if not changes:
+        return
+    _lock(session, [each.before for each in changes])
+    _follow_defects(session, changes)
+    touched = [name for name in COLUMNS if any(getattr(c.before, name) != getattr(c.after, name) for c in changes)]
+    values = {c.after.id: {name: getattr(c.after, name) for name in touched} for c in changes}
+    ledger.update_each(session, facilities, facilities.c.id, values)
+    registry.move_cells(session, [each.after for each in changes if "geometry" in each.new])
+    for each in changes:
+        ledger.tally(session, before=each.before, after=each.after)
+
+
+def _lock(session: Session, read: Sequence[Facility]) -> None:
+    locked = ledger.lock_facilities(session, facilities.c.id, [each.id for each in read])
+    if any(locked[each.id].revision != each.revision for each in read if each.id is not None):
+        raise Overtaken
+
+
+def _follow_defects(session: Session, changes: Sequence[Change]) -> None:
+    """A measure that shrank caps what the open defects take."""
+    broken = ledger.broken_milli(session, [each.after.id for each in changes if each.after.id])
+    for each in changes:
+        after, taken = each.after, broken.get(each.after.id or 0)
+        after.condition, after.defective_milli = under_defects(after.condition, after.measure_milli, taken)
+
+
+# --- what the file no longer holds
+
+
+def size_of(session: Session, source: str) -> int:
+    """How many facilities the series has that are not retired."""
+    return session.scalar(select(func.count()).where(*_active(source))) or 0
+
+
+def codes_of(session: Session, source: str) -> set[str]:
+    """Their codes."""
+    return set(session.scalars(select(facilities.c.code).where(*_active(source))))
+
+
+def _active(source: str) -> tuple[ColumnElement[bool], ColumnElement[bool]]:
+    return facilities.c.source == source, facilities.c.condition != Condition.RETIRED.value
+
+
+def retire(session: Session, codes: Collection[str], *, who: str, import_id: UUID, now: datetime) -> None:
+    """Retire facilities of the series that the file does not hold. Raises Overtaken."""
+    known = _known(session, set(codes))
+    changes = [Change(each, _retired(each, now), {}) for each in known.values()]
+    _write_changes(session, changes)
+    how: dict[str, Any] = {"who": who, "happened_at": now, "now": now, "import": str(import_id), "reason": MISSING}
+    ledger.write_history(session, [ledger.deed(each.after.id, "retired", **how) for each in changes])
+
+
+def _retired(there: Facility, now: datetime) -> Facility:
+    after = replace(there)
+    after.act(Action.RETIRE, at=now, on=the_catalogue().city.day_of(now))
+    return after

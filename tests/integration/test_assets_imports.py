@@ -1,0 +1,273 @@
+"""Imports of facilities, on both engines: what becomes of rows, again, in the midst of a kill, and over HTTP."""
+
+from __future__ import annotations
+
+import csv
+import json
+import os
+from collections.abc import Iterator
+from dataclasses import replace
+from io import BytesIO, StringIO
+from pathlib import Path
+from typing import Any
+from uuid import uuid4
+
+import pytest
+from nameko.containers import ServiceContainer
+from sqlalchemy import func, select
+from werkzeug.test import Client, TestResponse
+
+from deploy import settings
+from deploy.keys import make_keys
+from deploy.site import Site
+from services.assets import figures, queries
+from services.assets.import_worker import end_worker, start_worker, work_off
+from services.assets.service import Assets
+from services.assets.tables import facilities, facility_history, imports
+from shared import tallies
+from shared.auth import Keys, User
+from shared.db import Database
+from shared.outbox import outbox
+from tests.client import wait_for
+from tests.integration.databases import ENGINES, left_as_found, migrated
+
+API = "/api/v1/facilities/imports"
+HEAD = "code,lon,lat,name,colour"
+COUNTS = ("created", "updated", "unchanged", "rejected", "repaired", "missing", "retired")
+
+
+def lamps(count: int, colour: str = "red", *more: str) -> str:
+    """A table of lamps in Helsinki."""
+    rows = [f"L-{i},{24.90 + i * 1e-5:.5f},{60.15 + i * 1e-5:.5f},Lamp {i},{colour}" for i in range(count)]
+    return "\n".join([HEAD, *rows, *more]) + "\n"
+
+
+class Registry:
+    """The service in this process, with a client; ``finish`` does what a worker does."""
+
+    def __init__(self, database: Database, folder: Path) -> None:
+        self.database, self.folder = database, folder / "imports"
+        make_keys(folder / "keys")
+        self.keys, site = Keys(folder / "keys"), Site()
+        urls = {"assets": database.engine.url.render_as_string(hide_password=False)}
+        self.settings = replace(settings.load(), data=folder, database_urls=urls, import_limit_bytes=2_000_000)
+        config = {"settings": self.settings, "databases": {"assets": database}, "site": site, "keys": self.keys}
+        self.container = ServiceContainer(Assets, config={**config, "max_workers": 4})
+        for extension in self.container.extensions:
+            extension.setup()
+        self.client = Client(site)
+
+    def call(self, method: str, path: str, role: str = "operator", **more: Any) -> TestResponse:
+        headers = {"Authorization": f"Bearer {self.keys.sign(User(f'a {role}', role))}", **more.pop("headers", {})}
+        return self.client.open(API + path, method=method, headers=headers, **more)
+
+    def send(self, content: str | bytes, name: str = "lamps.csv", headers: Any = None, **fields: Any) -> TestResponse:
+        if isinstance(content, str):
+            content = content.encode()
+        form = {"file": (BytesIO(content), name), **fields}
+        form = {key: json.dumps(value) if isinstance(value, dict) else value for key, value in form.items()}
+        return self.call("POST", "", data=form, content_type="multipart/form-data", headers=headers or {})
+
+    def order(self, content: str | bytes, name: str = "lamps.csv", **options: Any) -> str:
+        answer = self.send(content, name, options={"kind": "street_light", **options})
+        assert answer.status_code == 202, answer.get_data(as_text=True)
+        assert answer.get_json()["state"] == "running"
+        return str(answer.get_json()["id"])
+
+    def finish(self, import_id: str) -> dict[str, Any]:
+        work_off(self.database, self.folder)
+        return self.show(import_id)
+
+    def show(self, import_id: str) -> dict[str, Any]:
+        shown: dict[str, Any] = self.call("GET", f"/{import_id}").get_json()
+        return shown
+
+    def take(self, content: str | bytes, name: str = "lamps.csv", **options: Any) -> dict[str, Any]:
+        return self.finish(self.order(content, name, **options))
+
+    def counted(self) -> dict[str, int]:
+        with self.database.read() as session:
+            tables = (facilities, facility_history, outbox, tallies.tallies)
+            return {each.name: session.scalar(select(func.count()).select_from(each)) or 0 for each in tables}
+
+    def wrong_sums(self) -> list[Any]:
+        with self.database.read() as session:
+            recounted = figures.recount(session).items()
+            return [
+                each for each, sums in recounted if tallies.read(session, each) != {k: n for k, n in sums.items() if n}
+            ]
+
+
+@pytest.fixture(scope="module", params=ENGINES)
+def one_database(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Database]:
+    with migrated(request, tmp_path_factory, "assets", Assets.metadata) as database:
+        yield database
+
+
+@pytest.fixture
+def registry(one_database: Database, tmp_path: Path) -> Iterator[Registry]:
+    with left_as_found(one_database, Assets.metadata) as database:
+        yield Registry(database, tmp_path)
+
+
+def counts(shown: dict[str, Any]) -> dict[str, int]:
+    assert shown["state"] == "done", shown
+    return {name: shown[name] for name in COUNTS if shown[name]}
+
+
+def test_a_file_is_imported_once_and_next_years_file_changes_what_is_new(registry: Registry) -> None:
+    first = registry.take(lamps(300, "red", "L-X,0,0,Nowhere,red", "L-1,24.9,60.15,Again,red"))
+    assert counts(first) == {"created": 300, "rejected": 2}
+    assert first["rules"] == {"null-island": 1, "duplicate-code": 1}
+    assert (first["progress"], first["rows"], first["source"]) == (1.0, 302, "street_light")
+    assert first["understood"]["mapping"]["code"] == "code"
+    before = registry.counted()
+
+    assert counts(registry.take(lamps(300))) == {"unchanged": 300}
+    assert registry.counted() == before, "the same file again writes nothing"
+
+    next_year = lamps(250, "blue").replace("L-0,", "L-NEW,")
+    assert counts(registry.take(next_year)) == {"created": 1, "updated": 249, "missing": 51}
+    with registry.database.read() as session:
+        lamp = queries.get_facility(session, "L-7")
+        history = queries.list_history(session, "L-7", limit=10).items
+    assert (lamp.attributes["colour"], lamp.revision, lamp.source) == ("blue", 2, "street_light")
+    assert [each.what for each in history] == ["registered", "changed"]
+    assert history[1].details["changes"]["attributes"] == [{"colour": "red"}, {"colour": "blue"}]
+    assert not registry.wrong_sums()
+
+
+def test_a_dry_run_says_what_would_be_done_and_does_nothing(registry: Registry) -> None:
+    registry.take(lamps(10))
+    before = registry.counted()
+    shown = registry.take(lamps(12, "blue", "L-X,0,0,Nowhere,blue"), dry_run=True)
+    assert counts(shown) == {"created": 2, "updated": 10, "rejected": 1}
+    assert shown["dry_run"]
+    assert len(shown["sample"]) == 13
+    assert shown["sample"][0]["facility"]["code"] == "L-0"
+    assert shown["sample"][12]["refused"]["rule"] == "null-island"
+    assert registry.counted() == before
+
+
+def test_what_the_file_no_longer_holds_is_retired_only_when_asked_and_never_most_of_it(registry: Registry) -> None:
+    registry.take(lamps(10))
+    assert counts(registry.take(lamps(8), retire_missing=True)) == {"unchanged": 8, "missing": 2, "retired": 2}
+    refused = registry.take(lamps(3), retire_missing=True)
+    assert (refused["state"], refused["error"]["type"]) == ("failed", "urn:waywarden:problem:retires-too-many")
+    assert counts(registry.take(lamps(3), retire_missing="all")) == {"unchanged": 3, "missing": 5, "retired": 5}
+    again = registry.take(lamps(4))
+    assert (again["unchanged"], again["rules"]) == (3, {"retired-code": 1})
+    assert not registry.wrong_sums()
+
+
+def test_a_row_leaves_alone_what_is_of_another_kind_or_series(registry: Registry) -> None:
+    registry.take(lamps(3))
+    assert registry.take(lamps(3), kind="manhole")["rules"] == {"other-kind": 3}
+    other = registry.take(lamps(4), source="north")
+    assert (other["created"], other["rules"], other["missing"]) == (1, {"other-source": 3}, 0)
+
+
+def test_refused_rows_come_back_as_they_came_and_do_nothing_in_a_spreadsheet(registry: Registry) -> None:
+    shown = registry.take(lamps(1, "red", 'L-X,0,0,"=HYPERLINK(""http://x"")",-5'))
+    text = registry.call("GET", f"/{shown['id']}/rejects.csv").get_data(as_text=True)
+    (row,) = csv.DictReader(StringIO(text))
+    assert row == {
+        "code": "L-X", "lon": "0", "lat": "0", "name": "'=HYPERLINK(\"http://x\")", "colour": "-5",
+        "line": "3", "rule": "null-island", "reason": row["reason"],
+    }  # fmt: skip
+    assert row["reason"]
+
+
+def test_a_killed_worker_is_followed_by_one_that_goes_on_where_it_stopped(
+    registry: Registry, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    import_id = registry.order(lamps(2_500))
+    monkeypatch.setitem(os.environ, "WAYWARDEN_FAILPOINT", "import-part-taken")
+    assert run_worker(registry) == -9
+    half = registry.show(import_id)
+    assert half["state"] == "running"
+    assert 0 < half["rows"] < 2_500
+    monkeypatch.delitem(os.environ, "WAYWARDEN_FAILPOINT")
+    assert run_worker(registry) == 0
+    assert counts(registry.show(import_id)) == {"created": 2_500}
+    assert registry.counted()["facility_history"] == 2_500
+    assert not registry.wrong_sums()
+    assert not list(registry.folder.glob("*/file")), "the file is gone when it is done"
+
+
+def run_worker(registry: Registry) -> int:
+    """A real process; its exit status."""
+    worker = start_worker(registry.settings)
+    wait_for(lambda: worker.poll() is not None, "the worker ends", 60)
+    end_worker(worker)
+    return int(worker.returncode)
+
+
+def test_a_file_that_kills_every_worker_fails_in_the_end(registry: Registry) -> None:
+    import_id = registry.order(lamps(3))
+    with registry.database.begin() as session:
+        session.execute(imports.update().values(starts=3, state="running"))
+    assert registry.finish(import_id)["error"]["type"] == "urn:waywarden:problem:import-interrupted"
+
+
+def test_the_same_form_again_is_one_import(registry: Registry) -> None:
+    import_id = str(uuid4())
+    first, again = (registry.send(lamps(3), id=import_id, options={"kind": "street_light"}) for _ in range(2))
+    assert (first.status_code, again.get_json()) == (202, first.get_json())
+    assert registry.send(lamps(4), id=import_id, options={"kind": "street_light"}).status_code == 409
+    key = {"Idempotency-Key": "k-1"}
+    keyed = {registry.send(lamps(3), headers=key, options={}).get_json()["id"] for _ in range(2)}
+    assert len(keyed) == 1
+    assert len(registry.call("GET", "").get_json()["items"]) == 2
+    assert sorted(path.name for path in registry.folder.iterdir()) == sorted([import_id, *keyed])
+
+
+@pytest.mark.parametrize(
+    ("field", "status", "form"),
+    [
+        ("file", 422, {"file": "no file"}),
+        ("options", 422, {"options": "{no json"}),
+        ("options.dry_run", 422, {"options": {"dry_run": "yes"}}),
+        ("options.no_such", 422, {"options": {"no_such": 1}}),
+        ("options", 422, {"options": {"kind": "ghost"}}),
+        ("profile", 404, {"profile": "ghost"}),
+        ("surprise", 422, {"surprise": "x"}),
+        ("id", 422, {"id": "x"}),
+    ],
+)
+def test_a_field_of_the_form_that_is_wrong_is_named(
+    registry: Registry, field: str, status: int, form: dict[str, Any]
+) -> None:
+    answer = registry.send(lamps(1), **form)
+    assert answer.status_code == status, answer.get_data(as_text=True)
+    assert answer.get_json()["errors"][0]["field"] == field
+    assert not list(registry.folder.glob("*")), "nothing is left behind"
+
+
+def test_a_body_that_is_too_large_or_broken_off_leaves_nothing_behind(registry: Registry) -> None:
+    cut = b'--b\r\nContent-Disposition: form-data; name="file"; filename="a.csv"\r\n\r\ncode,lo'
+    for body, status in ((cut + b"x" * 2_100_000, 413), (cut + b"x" * 3_000_000, 413), (cut, 400)):
+        answer = registry.call("POST", "", data=body, content_type="multipart/form-data; boundary=b")
+        assert (answer.status_code, answer.headers.get("Connection")) == (status, "close" if status == 413 else None)
+    assert not list(registry.folder.glob("*"))
+
+
+def test_a_profile_says_how_next_years_file_is_read(registry: Registry) -> None:
+    options = {"kind": "street_light", "mapping": {"name": "colour"}}
+    saved = registry.call("PUT", "/profiles/lamps", json={"options": options})
+    assert (saved.status_code, saved.headers["ETag"]) == (200, '"1"')
+    answer = registry.send(lamps(2), profile="lamps")
+    assert counts(registry.finish(answer.get_json()["id"])) == {"created": 2}
+    with registry.database.read() as session:
+        assert queries.get_facility(session, "L-1").name == "red"
+    stale = registry.call("PUT", "/profiles/lamps", json={"options": {}}, headers={"If-Match": '"7"'})
+    assert stale.status_code == 412
+    assert registry.call("DELETE", "/profiles/lamps").status_code == 204
+    assert registry.call("GET", "/profiles/lamps").status_code == 404
+
+
+def test_a_manager_reads_imports_and_only_operators_start_them(registry: Registry) -> None:
+    import_id = registry.order(lamps(1))
+    assert registry.call("GET", f"/{import_id}", role="manager").status_code == 200
+    assert registry.call("GET", f"/{import_id}", role="crew").status_code == 403
+    assert registry.call("POST", "", role="manager").status_code == 403

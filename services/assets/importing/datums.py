@@ -45,6 +45,13 @@ NAMED = (
 )
 
 
+def without_system(heading: str) -> str:
+    """``X_EPSG3879`` → ``X_``."""
+    for pattern, _ in NAMED:
+        heading = pattern.sub("", heading)
+    return heading
+
+
 def named_in(text: str) -> str | None:
     """The system that a heading names, if any."""
     for pattern, crs in NAMED:

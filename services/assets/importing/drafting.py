@@ -4,24 +4,27 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import UTC, date, datetime
 from itertools import islice
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import shapely
 
 from services.assets.domain import facilities
 from services.assets.domain import geometry as geo
+from services.assets.domain.attributes import Attribute
 from services.assets.domain.catalogue import Catalogue, Unit
 from services.assets.importing import shapes
 from services.assets.importing.formats import records
 from services.assets.importing.kinds import Kinds
 from services.assets.importing.model import CHUNK, CODES_GENERATED, Options, Record, Row, Understood
-from services.assets.importing.values import Impossible, day, number, quantity, tidy
+from services.assets.importing.typed import Unfit, value_of
+from services.assets.importing.values import SPOILT, Impossible, clean, day, number, quantity, tidy
 from services.assets.importing.words import FIELDS
 
+T = TypeVar("T")
 TEXTS = {
     "name": 200,
     "street": 200,
@@ -34,8 +37,9 @@ TEXTS = {
 }
 LONGEST_ATTRIBUTES = 20_000
 LONGEST_KEY = 100
+SURELY_SHORT = 5_000  # characters in the values, so that names and quotes do not count
+MOST_REMEMBERED = 10_000
 UNFIT = re.compile(r"[\x00-\x1f\x7f\ud800-\udfff/]+")
-SPOILT = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f\ud800-\udfff]")
 
 
 class Refuse(Exception):
@@ -60,6 +64,31 @@ def rows(
         seen += len(chunk)
 
 
+class _Remembered:
+    """What texts turned into: a column has few different ones among many rows."""
+
+    def __init__(self) -> None:
+        self.known: dict[Any, tuple[Any, Exception | None]] = {}
+
+    def once(self, key: tuple[Any, ...], make: Callable[[], T]) -> T:
+        """What ``make`` gave, or raised, the first time for this key."""
+        if (found := self.known.get(key)) is None:
+            if len(self.known) >= MOST_REMEMBERED:
+                self.known.clear()
+            found = self.known[key] = _outcome(make)
+        if found[1] is not None:
+            raise found[1]
+        value: T = found[0]
+        return value
+
+
+def _outcome(make: Callable[[], Any]) -> tuple[Any, Exception | None]:
+    try:
+        return make(), None
+    except (Unfit, Impossible) as wrong:
+        return None, wrong
+
+
 class _Drafter:
     """Drafts rows; remembers the codes and places of all rows before."""
 
@@ -75,9 +104,17 @@ class _Drafter:
         self.kept = [each for each in understood.columns if each not in dropped]
         self.open = understood.format == "geojson"  # later features may have other properties
         self.dropped = dropped
+        self.typed = {kind: self._typed(each.attributes) for kind, each in catalogue.kinds.items()}
         self.lines: dict[int, int] = {}  # hash of a code → where it stood; 64 bits do not collide among millions
         self.many: dict[int, int] = {}  # hash of a place → how many codes were made for it
         self.today = datetime.now(UTC).date()
+        self.remembered = _Remembered()
+
+    def _typed(self, attributes: Mapping[str, Attribute]) -> list[tuple[Attribute, str]]:
+        """The attributes of a kind with the column of each: the mapped one, or the one that has its very name."""
+        columns = {slug: self.mapping.get(slug, slug) for slug in attributes if slug not in FIELDS}
+        known = {*self.understood.columns} - self.dropped
+        return [(attributes[slug], column) for slug, column in columns.items() if column in known]
 
     def draft(self, chunk: Sequence[Record]) -> list[Row]:
         found = shapes.read(chunk, self.understood)
@@ -116,13 +153,13 @@ class _Drafter:
         kind = self._kind(record.raw, dimension, repairs)
         attributes = self._attributes(record.raw, repairs)
         draft: dict[str, Any] = {"kind": kind, "geometry": geometry, **self.defaults}
+        self._type(kind, attributes, repairs)
         for field, column in self.texts:
             self._text(draft, field, column, record.raw, attributes, repairs)
         self._measure(draft, record.raw, attributes, repairs)
         self._installed(draft, record.raw, attributes, repairs)
         draft["attributes"] = attributes
         self._check_measurable(draft)
-        _check_size(attributes)
         draft["code"] = self._code(draft, record, attributes, repairs)
         return draft
 
@@ -146,10 +183,41 @@ class _Drafter:
         names = (each for each in raw if each not in self.dropped) if self.open else self.kept
         found = {name: value for name in names if (value := tidy(raw.get(name))) is not None}
         if self.open:
-            found = {_cut_key(name): _plain(value) for name, value in found.items()}
-        if "\ufffd" in "".join([each for each in found.values() if type(each) is str]):
+            found = {_cut_key(name): value for name, value in found.items()}
+        text = "".join([each for each in raw.values() if type(each) is str])
+        if "\ufffd" in text:
             repairs.append(("unreadable-characters", "Some characters cannot be read in the file's encoding."))
+        if len(text) > SURELY_SHORT or self.open:
+            _check_size(found)
         return found
+
+    def _type(self, kind: str, attributes: dict[str, Any], repairs: list[tuple[str, str]]) -> None:
+        """Give the columns that are attributes of this kind their name and type; what does not fit stays as it came."""
+        for attribute, column in self.typed[kind]:
+            if (cell := attributes.pop(column, None)) is None:
+                continue
+            try:
+                value, unit = self._value_of(attribute, cell, column)
+            except Unfit as wrong:
+                name = column if column not in self.catalogue.attributes_of(kind) else f"{column} (as it came)"
+                attributes[name] = cell
+                repairs.append(("junk-value", f"{column}: {wrong}"))
+                continue
+            attributes[attribute.slug] = value
+            if unit:
+                repairs.append(("unit-converted", f"{column}: {cell} became {value} {attribute.unit}."))
+
+    def _value_of(self, attribute: Attribute, cell: Any, column: str) -> tuple[Any, str | None]:
+        zone, order = self.catalogue.city.timezone, self.understood.date_order
+        if not isinstance(cell, str):
+            return value_of(attribute, cell, column, order, zone, self.today)
+        return self.remembered.once(
+            (id(attribute), column, cell), lambda: value_of(attribute, cell, column, order, zone, self.today)
+        )
+
+    def _day_of(self, cell: Any) -> tuple[date, str | None]:
+        zone, order = self.catalogue.city.timezone, self.understood.date_order
+        return self.remembered.once((type(cell), str(cell)), lambda: day(cell, order, zone, self.today))
 
     def _text(
         self, draft: dict[str, Any], field: str, column: str, raw: Mapping[str, Any], attributes: dict[str, Any],
@@ -191,11 +259,9 @@ class _Drafter:
         if column is None or (value := tidy(raw.get(column))) is None:
             return
         try:
-            draft["installed_on"], assumed = day(
-                value, self.understood.date_order, self.catalogue.city.timezone, self.today
-            )
+            draft["installed_on"], assumed = self._day_of(value)
         except Impossible as wrong:
-            attributes[column] = _plain(value)
+            attributes[column] = value
             repairs.append(("impossible-date", str(wrong)))
             return
         if assumed:
@@ -246,7 +312,7 @@ class _Drafter:
 
 
 def _as_it_came(record: Record) -> dict[str, Any]:
-    return record.raw if not isinstance(record.shape, dict) else {**record.raw, "geometry": record.shape}
+    return record.raw if not isinstance(record.shape, dict) else {**record.raw, "geometry": clean(record.shape)}
 
 
 def _one_line(value: Any) -> str:
@@ -258,19 +324,6 @@ def _cut_key(name: str) -> str:
     return name[:LONGEST_KEY] if name.isprintable() else SPOILT.sub("", name)[:LONGEST_KEY]
 
 
-def _plain(value: Any) -> Any:
-    """The value as JSON that any database keeps."""
-    if isinstance(value, str):
-        return value if value.isprintable() else SPOILT.sub("\ufffd", value)
-    if isinstance(value, dict):
-        return {str(key): _plain(each) for key, each in value.items()}
-    if isinstance(value, list):
-        return [_plain(each) for each in value]
-    return value.isoformat() if isinstance(value, date) else value
-
-
 def _check_size(attributes: Mapping[str, Any]) -> None:
-    if sum(len(key) + (len(each) if isinstance(each, str) else 20) for key, each in attributes.items()) < 5_000:
-        return
-    if len(json.dumps(attributes, ensure_ascii=False, default=str)) > LONGEST_ATTRIBUTES:
+    if len(json.dumps(attributes, ensure_ascii=False)) > LONGEST_ATTRIBUTES:
         raise Refuse("too-long", f"The attributes have over {LONGEST_ATTRIBUTES} characters.")

@@ -8,13 +8,13 @@ from __future__ import annotations
 
 import codecs
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 
 from charset_normalizer import from_bytes
 
 from services.assets.importing.model import Unusable
-from services.assets.importing.words import FIELDS, KIND_COLUMNS, LATITUDES, LONGITUDES, plain
+from services.assets.importing.words import FAMILIAR, FIELDS, KIND_COLUMNS, LATITUDES, LONGITUDES, plain
 
 BLOCK = 1 << 20
 SAMPLE = 1 << 16
@@ -25,6 +25,8 @@ MARKS = (
     (codecs.BOM_UTF16_LE, "utf-16"),
     (codecs.BOM_UTF16_BE, "utf-16"),
 )
+BINARY = [bytes([each]) for each in range(32) if each not in b"\t\n\v\f\r\x1b\x1e"]
+MOST_BINARY = 0.02  # the share of control characters that a spoilt text may have
 PAIRS = re.compile(rb"[\x81-\xfe][\x30-\x39\x40-\xfe]")
 HEADINGS = {plain(name) for names in (*FIELDS.values(), LATITUDES, LONGITUDES, KIND_COLUMNS) for name in names}
 
@@ -34,8 +36,7 @@ EVERYDAY: dict[str, Callable[[int, int], bool]] = {
     "big5": lambda lead, trail: 0xA4 <= lead <= 0xC6 or lead in (0xA1, 0xA2),
     "euc-kr": lambda lead, trail: trail >= 0xA1 and (0xB0 <= lead <= 0xC8 or lead in (0xA1, 0xA3)),
 }
-# Chinese in GB has many characters sorted beyond Korean's last syllable; this share of them makes text Chinese.
-ENOUGH = 0.7
+ENOUGH = 0.7  # the share of everyday characters that makes text of an encoding
 MOSTLY_UTF8 = 0.9
 
 
@@ -47,12 +48,27 @@ def encoding_of(path: Path) -> str:
         return marked
     if wide := _wide(start):
         return wide
-    if b"\0" in start:
+    if sum(start.count(each) for each in BINARY) > len(start) * MOST_BINARY:
         raise Unusable(
             "This is no text: it holds binary data. Export it as CSV, XLSX, GeoJSON, shapefile or GeoPackage."
         )
+    if is_all_utf8(path):
+        return "utf-8"
     strange = b"\n".join(_lines_that_are_no_utf8(path))
     return encoding_of_bytes(strange) if strange else "utf-8"
+
+
+def is_all_utf8(path: Path) -> bool:
+    """Whether the whole file is UTF-8."""
+    decoder = codecs.getincrementaldecoder("utf-8")()
+    with path.open("rb") as file:
+        try:
+            while block := file.read(BLOCK):
+                decoder.decode(block)
+            decoder.decode(b"", final=True)
+        except UnicodeDecodeError:
+            return False
+    return True
 
 
 def _wide(start: bytes) -> str | None:
@@ -64,25 +80,22 @@ def _wide(start: bytes) -> str | None:
     return "utf-16-be" if even > 0.2 and odd < 0.02 else None
 
 
-def _lines_that_are_no_utf8(path: Path) -> Iterator[bytes]:
+def _lines_that_are_no_utf8(path: Path) -> list[bytes]:
     """Lines with bytes beyond ASCII, if they are not UTF-8 in the main; a few spoilt cells do not count."""
-    good, bad, size, kept = 0, 0, 0, []
+    good, bad, size = 0, 0, 0
+    kept: list[bytes] = []
     with path.open("rb") as file:
-        while block := file.readlines(BLOCK):
-            if b"".join(block).isascii():
+        for line in file:
+            if line.isascii():
                 continue
-            for line in block:
-                if line.isascii():
-                    continue
-                if _is_utf8(line):
-                    good += 1
-                else:
-                    bad += 1
-                    if size < SAMPLE:
-                        kept.append(line[:SAMPLE].rstrip(b"\r\n"))
-                        size += len(line)
-    if bad and bad > (good + bad) * (1 - MOSTLY_UTF8):
-        yield from kept
+            if _is_utf8(line):
+                good += 1
+                continue
+            bad += 1
+            if size < SAMPLE:
+                kept.append(line[:SAMPLE].rstrip(b"\r\n"))
+                size += len(line)
+    return kept if bad > (good + bad) * (1 - MOSTLY_UTF8) else []
 
 
 def _is_utf8(line: bytes) -> bool:
@@ -98,23 +111,24 @@ def encoding_of_bytes(sample: bytes) -> str:
     if _is_utf8(sample):
         return "utf-8"
     scores = {name: _score(sample, name) for name in EVERYDAY}
-    best = max(scores, key=lambda name: scores[name])
-    if scores[best] >= ENOUGH and not _reads_as_latin(sample):
+    best = max(scores, key=lambda name: sum(scores[name]))
+    if scores[best][0] >= ENOUGH and not _reads_as_latin(sample):
         return best
     found = from_bytes(sample, cp_exclusion=["utf_16", "utf_32", "utf_7", "johab", "hz"]).best()
     name = found.encoding if found is not None else "cp1252"
     return "cp1252" if name in ("ascii", "utf_8", "latin_1") or _reads_as_latin(sample) else name
 
 
-def _score(sample: bytes, encoding: str) -> float:
-    """The share of everyday characters, 0 to 1, and more for every heading that is known."""
+def _score(sample: bytes, encoding: str) -> tuple[float, float]:
+    """The share of everyday characters, and how familiar they are: every text in Korean could be Chinese as well."""
     text = sample.decode(encoding, errors="replace")
     pairs = PAIRS.findall(sample)
     if not pairs or text.count("\ufffd") > len(pairs) * 0.02:
-        return 0.0
+        return 0.0, 0.0
     everyday = sum(EVERYDAY[encoding](lead, trail) for lead, trail in pairs) / len(pairs)
     known = sum(plain(cell) in HEADINGS for cell in re.split(r"[,;\t|\n\"]", text[:2_000]) if not cell.isascii())
-    return everyday + known
+    familiar = sum(map(text.count, FAMILIAR[encoding])) / len(pairs)
+    return everyday, known + familiar
 
 
 def _reads_as_latin(sample: bytes) -> bool:

@@ -12,8 +12,9 @@ from typing import Any, cast
 
 import ijson
 
-from services.assets.importing.encodings import encoding_of
+from services.assets.importing.encodings import encoding_of, is_all_utf8
 from services.assets.importing.model import Options, Record, Understood, Unusable
+from services.assets.importing.values import clean
 
 SAMPLE = 5_000
 EDGE = 1 << 16
@@ -73,21 +74,9 @@ def _opened(path: Path, encoding: str) -> io.BufferedIOBase:
     file: Any = path.open("rb")
     if encoding == "utf-8-sig":
         file.seek(len(codecs.BOM_UTF8))
-    elif encoding != "utf-8" or not _all_utf8(path):
+    elif encoding != "utf-8" or not is_all_utf8(path):
         file = codecs.EncodedFile(file, "utf-8", encoding, errors="replace")
     return cast(io.BufferedIOBase, _Lenient(file))
-
-
-def _all_utf8(path: Path) -> bool:
-    decoder = codecs.getincrementaldecoder("utf-8")()
-    with path.open("rb") as file:
-        try:
-            while block := file.read(1 << 20):
-                decoder.decode(block)
-            decoder.decode(b"", final=True)
-        except UnicodeDecodeError:
-            return False
-    return True
 
 
 class _Lenient:
@@ -165,11 +154,11 @@ def _records(path: Path, encoding: str, prefix: str) -> Iterator[Record]:
 
 def _record(line: int, feature: Any) -> Record:
     if not isinstance(feature, dict):
-        return Record(line, {"value": feature}, fault=("no-feature", "This is no GeoJSON feature."))
+        return Record(line, {"value": clean(feature)}, fault=("no-feature", "The item is no object."))
     if feature.get("type") in GEOMETRIES:
         return Record(line, {}, shape=feature)
-    if feature.get("type") != "Feature":
-        return Record(line, feature, fault=("no-feature", "This is no GeoJSON feature."))
+    if feature.get("type") != "Feature":  # a row of plain JSON, whose columns may say where it is
+        return Record(line, clean(feature))
     shape = feature.get("geometry")
     return Record(line, _flat(feature), shape=shape if isinstance(shape, dict) else None)
 
@@ -183,4 +172,4 @@ def _flat(feature: dict[str, Any]) -> dict[str, Any]:
         raw = {**raw, **tags}
     if feature.get(ID) is not None:
         raw.setdefault(ID, feature[ID])
-    return raw
+    return {clean(key): clean(value) for key, value in raw.items()}

@@ -6,10 +6,17 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from services.assets.importing import features, text
+from services.assets.importing import archives, features, layers, sheets, text
 from services.assets.importing.model import Options, Record, Understood, Unusable
 
-READERS: dict[str, Any] = {"csv": text, "tsv": text, "geojson": features}
+READERS: dict[str, Any] = {
+    "csv": text,
+    "tsv": text,
+    "geojson": features,
+    "xlsx": sheets,
+    "shapefile": layers,
+    "geopackage": layers,
+}
 START = 4096
 REFUSED = (
     (b"%PDF", "This is a PDF; export the table as CSV or XLSX."),
@@ -44,5 +51,25 @@ def _format_of(path: Path) -> str:
     for mark, why in REFUSED:
         if start.startswith(mark):
             raise Unusable(why)
+    if start.startswith(b"SQLite format 3\0"):
+        return _of_database(start)
+    if start.startswith(b"PK"):
+        return _of_zip(path)
     visible = start.removeprefix(b"\xef\xbb\xbf").replace(b"\0", b"").lstrip(b" \r\n\t\x1e\xff\xfe")
     return "geojson" if visible[:1] in (b"{", b"[") else "csv"
+
+
+def _of_database(start: bytes) -> str:
+    if start[68:72] not in (b"GPKG", b"GP10", b"GP11"):
+        raise Unusable("This is a database of SQLite and no GeoPackage.")
+    return "geopackage"
+
+
+def _of_zip(path: Path) -> str:
+    with archives.opened(path) as archive:
+        names = [name.lower() for name in archive.namelist()]
+    if "xl/workbook.xml" in names:
+        return "xlsx"
+    if any(name.endswith(".shp") for name in names):
+        return "shapefile"
+    raise Unusable("The zip holds neither a shapefile (.shp) nor a workbook; other files are sent as they are.")

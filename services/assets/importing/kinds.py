@@ -36,7 +36,7 @@ class Kinds:
             return outright
         words = words_in(text)
         for word, kind in self.inside:
-            within = word in words if word.isascii() else word.strip() in words
+            within = (word in words or f"{word[:-1]}s " in words) if word.isascii() else word.strip() in words
             if within and dimension in FITS[self.catalogue.kinds[kind].unit]:
                 return kind
         return None

@@ -18,7 +18,7 @@ REFUSED: Mapping[str, str] = {
     "duplicate-code": "Another row of the file has this code already; the first one stands.",
     "bad-code": "The code cannot be one: a reserved word, or over 100 characters.",
     "ragged-row": "The row has more cells than the table has columns, so that they have slipped.",
-    "no-feature": "The item is no GeoJSON feature.",
+    "no-feature": "The item is neither a GeoJSON feature nor a row of JSON.",
     "too-long": "What is to be kept under attributes is over 20,000 characters.",
 }
 

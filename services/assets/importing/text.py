@@ -35,7 +35,7 @@ def describe(path: Path, options: Options) -> dict[str, Any]:
     delimiter = options.delimiter or _delimiter_of(start)
     rows = _sample(start, delimiter)
     header_line, header = find_header([cells for _, cells in rows], options.header)
-    columns = named(rows[header_line - 1][1] if header else [], max(len(cells) for _, cells in rows))
+    columns = named(rows[header_line - 1][1] if header else [], _usual_width(rows))
     return {
         "format": "tsv" if delimiter == "\t" else "csv",
         "encoding": encoding,
@@ -45,6 +45,10 @@ def describe(path: Path, options: Options) -> dict[str, Any]:
         "columns": columns,
         "rows_total": max(0, _lines(path, encoding) - header_line),
     }
+
+
+def _usual_width(rows: Sequence[tuple[int, Sequence[str]]]) -> int:
+    return Counter(len(cells) for _, cells in rows).most_common(1)[0][0]
 
 
 def _known(encoding: str) -> str:

@@ -18,7 +18,17 @@ from services.assets.importing.formats import describe, records
 from services.assets.importing.headings import looks_like_data
 from services.assets.importing.kinds import Kinds, check_given
 from services.assets.importing.model import CODES_GENERATED, Options, Record, Understood, Unusable
-from services.assets.importing.values import angle, date_order, is_plainly_a_pair, number, packed_angle, pair, tidy
+from services.assets.importing.typed import names_of
+from services.assets.importing.values import (
+    angle,
+    date_order,
+    is_plainly_a_pair,
+    number,
+    packed_angle,
+    pair,
+    tidy,
+    without_unit,
+)
 from services.assets.importing.words import (
     FIELDS,
     KIND_COLUMNS,
@@ -33,7 +43,7 @@ from services.assets.importing.words import (
 SAMPLE = 5_000
 MOST = 0.5
 NEARLY_ALL = 0.9
-POLAR = 75  # no city lies nearer to a pole, so that such a latitude is a longitude
+CITIES = (-56.0, 79.0)  # latitudes between Puerto Williams and Longyearbyen; any other one is a longitude
 CITY_DEG = 0.6
 PLACE_FIELDS = ("longitude", "latitude", "place")
 BOUNDS_OPTIONS = (None, "refuse", "warn")
@@ -69,7 +79,9 @@ class _Finder:
         self.understood, self.sample, self.options = understood, sample, options
         self.catalogue, self.name = catalogue, name
         self.columns = understood.columns
-        self.by_name = {plain(column): column for column in reversed(self.columns)}
+        self.by_name: dict[str, str] = {}
+        for bare in (datums.without_system, without_unit, str):  # the later one wins
+            self.by_name |= {plain(bare(column)): column for column in reversed(self.columns)}
         self.notes = list(understood.notes)
         self.repairs: list[list[str]] = []
         self.mapping = self._given_mapping()
@@ -169,9 +181,7 @@ class _Finder:
         pairs = [found for each in values if (found := pair(str(each)))]
         first, second = (np.array([each[at][0] for each in pairs]) for at in (0, 1))
         as_is, swapped = self._inside(first, second), self._inside(second, first)
-        lon_first = as_is > swapped or (
-            as_is == swapped and np.median(np.abs(first)) > POLAR >= np.median(np.abs(second))
-        )
+        lon_first = as_is > swapped or (as_is == swapped and _no_latitudes(first) and not _no_latitudes(second))
         self.know(latitude_first=not lon_first)
 
     def _inside(self, lon: datums.Floats, lat: datums.Floats) -> float:
@@ -260,8 +270,7 @@ class _Finder:
         """A latitude that no city has, beside a longitude that could be one."""
         if self.understood.coordinate_style == "projected":
             return False
-        lon, lat = np.median(np.abs(places), axis=0)
-        return bool(lat > POLAR >= lon)
+        return _no_latitudes(places[:, 1]) and not _no_latitudes(places[:, 0])
 
     def _refuse_unknown_system(self, middle: datums.Floats) -> None:
         if datums.is_projected(self.understood.crs) or np.median(np.abs(middle), axis=0).max() <= 180:
@@ -383,12 +392,22 @@ class _Finder:
             if field not in ("code", *self.options.mapping) and column and column not in taken:
                 self.mapping[field] = column
                 taken.add(column)
+        self._find_attributes(taken)
         if "installed_on" in self.mapping:
             self.know(date_order=date_order([str(each) for each in self.values(self.mapping["installed_on"])]))
         if self.understood.columns and sum(map(looks_like_data, self.columns)) * 2 >= len(self.columns):
             self.notes.append(
                 "The names of the properties look like a row of data: the facility they belong to is lost."
             )
+
+    def _find_attributes(self, taken: set[str]) -> None:
+        """Columns that are attributes of the kinds that the file has."""
+        kinds = {self.understood.kind, *self.understood.kinds_found.values()} - {None} or {*self.catalogue.kinds}
+        for attribute in [each for kind in kinds for each in self.catalogue.attributes_of(str(kind)).values()]:
+            column = self.first_of(names_of(attribute))
+            if attribute.slug not in {*FIELDS, *self.options.mapping, *self.mapping} and column and column not in taken:
+                self.mapping[attribute.slug] = column
+                taken.add(column)
 
 
 def _is_wkt(cell: Any) -> bool:
@@ -417,7 +436,12 @@ def _both_ways(columns: Any) -> Iterator[tuple[str, str]]:
 def _by_size(numbers: dict[str, datums.Floats]) -> tuple[str, str]:
     """(longitude, latitude) of two columns outside the city: the one past any latitude, else the second one."""
     first, second = numbers
-    return (first, second) if np.nanmedian(np.abs(numbers[first])) > POLAR else (second, first)
+    return (first, second) if _no_latitudes(numbers[first]) else (second, first)
+
+
+def _no_latitudes(degrees: datums.Floats) -> bool:
+    """Whether no city has such latitudes."""
+    return not CITIES[0] <= np.nanmedian(degrees) <= CITIES[1]
 
 
 def _middles(found: shapes.Shapes) -> datums.Floats:

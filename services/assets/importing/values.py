@@ -27,6 +27,7 @@ UNITS = {
     "ft2": 0.09290304, "ft²": 0.09290304, "sqft": 0.09290304, "acre": 4046.8564224, "亩": 10_000 / 15,
 }  # fmt: skip
 
+SPOILT = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f\ud800-\udfff]")
 QUANTITY = re.compile(r"([-+]?[\d.,\s]*\d\.?)\s*(\D*\d?)")
 HEADING_UNIT = re.compile(r"[(（\[]([^()（）\[\]]+)[)）\]]\s*$|[_\s]([^\W_]+)$")
 ANGLE = re.compile(r"[-+\d.,\s°º˚d度:'′’‘m分\"″”“s秒NSEWnsew北南东東西纬緯经經]+")
@@ -35,10 +36,22 @@ LATITUDE, LONGITUDE = "latitude", "longitude"
 AXES = {"N": LATITUDE, "S": LATITUDE, "北": LATITUDE, "南": LATITUDE}
 AXES |= {"E": LONGITUDE, "W": LONGITUDE, "东": LONGITUDE, "東": LONGITUDE, "西": LONGITUDE}
 NEGATIVE = {"S", "W", "南", "西"}
+IN_BRACKETS_AT_END = re.compile(r"\s*[(（\[][^()（）\[\]]*[)）\]]$")
 IN_BRACKETS = re.compile(r"[(（\[]([^()（）\[\]]+)[)）\]]")
 DECIMALS = re.compile(r"\d[.,]\d{3}")
 HEMISPHERES = re.compile(r"[°º′分北南东東西]|\d\s*[NSEW]\b")
 AFTER_HEMISPHERE = re.compile(r"(?<=[NSEW])[\s,;，；/]+|[\s,;，；/]+(?=[NSEW北南东東西])")
+
+
+def clean(value: Any) -> Any:
+    """JSON that any database keeps: control characters and halves of characters are marked as spoilt."""
+    if isinstance(value, str):
+        return value if value.isprintable() else SPOILT.sub("\ufffd", value)
+    if isinstance(value, dict):
+        return {clean(key): clean(each) for key, each in value.items()}
+    if isinstance(value, list):
+        return [clean(each) for each in value]
+    return value if not isinstance(value, float) or math.isfinite(value) else None
 
 
 def tidy(value: Any) -> Any:
@@ -90,6 +103,12 @@ def quantity(value: Any, heading: str = "") -> tuple[float, str | None] | None:
         return None
     factor = UNITS.get(unit or "", 1.0)
     return plain * factor, unit if factor != 1.0 else None
+
+
+def without_unit(heading: str) -> str:
+    """``井深(m)`` → ``井深``."""
+    bare = IN_BRACKETS_AT_END.sub("", heading.strip())
+    return HEADING_UNIT.sub("", bare) if unit_of(bare) else bare
 
 
 def unit_of(heading: str) -> str | None:

@@ -102,6 +102,13 @@ NOTHING = {
     "#value!", "#name?", "#div/0!", "#null!", "#num!",
 }  # fmt: skip
 
+# Characters that such files are full of: they tell apart encodings in which the same bytes are other characters.
+FAMILIAR = {
+    "gb18030": "路灯井盖街道区号市中大人民新华北南东西桥管污水雨电力通信检查口编名称经纬度类型单位权属",
+    "big5": "路燈人孔蓋街道區號市中大民新北南東西橋管污水雨電力編名稱經緯度類型單位里巷弄段",
+    "euc-kr": "가나다라마바사아자하로길동구시도군읍면리대중앙남북서산안성등번호주소위경관설치보천원수지인전정상장",
+}
+
 # Words for kinds beside the catalogue's own names. A kind that the catalogue lacks is passed over.
 KINDS: Mapping[str, tuple[str, ...]] = {
     "street_light": (
@@ -136,6 +143,62 @@ KINDS: Mapping[str, tuple[str, ...]] = {
     "outfall": ("outfall", "outfalls", "discharge point", "排水口", "排放口", "排污口", "토출구"),
     "pump_station": ("pump station", "pumping station", "pump", "lift station", "泵站", "抽水站", "펌프장"),
     "interceptor": ("interceptor", "截污挂管", "截流井"),
+}  # fmt: skip
+
+# Headings of attributes beside the catalogue's own names for them; attributes that it lacks are passed over.
+ATTRIBUTES: Mapping[str, tuple[str, ...]] = {
+    "network": (
+        "network",
+        "system type",
+        "manhole",
+        "substance",
+        "管网类型",
+        "管线类型",
+        "井类型",
+        "井盖类型",
+        "人孔類型",
+    ),
+    "class": ("class", "road class", "functional class", "highway", "道路等级", "道路類別"),
+    "width": ("width", "road width", "宽度", "路宽", "寬度", "路寬", "폭"),
+    "lanes": ("lanes", "number of lanes", "车道数", "車道數"),
+    "surface": ("surface", "pavement", "路面类型", "路面材料"),
+    "lamps": ("lamps", "num lamps", "lamp count", "number of lamps", "灯盏数", "灯头数", "盏数", "燈數", "등수"),
+    "lamp_type": (
+        "lamp type",
+        "light source",
+        "light:method",
+        "bulb type",
+        "光源",
+        "光源类型",
+        "灯具类型",
+        "ledchk",
+        "led",
+    ),
+    "power_w": ("power w", "power", "wattage", "watts", "watt", "功率", "灯功率", "瓦数", "瓦數", "소비전력"),
+    "pole_height_m": ("pole height", "height", "mounting height", "杆高", "灯杆高度", "桿高", "높이"),
+    "pole_material": ("pole material", "pole type", "杆件材质", "灯杆材质"),
+    "cover_material": ("cover material", "井盖材质", "盖板材质"),
+    "cover_shape": ("cover shape", "hole:shape", "井盖形状"),
+    "cover_size_mm": ("cover size", "cover diameter", "井盖尺寸"),
+    "depth_m": ("depth", "manhole depth", "井深", "深度"),
+    "anti_fall_net": ("anti fall net", "safety net", "防坠网", "有无防坠网"),
+    "diameter_mm": ("diameter", "pipe diameter", "pipe size", "管径", "管徑", "관경"),
+    "material": ("material", "pipe material", "材质", "管材", "管材质", "管種"),
+    "from": ("from manhole", "upstream manhole", "us mh", "起点井号", "起点编号"),
+    "to": ("to manhole", "downstream manhole", "ds mh", "终点井号", "终点编号"),
+}
+
+# Further spellings of values: attribute → plain spelling → the catalogue's value.
+SPELLINGS: Mapping[str, Mapping[str, str]] = {
+    "network": {
+        "wastewater": "sewage", "foul": "sewage", "污": "sewage", "sewerage": "sewage", "stormwater": "storm",
+        "storm": "storm", "rainwater": "storm", "雨": "storm", "合流制": "combined", "telecoms": "telecom",
+        "electricity": "power", "electric": "power", "heating": "heat", "电信": "telecom", "通讯": "telecom",
+    },
+    "lamp_type": {"yes": "led", "y": "led", "true": "led", "1": "led", "はい": "led", "有": "led"},
+    "class": {
+        "primarylink": "primary", "secondarylink": "secondary", "tertiarylink": "tertiary", "local": "residential",
+    },
 }  # fmt: skip
 
 # OpenStreetMap: (key, values or None for any, kind), the first that fits. https://wiki.openstreetmap.org/wiki/Map_features

@@ -1,0 +1,117 @@
+"""XLSX, one sheet at a time, with the values that formulas had when the workbook was saved."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from datetime import date, datetime, time, timedelta
+from itertools import islice
+from pathlib import Path
+from typing import Any
+
+from openpyxl import load_workbook
+
+from services.assets.importing import archives
+from services.assets.importing.headings import find_header, named
+from services.assets.importing.model import Options, Record, Understood, Unusable
+
+SAMPLE_ROWS = 200
+MOST_COLUMNS = 1_000
+LAST_ROW = 1_048_576  # Excel's own limit
+LARGEST_TEXTS = 96 << 20  # openpyxl keeps all texts of a workbook in memory
+MOST_EMPTY = 20_000  # rows in a row, after which nothing more is expected
+
+
+def describe(path: Path, options: Options) -> dict[str, Any]:
+    """What is to be known before the rows can be read. Raises Unusable."""
+    with _workbook(path) as book:
+        sheets = {sheet.title: sheet for sheet in book.worksheets}
+        samples = {title: list(islice(_rows(sheet, MOST_COLUMNS), SAMPLE_ROWS)) for title, sheet in sheets.items()}
+        layer = options.layer or next((title for title, sample in samples.items() if len(sample) > 1), None)
+        if layer is not None and layer not in sheets:
+            raise Unusable(f"There is no sheet {layer!r}; there are {', '.join(map(repr, sheets))}.")
+        if layer is None or not samples[layer]:
+            raise Unusable(_why_empty(path))
+        return {**_table(samples[layer], options), **_about(layer, sheets)}
+
+
+def _about(layer: str, sheets: dict[str, Any]) -> dict[str, Any]:
+    others = [title for title in sheets if title != layer]
+    notes = [f"Read was the sheet {layer!r}; there are also {', '.join(map(repr, others))}."] if others else []
+    return {"format": "xlsx", "layer": layer, "layers": [*sheets], "notes": notes}
+
+
+def _table(sample: list[tuple[int, Sequence[Any]]], options: Options) -> dict[str, Any]:
+    texts = [["" if cell is None else str(cell) for cell in cells] for _, cells in sample]
+    at, header = find_header(texts, options.header)
+    width = max(len(cells) for _, cells in sample)
+    return {
+        "header": header,
+        "header_line": sample[at - 1][0] if at else 0,
+        "columns": named(texts[at - 1] if header else [], width),
+    }
+
+
+def _why_empty(path: Path) -> str:
+    with _workbook(path, formulas=True) as book:
+        if any(_rows(sheet, MOST_COLUMNS) for sheet in book.worksheets if next(_rows(sheet, MOST_COLUMNS), None)):
+            return "The cells hold formulas without values: open the workbook in a spreadsheet program and save it."
+    return "The workbook is empty."
+
+
+@contextmanager
+def _workbook(path: Path, formulas: bool = False) -> Iterator[Any]:
+    """The workbook, open for streaming. Raises Unusable, whatever it was that openpyxl stumbled over."""
+    with archives.opened(path) as archive:
+        sizes = {each.filename: each.file_size for each in archive.infolist()}
+    if sizes.get("xl/sharedStrings.xml", 0) > LARGEST_TEXTS:
+        raise Unusable("The workbook holds too much text to be read at once; save the sheet as CSV.")
+    with warnings.catch_warnings(), path.open("rb") as file:
+        warnings.simplefilter("ignore")
+        try:
+            book = load_workbook(file, read_only=True, data_only=not formulas)
+        except Exception as wrong:  # openpyxl lets through whatever broken XML and zips bring about
+            raise Unusable(f"The workbook is damaged: {str(wrong)[:200]}") from wrong
+        try:
+            yield book
+        finally:
+            book.close()
+
+
+def _rows(sheet: Any, width: int) -> Iterator[tuple[int, Sequence[Any]]]:
+    """(row number, cells) of rows that hold anything, without the empty cells at their ends. Raises Unusable."""
+    sheet.reset_dimensions()  # many writers leave them wrong
+    empty, line = 0, 0
+    try:
+        for line, cells in enumerate(sheet.iter_rows(max_row=LAST_ROW, max_col=width, values_only=True), 1):
+            if any(cell is not None for cell in cells):
+                empty = 0
+                yield line, _trimmed(cells)
+            elif (empty := empty + 1) >= MOST_EMPTY:
+                return
+    except Unusable:
+        raise
+    except Exception as wrong:  # as above: broken XML shows only when it is reached
+        raise Unusable(f"The workbook is damaged: {str(wrong)[:200]}", line) from wrong
+
+
+def _trimmed(cells: Sequence[Any]) -> list[Any]:
+    last = max(at for at, cell in enumerate(cells) if cell is not None)
+    return [_value(cell) for cell in cells[: last + 1]]
+
+
+def _value(cell: Any) -> Any:
+    """A cell as JSON has it: days and times as text."""
+    if isinstance(cell, datetime):
+        return cell.date().isoformat() if cell.time() == time() else cell.isoformat()
+    return str(cell) if isinstance(cell, date | time | timedelta) else cell
+
+
+def records(path: Path, understood: Understood) -> Iterator[Record]:
+    """The rows of the sheet."""
+    columns = understood.columns
+    with _workbook(path) as book:
+        for line, cells in _rows(book[understood.layer], len(columns)):
+            if line > understood.header_line:
+                yield Record(line, dict(zip(columns, [*cells, *[None] * (len(columns) - len(cells))], strict=True)))

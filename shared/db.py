@@ -177,15 +177,15 @@ def insert_new(
 
 @cache
 def _insertion(table: Table, names: tuple[str, ...], returning: tuple[Column[Any], ...]) -> Any:
-    into = postgresql.insert(table).from_select(names, _listed(table, names, "rows")).on_conflict_do_nothing()
+    into = postgresql.insert(table).from_select(names, listed(table, names, "rows")).on_conflict_do_nothing()
     return into.returning(*returning) if returning else into
 
 
-def _listed(table: Table, names: tuple[str, ...], parameter: str) -> Any:
+def listed(table: Table, names: tuple[str, ...], parameter: str) -> Any:
     """The rows that one JSON parameter lists: rendering each value of thousands of rows takes ten times as long."""
     columns = [column(name, table.c[name].type) for name in names]
-    listed = func.json_to_recordset(cast(bindparam(parameter, type_=Text), postgresql.JSON)).table_valued(*columns)
-    return select(listed.render_derived(with_types=True))
+    rows = func.json_to_recordset(cast(bindparam(parameter, type_=Text), postgresql.JSON)).table_valued(*columns)
+    return select(rows.render_derived(with_types=True))
 
 
 def at_commit(table: Table) -> Callable[[GiveRows], GiveRows]:
@@ -211,5 +211,5 @@ def _insert_late(session: Session) -> None:
 
 @cache
 def _insertions(shapes: tuple[tuple[Table, tuple[str, ...]], ...]) -> Any:
-    into = [insert(table).from_select(names, _listed(table, names, table.name)) for table, names in shapes]
+    into = [insert(table).from_select(names, listed(table, names, table.name)) for table, names in shapes]
     return select(literal_column("1")).add_cte(*(each.cte(f"into_{each.table.name}") for each in into))

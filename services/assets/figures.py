@@ -8,27 +8,28 @@ from typing import Any
 
 from prometheus_client.core import GaugeMetricFamily
 from prometheus_client.metrics_core import Metric
-from sqlalchemy import Select, func, select
+from sqlalchemy import Row, Select, func, select
 from sqlalchemy.orm import Session
 
-from services.assets.domain import tiles
 from services.assets.domain.catalogue import running
 from services.assets.domain.facilities import under_defects
-from services.assets.domain.rates import Figure, Labels, Place, Sums
+from services.assets.domain.standings import Standing, standing_of
+from services.assets.domain.sums import Dimension, Figure, Labels, Part, Sums, contributions, kept_names, name_of
 from services.assets.tables import defects, facilities, looks
-from services.assets.use_cases.ledger import Kept, every_contribution
 from services.assets.use_cases.looks import oldest
 from shared import clock, tallies
 
 SAMPLED = "sampled"
+LOOKS = (Figure.LAMPS_CHECKED, Figure.LAMPS, Figure.LAMPS_LIT)
 
 
 def collect(session: Session) -> Iterator[Metric]:
     """The gauges of facilities, the intact ratio and the sampled light-on ratio, by kind and district."""
-    sums = {figure: tallies.read(session, figure) for figure in Figure}
-    yield _facilities(sums[Figure.FACILITIES])
-    yield from _intact(sums[Figure.IN_SERVICE], sums[Figure.DEFECTIVE])
-    yield from _light_on(sums[Figure.LAMPS_CHECKED], sums[Figure.LAMPS_LIT])
+    yield _facilities(_by_kind_and_district(session, Figure.FACILITIES))
+    yield from _intact(
+        _by_kind_and_district(session, Figure.IN_SERVICE), _by_kind_and_district(session, Figure.DEFECTIVE)
+    )
+    yield from _light_on(*(_by_kind_and_district(session, each) for each in LOOKS))
     yield GaugeMetricFamily(
         "waywarden_catalogue_refused", "Whether the catalogue file is refused.", value=running.refused is not None
     )
@@ -37,50 +38,47 @@ def collect(session: Session) -> Iterator[Metric]:
     )
 
 
-def _facilities(sums: Sums) -> Metric:
+def _by_kind_and_district(session: Session, figure: Figure) -> Sums:
+    """Labels: kind, district and what else the figure is split by."""
+    sums = tallies.read(session, name_of(figure, Dimension.DISTRICT))
+    return {(kind, district, *more): amount for (district, kind, *more), amount in sums.items()}
+
+
+def _facilities(counts: Sums) -> Metric:
     gauge = GaugeMetricFamily(
         "waywarden_facilities", "Facilities registered.", labels=["kind", "district", "condition"]
     )
-    counts: Counter[Labels] = Counter()
-    for labels, amount in sums.items():
-        counts[labels[0], labels[1], labels[4]] += amount
     return _filled(gauge, counts.items())
 
 
-def _intact(in_service: Sums, defective: Sums) -> Iterator[Metric]:
+def _intact(whole: Sums, broken: Sums) -> Iterator[Metric]:
     gauge = GaugeMetricFamily(
         "waywarden_intact_ratio",
         "Quantity in service without open defects that break the function / quantity in service.",
         labels=["kind", "district"],
     )
-    broken = _by_kind_and_district(defective)
-    whole = _by_kind_and_district(in_service)
-    yield _filled(gauge, ((key, (amount - broken[key]) / amount) for key, amount in whole.items() if amount))
+    yield _filled(gauge, ((key, (amount - broken.get(key, 0)) / amount) for key, amount in whole.items() if amount))
 
 
-def _light_on(checked: Sums, lit: Sums) -> Iterator[Metric]:
+def _light_on(seen: Sums, lamps: Sums, lit: Sums) -> Iterator[Metric]:
     labels = ["method", "kind", "district"]
-    seen, burning = _by_kind_and_district(checked), _by_kind_and_district(lit)
+    looked_at = [((SAMPLED, *key), key) for key, amount in seen.items() if amount]
     yield _filled(
         GaugeMetricFamily("waywarden_lamps_checked", "Lamps looked at within the window.", labels=labels),
-        (((SAMPLED, *key), amount) for key, amount in seen.items() if amount),
+        ((shown, seen[key]) for shown, key in looked_at),
     )
     yield _filled(
         GaugeMetricFamily("waywarden_lamps_lit", "Lamps seen lit at the latest look within the window.", labels=labels),
-        (((SAMPLED, *key), burning[key]) for key, amount in seen.items() if amount),
+        ((shown, lit.get(key, 0)) for shown, key in looked_at),
+    )
+    yield _filled(
+        GaugeMetricFamily("waywarden_lamps_unknown", "Lamps in service without a look in the window.", labels=labels),
+        (((SAMPLED, *key), amount - seen.get(key, 0)) for key, amount in lamps.items() if amount),
     )
     yield _filled(
         GaugeMetricFamily("waywarden_light_on_ratio", "Lamps seen lit / lamps looked at.", labels=labels),
-        (((SAMPLED, *key), burning[key] / amount) for key, amount in seen.items() if amount),
+        ((shown, lit.get(key, 0) / seen[key]) for shown, key in looked_at),
     )
-
-
-def _by_kind_and_district(sums: Sums) -> Counter[Labels]:
-    totals: Counter[Labels] = Counter()
-    for labels, amount in sums.items():
-        place = Place(*labels)
-        totals[place.kind, place.district] += amount
-    return totals
 
 
 def _filled(gauge: GaugeMetricFamily, values: Iterable[tuple[Labels, float]]) -> Metric:
@@ -91,15 +89,17 @@ def _filled(gauge: GaugeMetricFamily, values: Iterable[tuple[Labels, float]]) ->
 
 def recount(session: Session) -> dict[str, dict[Labels, int]]:
     """The sums, counted anew from facilities, defects and looks; those that come to zero are left out."""
-    names = [*(figure.value for figure in Figure), *map(tiles.figure, tiles.LEVELS)]
-    sums: dict[str, Counter[Labels]] = {name: Counter() for name in names}
-    for row in session.execute(_as_they_stand()):
-        facility, (broken, lit) = Kept(*row[:-2]), row[-2:]
-        condition, defective = under_defects(facility.condition, facility.measure_milli, broken)
-        true = facility._replace(condition=condition.value, defective_milli=defective, last_look_lit=lit)
-        for figure, labels, amount in every_contribution(true):
-            sums[figure][tuple(labels)] += amount
-    return {figure: {labels: n for labels, n in counts.items() if n} for figure, counts in sums.items()}
+    sums: dict[str, Counter[Labels]] = {name: Counter() for name in kept_names()}
+    for name, labels, amount in contributions(map(_part, session.execute(_as_they_stand()))):
+        sums[name][labels] += amount
+    return {name: {labels: n for labels, n in counts.items() if n} for name, counts in sums.items()}
+
+
+def _part(row: Row[Any]) -> Part:
+    """A facility, its condition and look taken from the defects and looks themselves."""
+    condition, defective = under_defects(row.condition, row.measure_milli, row.taken)
+    true = standing_of(row)._replace(condition=condition.value, defective_milli=defective)
+    return Part(1, true, row.lit, row.quadkey)
 
 
 def _as_they_stand() -> Select[Any]:
@@ -112,7 +112,7 @@ def _as_they_stand() -> Select[Any]:
     )
     latest = _latest_looks().subquery()
     return (
-        select(*(facilities.c[name] for name in Kept._fields), broken.c.taken, latest.c.lit)
+        select(*(facilities.c[name] for name in (*Standing._fields, "quadkey")), broken.c.taken, latest.c.lit)
         .outerjoin(broken, broken.c.facility_id == facilities.c.id)
         .outerjoin(latest, (latest.c.facility_id == facilities.c.id) & (latest.c.place == 1))
     )

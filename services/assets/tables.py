@@ -141,6 +141,10 @@ facility_history = Table(
     Column("recorded_at", Time, nullable=False),
 )
 
+# What was learned late: the two views of a past day differ by it.
+late = facility_history.c.happened_at != facility_history.c.recorded_at
+Index("ix_facility_history_late", facility_history.c.recorded_at, postgresql_where=late, sqlite_where=late)
+
 defects = Table(
     "defects",
     mapping.metadata,

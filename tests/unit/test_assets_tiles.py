@@ -12,7 +12,9 @@ from hypothesis import strategies as st
 from services.assets.domain import geometry as geo
 from services.assets.domain.catalogue import the_catalogue
 from services.assets.domain.facilities import new_facility
-from services.assets.domain.tiles import LEVELS, Tile, UnknownTile, column_row, contributions, text_of
+from services.assets.domain.standings import standing_of
+from services.assets.domain.sums import Part, contributions
+from services.assets.domain.tiles import LEVELS, Tile, UnknownTile, column_row, figure, text_of
 from services.assets.vector_tiles import EXTENT, Feature, encode, fitted, on_grid, point
 from shared import clock
 
@@ -39,11 +41,12 @@ def test_there_is_no_tile_outside_the_world(wrong: tuple[int, int, int]) -> None
 def test_a_facility_counts_once_on_each_level_until_it_is_retired() -> None:
     geometry = {"type": "Point", "coordinates": [24.94, 60.17]}
     lamp = new_facility(the_catalogue(), code="L", kind="street_light", geometry=geometry, at=clock.now())
-    assert [(len(labels[0]), labels[1:], n) for _, labels, n in contributions(lamp)] == [
-        (level, ("street_light", "intact"), 1) for level in LEVELS
-    ]
-    lamp.condition = "retired"
-    assert list(contributions(lamp)) == []
+    stands = Part(1, standing_of(lamp), None, lamp.quadkey)
+    gone = stands._replace(standing=stands.standing._replace(condition="retired"))
+    assert {
+        name: (len(labels[0]), labels[1:], n) for name, labels, n in contributions([stands]) if "tiles" in name
+    } == {figure(level): (level, ("street_light", "intact"), 1) for level in LEVELS}
+    assert not [name for name, *_ in contributions([gone]) if "tiles" in name]
 
 
 def test_the_corners_of_a_tile_are_the_corners_of_its_grid() -> None:

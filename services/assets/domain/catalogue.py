@@ -84,6 +84,8 @@ class Kind:
     zh: str
     weight: float
     lamp: bool = False
+    target_intact: float | None = None
+    target_light_on: float | None = None
     default_width_m: float | None = None
     width_by_class_m: Mapping[str, float] = field(default_factory=dict)
     attributes: Mapping[str, Attribute] = field(default_factory=dict)
@@ -143,6 +145,7 @@ class Rules:
     link_radius_m: float
     light_on_window_days: int
     lane_width_m: float
+    dark_lamps: tuple[tuple[int, int], ...]  # a road with up to so many lamps looked at, may have so many dark
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -256,6 +259,8 @@ def _kind(section: Section, groups: Mapping[str, Group], shared: Mapping[str, Ma
             zh=it.text_of("zh"),
             weight=it.number("weight", 0, 1000),
             lamp=it.take("lamp", bool, default=False),
+            target_intact=_share(it, "target_intact"),
+            target_light_on=_share(it, "target_light_on"),
             default_width_m=it.number_if_there("default_width_m", 0.1, 200),
             width_by_class_m={name: widths.number(name, 0.1, 200) for name in widths.values},
             attributes={**shared[group], **_attributes(it)},
@@ -293,6 +298,10 @@ def _value(section: Section, name: str) -> Value:
     if len(names) < 2 or not all(isinstance(each, str) and each.strip() for each in names):
         raise section.wrong(name, "must be a list of names: English, Chinese, further spellings.")
     return Value(en=names[0], zh=names[1], also=tuple(names[2:]))
+
+
+def _share(section: Section, key: str) -> float | None:
+    return section.number(key, 0, 1) if key in section.values else None
 
 
 def _city(section: Section) -> City:
@@ -340,8 +349,17 @@ def _rules(section: Section) -> Rules:
             link_radius_m=it.number("link_radius_m", 0, 200),
             light_on_window_days=int(it.number("light_on_window_days", 1, 366)),
             lane_width_m=it.number("lane_width_m", 1, 10),
+            dark_lamps=_dark_lamps(it),
         ),
     )
+
+
+def _dark_lamps(section: Section) -> tuple[tuple[int, int], ...]:
+    steps = section.take("dark_lamps", list, default=[])
+    for step in steps:
+        if not isinstance(step, list) or len(step) != 2 or not all(type(each) is int and each >= 0 for each in step):
+            raise section.wrong("dark_lamps", "must list [lamps looked at, dark lamps allowed] in whole numbers.")
+    return tuple(sorted((lamps, allowed) for lamps, allowed in steps))
 
 
 def _assumed(section: Section) -> dict[Unit, float]:

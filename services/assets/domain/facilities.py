@@ -7,7 +7,7 @@ over a city are exact; ``measure`` and ``defective`` give them back in the unit.
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping
-from dataclasses import dataclass, field
+from dataclasses import MISSING, dataclass, field, fields
 from datetime import date, datetime
 from enum import StrEnum
 from typing import Any
@@ -124,7 +124,7 @@ class Facility:
     owner: str | None = None
     authority: str | None = None
     maintainer: str | None = None
-    condition: str = Condition.INTACT
+    condition: str = Condition.INTACT.value
     defective_milli: int = 0
     out_of_service_reason: str | None = None
     last_look_at: datetime | None = None
@@ -161,31 +161,58 @@ class Facility:
         broken_milli: int | None = None,
     ) -> None:
         """Put out of service, back, or retire, on a day. ``broken_milli``: what open defects take; None without any."""
-        if self.condition not in MOVES[action]:
-            raise IllegalChange(f"{self.code} is {self.condition}: {action} is not possible.")
-        self.out_of_service_reason = reason if action is Action.PUT_OUT_OF_SERVICE else None
-        self.retired_on = on if action is Action.RETIRE else None
-        self.condition, self.defective_milli = {
-            Action.PUT_OUT_OF_SERVICE: (Condition.OUT_OF_SERVICE, 0),
-            Action.RETURN_TO_SERVICE: under_defects(Condition.INTACT, self.measure_milli, broken_milli),
-            Action.RETIRE: (Condition.RETIRED, 0),
-        }[action]
-        self.change(at)
+        self._become(acted(vars(self), action, on=on, reason=reason, broken_milli=broken_milli), at)
 
     def revise(self, changes: Mapping[str, Any], catalogue: Catalogue, *, at: datetime) -> None:
-        """Change what was registered; a new geometry, or an estimate that attributes now better, is measured anew."""
-        placed = place_of(changes["geometry"]) if "geometry" in changes else {}
-        for name, value in {**changes, **placed}.items():
-            if name != "measure":
-                setattr(self, name, value)
-        self.search = searchable(self.code, self.name, self.street)
-        if "attributes" in changes:
-            self.light_source, self.power_milliwatts = light_of(catalogue.kinds[self.kind], self.attributes)
-        if changes.keys() & {"geometry", "measure"} or ("attributes" in changes and self.measure_estimated):
-            kind = catalogue.kinds[self.kind]
-            measured = measure_of(self.geometry, kind, self.attributes, catalogue, changes.get("measure"))
-            self.measure_milli, self.measure_estimated = measured
+        """Change what was registered, see ``revised``."""
+        self._become(revised(vars(self), changes, catalogue), at)
+
+    def _become(self, values: Mapping[str, Any], at: datetime) -> None:
+        for name, value in values.items():
+            setattr(self, name, value)
         self.change(at)
+
+
+Row = Mapping[str, Any]  # a facility's fields by their names
+
+
+def acted(
+    facility: Row, action: Action, *, on: date | None, reason: str | None, broken_milli: int | None
+) -> dict[str, Any]:
+    """The fields that an act changes, with their new values. Raises IllegalChange."""
+    if facility["condition"] not in MOVES[action]:
+        raise IllegalChange(f"{facility['code']} is {facility['condition']}: {action} is not possible.")
+    condition, defective = {
+        Action.PUT_OUT_OF_SERVICE: (Condition.OUT_OF_SERVICE, 0),
+        Action.RETURN_TO_SERVICE: under_defects(Condition.INTACT, facility["measure_milli"], broken_milli),
+        Action.RETIRE: (Condition.RETIRED, 0),
+    }[action]
+    return {
+        "condition": condition.value,
+        "defective_milli": defective,
+        "out_of_service_reason": reason if action is Action.PUT_OUT_OF_SERVICE else None,
+        "retired_on": on if action is Action.RETIRE else None,
+    }
+
+
+def revised(facility: Row, changes: Mapping[str, Any], catalogue: Catalogue) -> dict[str, Any]:
+    """The fields that a revision changes, with their new values.
+
+    A new geometry, or an estimate that attributes now better, is measured anew. Raises NotMeasurable.
+    """
+    new = {name: value for name, value in changes.items() if name != "measure"}
+    if "geometry" in changes:
+        new |= place_of(changes["geometry"])
+    after, kind = {**facility, **new}, catalogue.kinds.get(facility["kind"])
+    new["search"] = searchable(after["code"], after["name"], after["street"])
+    if kind and "attributes" in changes:
+        new["light_source"], new["power_milliwatts"] = light_of(kind, after["attributes"])
+    if kind and (
+        changes.keys() & {"geometry", "measure"} or ("attributes" in changes and facility["measure_estimated"])
+    ):
+        measured = measure_of(after["geometry"], kind, after["attributes"], catalogue, changes.get("measure"))
+        new["measure_milli"], new["measure_estimated"] = measured
+    return new
 
 
 def checked_code(code: str) -> str:
@@ -197,7 +224,12 @@ def checked_code(code: str) -> str:
     return code
 
 
-def new_facility(
+def new_facility(catalogue: Catalogue, **described: Any) -> Facility:
+    """A facility as registered, see ``registered``."""
+    return Facility(**registered(catalogue, **described))
+
+
+def registered(
     catalogue: Catalogue,
     *,
     code: str,
@@ -209,8 +241,9 @@ def new_facility(
     measure: float | None = None,
     attributes: dict[str, Any] | None = None,
     **named: Any,
-) -> Facility:
-    """A facility as registered. ``measure`` is in the kind's unit; ``named``: its areas, units, dates and source.
+) -> dict[str, Any]:
+    """The fields of a facility as registered. ``named``: its areas, units, dates and source. ``measure`` is in
+    the unit of its kind.
 
     ``at`` is when it was registered, ``known_at`` when we learned of it.
     """
@@ -219,24 +252,28 @@ def new_facility(
     described = catalogue.kinds[kind]
     milli, estimated = measure_of(geometry, described, attributes or {}, catalogue, measure)
     light_source, power = light_of(described, attributes or {})
-    return Facility(
-        code=checked_code(code),
-        kind=kind,
-        name=name,
-        geometry=geometry,
-        unit=described.unit.value,
-        measure_milli=milli,
-        measure_estimated=estimated,
-        attributes=attributes or {},
-        light_source=light_source,
-        power_milliwatts=power,
-        search=searchable(code, name, named.get("street")),
-        registered_at=at,
-        changed_at=at,
-        stands_since=known_at or at,
+    return {
+        **UNTOLD,
+        "code": checked_code(code),
+        "kind": kind,
+        "name": name,
+        "geometry": geometry,
+        "unit": described.unit.value,
+        "measure_milli": milli,
+        "measure_estimated": estimated,
+        "attributes": attributes or {},
+        "light_source": light_source and light_source.value,
+        "power_milliwatts": power,
+        "search": searchable(code, name, named.get("street")),
+        "registered_at": at,
+        "changed_at": at,
+        "stands_since": known_at or at,
         **place_of(geometry),
         **named,
-    )
+    }
+
+
+UNTOLD = {each.name: each.default for each in fields(Facility) if each.default is not MISSING and each.name != "id"}
 
 
 def place_of(geometry: dict[str, Any]) -> dict[str, Any]:
@@ -262,7 +299,7 @@ class LightSource(StrEnum):
     UNKNOWN = "unknown"
 
 
-LIGHT_SOURCES = ("light_source", "lamp", "light:method", "lamp_type")  # attributes that name it; the first that does
+LIGHT_SOURCES = ("lamp_type", "light_source", "lamp", "light:method")  # attributes that name it; the first that does
 POWERS = ("power_w", "power", "wattage")  # attributes that give a lamp's power in watts
 LARGEST_POWER_W = 100_000
 

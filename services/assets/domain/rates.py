@@ -1,98 +1,47 @@
 """The rates about facilities, each with its numerator, denominator, definition and window.
 
-Numerators and denominators are kept as running sums (tallies): a facility contributes to some of them as it stands, and
-a change takes its old contributions away and adds the new ones.
+Numerators and denominators come from the sums of sums.py, as they stand or as they were on a past day.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
-from typing import Any, NamedTuple, Protocol
+from typing import Any
+from urllib.parse import urlencode
 
 from services.assets.domain.catalogue import Catalogue
-from services.assets.domain.facilities import IN_SERVICE, Condition
+from services.assets.domain.facilities import Condition
+from services.assets.domain.sums import Dimension, Figure
 from shared.errors import Invalid
 
-Labels = tuple[str, ...]
 
+class DayToCome(Invalid):
+    """That day has not come yet."""
 
-class NotKept(Invalid):
-    """Rates of that day are not kept."""
-
-    slug = "rates-not-kept"
-    zh = "未保存该日的指标"
-
-
-class Figure(StrEnum):
-    """The sums that are kept. ``FACILITIES`` has the labels of a ``Place`` plus the condition, the others a Place's."""
-
-    FACILITIES = "facilities"
-    IN_SERVICE = "in_service"  # thousandths of the unit
-    DEFECTIVE = "defective"  # thousandths of the unit
-    OUT_OF_SERVICE = "out_of_service"  # thousandths of the unit
-    LAMPS_CHECKED = "lamps_checked"
-    LAMPS_LIT = "lamps_lit"
-
-
-class Place(NamedTuple):
-    """What a sum is kept by. An empty text stands for none."""
-
-    kind: str
-    district: str
-    grid: str
-    maintainer: str
-
-
-class Standing(Protocol):
-    """What of a facility goes into the rates."""
-
-    @property
-    def kind(self) -> str: ...
-    @property
-    def district(self) -> str | None: ...
-    @property
-    def grid(self) -> str | None: ...
-    @property
-    def maintainer(self) -> str | None: ...
-    @property
-    def condition(self) -> str: ...
-    @property
-    def measure_milli(self) -> int: ...
-    @property
-    def defective_milli(self) -> int: ...
-    @property
-    def last_look_lit(self) -> bool | None: ...
-
-
-Contribution = tuple[Figure, Labels, int]
-
-
-def contributions(facility: Standing) -> Iterator[Contribution]:
-    """What a facility adds to each sum, as it stands."""
-    place = Place(facility.kind, facility.district or "", facility.grid or "", facility.maintainer or "")
-    yield Figure.FACILITIES, (*place, str(facility.condition)), 1
-    if facility.condition in IN_SERVICE:
-        yield Figure.IN_SERVICE, place, facility.measure_milli
-        yield Figure.DEFECTIVE, place, facility.defective_milli
-        if facility.last_look_lit is not None:
-            yield Figure.LAMPS_CHECKED, place, 1
-            yield Figure.LAMPS_LIT, place, int(facility.last_look_lit)
-    elif facility.condition == Condition.OUT_OF_SERVICE:
-        yield Figure.OUT_OF_SERVICE, place, facility.measure_milli
+    slug = "day-to-come"
+    zh = "该日尚未到来"
 
 
 class RateName(StrEnum):
     INTACT = "intact"
     LIGHT_ON_SAMPLED = "light_on_sampled"
+    LED_SHARE = "led_share"
 
 
 class By(StrEnum):
-    DISTRICT = "district"
+    """What rates are grouped by: a dimension of the sums, or the kind alone."""
+
     KIND = "kind"
-    GRID = "grid"
-    MAINTAINER = "maintainer"
+    DISTRICT = Dimension.DISTRICT
+    STREET = Dimension.STREET
+    COMMUNITY = Dimension.COMMUNITY
+    LARGE_GRID = Dimension.LARGE_GRID
+    GRID = Dimension.GRID
+    OWNER = Dimension.OWNER
+    AUTHORITY = Dimension.AUTHORITY
+    MAINTAINER = Dimension.MAINTAINER
 
 
 DEFINITIONS = {
@@ -113,12 +62,26 @@ DEFINITIONS = {
         "lighting hours.",
         "zh": "抽查亮灯率 = 亮灯数 / 抽查灯数；取窗口期内、亮灯时段内每盏在用灯的最近一次抽查。",
     },
+    "led_share": {
+        "en": "LED lamps in service / lamps in service whose light source is known. Beside it the installed power of "
+        "the lamps in service, as far as it is known.",
+        "zh": "LED 灯占比 = 在用 LED 灯数 / 光源已知的在用灯数；并列在用灯的已知装机功率。",
+    },
 }
+
+
+Key = tuple[str, str]  # key of ``by``, kind
+Totals = Mapping[str, Mapping[Key, int]]  # by figure
+Asked = Mapping[str, str]  # a query for facilities: field → value
 
 
 @dataclass(frozen=True, kw_only=True)
 class Rate:
-    """One figure. ``ratio`` is None without a denominator: no value, neither 0 nor 1."""
+    """One figure. ``ratio`` is None without a denominator: no value, neither 0 nor 1.
+
+    ``out_of_service``, ``lamps_unknown`` and ``estimated`` stand beside it, so that nothing polishes it unseen.
+    ``facilities``: addresses of those behind the denominator (counted), and of those that the numerator lacks.
+    """
 
     rate: str
     by: str
@@ -130,76 +93,88 @@ class Rate:
     definition: Mapping[str, str]
     window_days: int | None = None
     weights: Mapping[str, float] | None = None
+    target: float | None = None
     out_of_service: Mapping[str, Any] = field(default_factory=dict)
+    lamps_unknown: int | None = None
+    estimated: float | None = None
+    dark_allowed: int | None = None
+    power_w: float | None = None
+    lamps_of_unknown_power: int | None = None
+    facilities: Mapping[str, str] | None = None
 
     @property
     def ratio(self) -> float | None:
         return self.numerator / self.denominator if self.denominator else None
 
 
-Sums = Mapping[Labels, int]
-LeftOut = Mapping[tuple[str, str], Mapping[str, Any]]  # by (key of ``by``, kind)
+LeftOut = Mapping[Key, Mapping[str, Any]]
+FACILITIES = "/api/v1/facilities"
+SERVES = {"condition": f"{Condition.INTACT},{Condition.DEFECTIVE}"}
 
 
-def summed(sums: Sums, by: By) -> dict[tuple[str, str], int]:
-    """Sums by (key of ``by``, kind)."""
-    totals: dict[tuple[str, str], int] = {}
-    for labels, amount in sums.items():
-        place = Place(*labels[:4])
-        key = getattr(place, by), place.kind
-        totals[key] = totals.get(key, 0) + amount
-    return totals
+@dataclass(frozen=True)
+class Board:
+    """All that the rates of one question are reckoned from. ``asked``: what the facilities behind them share."""
+
+    by: By
+    catalogue: Catalogue
+    totals: Totals
+    left_out: LeftOut
+    asked: Asked = field(default_factory=dict)
+
+    def of(self, figure: Figure) -> Mapping[Key, int]:
+        return self.totals.get(figure, {})
+
+    def behind(self, key: Key, *, counted: Asked, lacking: Asked) -> dict[str, str]:
+        """The addresses of the facilities of one key."""
+        own = {"kind": key[1]} if self.by is By.KIND else {self.by.value: key[0], "kind": key[1]}
+        return {
+            name: f"{FACILITIES}?{urlencode({**self.asked, **own, **more}, safe=',')}"
+            for name, more in (("counted", counted), ("lacking", lacking))
+        }
 
 
-def intact_rates(
-    by: By,
-    catalogue: Catalogue,
-    in_service: Sums,
-    defective: Sums,
-    left_out: LeftOut,
-) -> list[Rate]:
-    """The intact rate of each kind under each key, then the composite of each key (not by kind: there it is itself)."""
-    broken = summed(defective, by)
-    whole = summed(in_service, by)
-    rates = [
-        _intact(by, key, catalogue, whole.get(key, 0), broken.get(key, 0), left_out.get(key, {}))
-        for key in sorted({*whole, *left_out})
-        if whole.get(key, 0) or left_out.get(key)
-    ]
-    return rates + (composites(rates, by, catalogue) if by is not By.KIND else [])
+def intact_rates(board: Board) -> list[Rate]:
+    """The intact rate of each kind under each key, then the composite of each key."""
+    whole = board.of(Figure.IN_SERVICE)
+    keys = sorted(key for key in {*whole, *board.left_out} if whole.get(key) or board.left_out.get(key))
+    rates = [_intact(board, key) for key in keys]
+    return rates + _composites(board, rates)
 
 
-def _intact(
-    by: By, key: tuple[str, str], catalogue: Catalogue, whole: int, broken: int, left_out: Mapping[str, Any]
-) -> Rate:
-    name, kind = key
+def _intact(board: Board, key: Key) -> Rate:
+    whole, broken = board.of(Figure.IN_SERVICE).get(key, 0), board.of(Figure.DEFECTIVE).get(key, 0)
+    kind = board.catalogue.kinds.get(key[1])
     return Rate(
         rate=RateName.INTACT,
-        by=by,
-        key=name,
-        kind=kind,
+        by=board.by,
+        key=key[0],
+        kind=key[1],
         numerator=(whole - broken) / 1000,
         denominator=whole / 1000,
-        unit=catalogue.kinds[kind].unit if kind in catalogue.kinds else "",
+        unit=kind.unit if kind else "",
         definition=DEFINITIONS["intact"],
-        out_of_service=left_out,
+        target=kind.target_intact if kind else None,
+        out_of_service=board.left_out.get(key, {}),
+        estimated=board.of(Figure.ESTIMATED).get(key, 0) / 1000,
+        facilities=board.behind(key, counted=SERVES, lacking={"condition": Condition.DEFECTIVE.value}),
     )
 
 
-def composites(rates: Iterable[Rate], by: By, catalogue: Catalogue) -> list[Rate]:
-    """The composite intact rate of each key: Σ weight × ratio / Σ weight over the kinds that have a ratio."""
+def _composites(board: Board, rates: Iterable[Rate]) -> list[Rate]:
+    """Of each key, or by kind of all: Σ weight × ratio / Σ weight over the kinds that have a ratio."""
     by_key: dict[str, list[Rate]] = {}
     for rate in rates:
-        if rate.ratio is not None and rate.kind in catalogue.kinds:
-            by_key.setdefault(rate.key, []).append(rate)
-    return [_composite(key, parts, by, catalogue) for key, parts in by_key.items()]
+        if rate.ratio is not None and rate.kind in board.catalogue.kinds:
+            by_key.setdefault("" if board.by is By.KIND else rate.key, []).append(rate)
+    return [_composite(board, key, parts) for key, parts in by_key.items()]
 
 
-def _composite(key: str, parts: list[Rate], by: By, catalogue: Catalogue) -> Rate:
-    weights = {str(part.kind): catalogue.kinds[str(part.kind)].weight for part in parts}
+def _composite(board: Board, key: str, parts: list[Rate]) -> Rate:
+    weights = {str(part.kind): board.catalogue.kinds[str(part.kind)].weight for part in parts}
     return Rate(
         rate=RateName.INTACT,
-        by=by,
+        by=board.by,
         key=key,
         kind=None,
         numerator=sum(weights[str(part.kind)] * (part.ratio or 0.0) for part in parts),
@@ -211,22 +186,67 @@ def _composite(key: str, parts: list[Rate], by: By, catalogue: Catalogue) -> Rat
     )
 
 
-def light_on_rates(by: By, catalogue: Catalogue, checked: Sums, lit: Sums, left_out: LeftOut) -> list[Rate]:
-    """The sampled light-on rate of each kind of lamp under each key."""
-    seen, burning = summed(checked, by), summed(lit, by)
+def light_on_rates(board: Board) -> list[Rate]:
+    """The sampled light-on rate of each kind of lamp under each key; judged by the count of dark lamps where few."""
+    lit, lamps = board.of(Figure.LAMPS_LIT), board.of(Figure.LAMPS)
     return [
         Rate(
             rate=RateName.LIGHT_ON_SAMPLED,
-            by=by,
+            by=board.by,
             key=key[0],
             kind=key[1],
-            numerator=burning.get(key, 0),
-            denominator=count,
+            numerator=lit.get(key, 0),
+            denominator=seen,
             unit="count",
             definition=DEFINITIONS["light_on_sampled"],
-            window_days=catalogue.rules.light_on_window_days,
-            out_of_service=left_out.get(key, {}),
+            window_days=board.catalogue.rules.light_on_window_days,
+            out_of_service=board.left_out.get(key, {}),
+            target=board.catalogue.kinds[key[1]].target_light_on if key[1] in board.catalogue.kinds else None,
+            lamps_unknown=lamps.get(key, 0) - seen,
+            dark_allowed=dark_allowed(seen, board.catalogue) if board.by is By.STREET and key[0] else None,
+            facilities=board.behind(
+                key, counted=SERVES | {"last_look": "lit,dark"}, lacking=SERVES | {"last_look": "dark"}
+            ),
         )
-        for key, count in sorted(seen.items())
-        if count
+        for key, seen in sorted(board.of(Figure.LAMPS_CHECKED).items())
+        if seen
     ]
+
+
+def dark_allowed(seen: int, catalogue: Catalogue) -> int | None:
+    """How many of a road's lamps may be dark when so many were looked at; None where the ratio alone judges it."""
+    return next((allowed for lamps, allowed in catalogue.rules.dark_lamps if seen <= lamps), None)
+
+
+def led_shares(board: Board) -> list[Rate]:
+    """LED lamps / lamps in service of which the light source is known, and their installed power."""
+    led, unknown = board.of(Figure.LAMPS_LED), board.of(Figure.LAMPS_OF_UNKNOWN_LIGHT)
+    power, without = board.of(Figure.POWER), board.of(Figure.LAMPS_OF_UNKNOWN_POWER)
+    return [
+        Rate(
+            rate=RateName.LED_SHARE,
+            by=board.by,
+            key=key[0],
+            kind=key[1],
+            numerator=led.get(key, 0),
+            denominator=lamps - unknown.get(key, 0),
+            unit="count",
+            definition=DEFINITIONS["led_share"],
+            out_of_service=board.left_out.get(key, {}),
+            lamps_unknown=unknown.get(key, 0),
+            power_w=power.get(key, 0) / 1000,
+            lamps_of_unknown_power=without.get(key, 0),
+            facilities=board.behind(
+                key, counted=SERVES | {"light_source": "led,other"}, lacking=SERVES | {"light_source": "other"}
+            ),
+        )
+        for key, lamps in sorted(board.of(Figure.LAMPS).items())
+        if lamps
+    ]
+
+
+RECKONED: Mapping[RateName, Callable[[Board], list[Rate]]] = {
+    RateName.INTACT: intact_rates,
+    RateName.LIGHT_ON_SAMPLED: light_on_rates,
+    RateName.LED_SHARE: led_shares,
+}

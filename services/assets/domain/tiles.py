@@ -6,13 +6,10 @@ each level, so that the text of a tile begins with that of each larger one that 
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import dataclass
 from math import atan, degrees, pi, sinh
-from typing import Protocol
 
 from services.assets.domain import geometry as geo
-from services.assets.domain.facilities import Condition
 from shared.errors import NotFound
 
 LEVELS = (12, 15)
@@ -78,27 +75,9 @@ def _latitude(y: float) -> float:
     return degrees(atan(sinh(pi * (1 - 2 * y))))
 
 
-class Drawn(Protocol):
-    """What of a facility a far view counts."""
-
-    @property
-    def kind(self) -> str: ...
-    @property
-    def condition(self) -> str: ...
-    @property
-    def quadkey(self) -> int: ...
-
-
 def figure(level: int) -> str:
     """The name of the sums of a level; their labels are the tile's quadkey in text, the kind and the condition."""
     return f"tiles.{level}"
-
-
-def contributions(facility: Drawn) -> Iterator[tuple[str, tuple[str, ...], int]]:
-    """What a facility adds to the sums of the map: one on each level, unless it is retired."""
-    if facility.condition != Condition.RETIRED:
-        for level in LEVELS:
-            yield figure(level), (text_of(facility.quadkey, level), facility.kind, str(facility.condition)), 1
 
 
 def kept_level(z: int) -> int:

@@ -1,67 +1,192 @@
-"""The rates, from the sums that are kept."""
+"""The rates, from the sums that are kept; for a past day, from what has changed since."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from datetime import date
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+from datetime import date, datetime, timedelta
 from typing import Any
 
-from sqlalchemy import func, select
+from sqlalchemy import ColumnElement, FromClause, case, func, literal, select
 from sqlalchemy.orm import Session
 
 from services.assets.domain.catalogue import the_catalogue
-from services.assets.domain.facilities import Condition
-from services.assets.domain.rates import By, Figure, NotKept, Place, Rate, RateName, Sums, intact_rates, light_on_rates
-from services.assets.tables import facilities
+from services.assets.domain.facilities import IN_SERVICE, Condition, LightSource
+from services.assets.domain.rates import RECKONED, Board, By, DayToCome, Key, LeftOut, RateName
+from services.assets.domain.standings import Standing, View
+from services.assets.domain.sums import Dimension, Figure, amounts, name_of
+from services.assets.queries.past import (
+    as_of,
+    late_facts,
+    looks_as_of,
+    standings_happened,
+    standings_known,
+    still_stands,
+    stood,
+)
+from services.assets.tables import facilities, past_standings
 from shared import clock, tallies
 from shared.paging import Page
 
+Only = Mapping[str, str]  # field of a facility → what it must be; an empty text: none
+Counts = dict[str, Counter[Key]]  # by figure
+BY_LOOKS = (Figure.LAMPS_CHECKED, Figure.LAMPS_LIT)
+
 
 def list_rates(
-    session: Session, *, by: str, rate: str | None = None, date: date | None = None, **only: str | None
+    session: Session,
+    *,
+    by: str,
+    rate: str | None = None,
+    date: date | None = None,
+    view: str = View.KNOWN,
+    **only: str | None,
 ) -> Page:
-    """The rates about facilities under each key of ``by``. ``only``: kind, district.
+    """The rates about facilities under each key of ``by``, now or at the end of a past day of the city.
 
-    Raises NotKept for any other day than the city's present one.
+    ``only``: what the facilities must have in common. Raises DayToCome.
     """
-    catalogue, grouped = the_catalogue(), By(by)
-    if date not in (None, catalogue.city.day_of(clock.now())):
-        raise NotKept("Rates can be asked for the present day only.", field="date")
-    sums = {figure: _only(tallies.read(session, figure), only) for figure in Figure}
-    left_out = _left_out(session, grouped, only)
-    found: list[Rate] = []
-    if rate in (None, RateName.INTACT):
-        found += intact_rates(grouped, catalogue, sums[Figure.IN_SERVICE], sums[Figure.DEFECTIVE], left_out)
-    if rate in (None, RateName.LIGHT_ON_SAMPLED):
-        found += light_on_rates(grouped, catalogue, sums[Figure.LAMPS_CHECKED], sums[Figure.LAMPS_LIT], left_out)
-    return Page(found)
+    wanted = {name: value for name, value in only.items() if value is not None}
+    today = the_catalogue().city.day_of(clock.now())
+    if date is not None and date > today:
+        raise DayToCome("That day has not come yet.", field="date")
+    past = date if date != today else None
+    board = _past_board(session, By(by), wanted, past, View(view)) if past else _board(session, By(by), wanted)
+    names = [RateName(rate)] if rate else list(RECKONED)
+    return Page([each for name in names for each in RECKONED[name](board)])
 
 
-def _only(sums: Sums, only: Mapping[str, str | None]) -> Sums:
+def _board(session: Session, by: By, only: Only) -> Board:
+    """As things stand."""
+    return Board(by, the_catalogue(), _totals(session, by, only), _left_out(session, facilities, by, only), only)
+
+
+def _past_board(session: Session, by: By, only: Only, day: date, view: View) -> Board:
+    """What stands now, without what stands so since later only, and with how that stood on the day."""
+    end = the_catalogue().city.end_of(day)
+    totals = _totals(session, by, only)
+    _add(totals, _grouped(session, facilities, by, only, ~still_stands(end)), -1)
+    _add(totals, _grouped(session, past_standings, by, only, stood(end)), 1)
+    if view is View.HAPPENED:
+        ids = late_facts(session, end)
+        _add(totals, _counted(standings_known(session, ids, end), by, only), -1)
+        _add(totals, _counted(standings_happened(session, ids, end), by, only), 1)
+    totals |= _looked(session, by, only, end)
+    asked = {**only, "as_of": day.isoformat()}
+    return Board(by, the_catalogue(), totals, _left_out(session, as_of(end), by, only), asked)
+
+
+def _totals(session: Session, by: By, only: Only) -> Counts:
+    """From the sums that are kept, where what is asked for is but the kind and what they are kept by."""
+    dimension = _dimension(by, only)
+    if dimension is None:
+        return _grouped(session, facilities, by, only)
+    return {figure: _read(session, figure, dimension, by, only) for figure in Figure if figure != Figure.FACILITIES}
+
+
+def _dimension(by: By, only: Only) -> Dimension | None:
+    places = {*only, by.value} - {"kind"}
+    return None if len(places) > 1 else Dimension(places.pop()) if places else Dimension.DISTRICT
+
+
+def _read(session: Session, figure: Figure, dimension: Dimension, by: By, only: Only) -> Counter[Key]:
+    found: Counter[Key] = Counter()
+    for (place, kind), amount in tallies.read(session, name_of(figure, dimension)).items():
+        if only.get(dimension, place) == place and only.get("kind", kind) == kind:
+            found[kind if by is By.KIND else place, kind] += amount
+    return found
+
+
+def _grouped(session: Session, source: FromClause, by: By, only: Only, *where: ColumnElement[bool]) -> Counts:
+    """The sums over some facilities or past standings, counted from their rows."""
+    figures = _summed(source)
+    key = _text(source.c[by.value])
+    rows = session.execute(
+        select(key, source.c.kind, *(func.sum(each) for each in figures.values()))
+        .where(*where, *(_text(source.c[name]) == value for name, value in only.items()))
+        .group_by(key, source.c.kind)
+    )
+    found: Counts = {figure: Counter() for figure in figures}
+    for place, kind, *sums in rows:
+        for figure, amount in zip(figures, sums, strict=True):
+            found[figure][place, kind] = int(amount)
+    return found
+
+
+def _text(column: ColumnElement[Any]) -> ColumnElement[str]:
+    return func.coalesce(column, "") if column.nullable else column
+
+
+def _summed(source: FromClause) -> dict[Figure, ColumnElement[int]]:
+    """What a row adds to each figure."""
+    serves = source.c.condition.in_([each.value for each in IN_SERVICE])
+    lamp = serves & source.c.light_source.is_not(None)
+    amounts = {
+        Figure.IN_SERVICE: (serves, source.c.measure_milli),
+        Figure.DEFECTIVE: (serves, source.c.defective_milli),
+        Figure.ESTIMATED: (serves & source.c.measure_estimated, source.c.measure_milli),
+        Figure.LAMPS: (lamp, literal(1)),
+        Figure.LAMPS_LED: (lamp & (source.c.light_source == LightSource.LED.value), literal(1)),
+        Figure.LAMPS_OF_UNKNOWN_LIGHT: (lamp & (source.c.light_source == LightSource.UNKNOWN.value), literal(1)),
+        Figure.LAMPS_OF_UNKNOWN_POWER: (lamp & source.c.power_milliwatts.is_(None), literal(1)),
+        Figure.POWER: (lamp, func.coalesce(source.c.power_milliwatts, 0)),
+    }
+    if "last_look_lit" in source.c:
+        looked = serves & source.c.last_look_lit.is_not(None)
+        amounts[Figure.LAMPS_CHECKED] = (looked, literal(1))
+        amounts[Figure.LAMPS_LIT] = (looked & source.c.last_look_lit, literal(1))
+    return {figure: case((counts, amount), else_=0) for figure, (counts, amount) in amounts.items()}
+
+
+def _looked(session: Session, by: By, only: Only, end: datetime) -> Counts:
+    """Lamps looked at and seen lit at a past moment, from the looks themselves."""
+    oldest = end - timedelta(days=the_catalogue().rules.light_on_window_days)
+    then, seen = as_of(end), looks_as_of(end, oldest)
+    key = _text(then.c[by.value])
+    rows = session.execute(
+        select(key, then.c.kind, func.count(), func.sum(case((seen.c.lit, 1), else_=0)))
+        .join_from(seen, then, then.c.id == seen.c.facility_id)
+        .where(then.c.condition.in_([each.value for each in IN_SERVICE]))
+        .where(*(_text(then.c[name]) == value for name, value in only.items()))
+        .group_by(key, then.c.kind)
+    ).all()
     return {
-        labels: amount
-        for labels, amount in sums.items()
-        if all(getattr(Place(*labels[:4]), name) == value for name, value in only.items() if value is not None)
+        Figure.LAMPS_CHECKED: Counter({(place, kind): count for place, kind, count, _ in rows}),
+        Figure.LAMPS_LIT: Counter({(place, kind): int(lit) for place, kind, _, lit in rows}),
     }
 
 
-def _left_out(session: Session, by: By, only: Mapping[str, str | None]) -> dict[tuple[str, str], dict[str, Any]]:
+def _counted(standings: Iterable[Standing], by: By, only: Only) -> Counts:
+    """The sums over some standings."""
+    found: Counts = {figure: Counter() for figure in Figure}
+    for each in standings:
+        if all((getattr(each, name) or "") == value for name, value in only.items()):
+            for (figure, *_), amount in amounts(each, None):
+                found[figure][getattr(each, by) or "", each.kind] += amount
+    return found
+
+
+def _add(totals: Counts, more: Counts, sign: int) -> None:
+    for figure, sums in more.items():
+        mine = totals.setdefault(figure, Counter())
+        for key, amount in sums.items():
+            mine[key] += sign * amount
+
+
+def _left_out(session: Session, source: FromClause, by: By, only: Only) -> LeftOut:
     """By (key of ``by``, kind): how many are out of service, how much that is, and why."""
-    key = func.coalesce(facilities.c[by.value], "")
-    reason = func.coalesce(facilities.c.out_of_service_reason, "")
+    key, reason = _text(source.c[by.value]), func.coalesce(source.c.out_of_service_reason, "")
     rows = session.execute(
-        select(key, facilities.c.kind, reason, func.count(), func.sum(facilities.c.measure_milli))
-        .where(
-            facilities.c.condition == Condition.OUT_OF_SERVICE.value,
-            *(func.coalesce(facilities.c[name], "") == value for name, value in only.items() if value is not None),
-        )
-        .group_by(key, facilities.c.kind, reason)
+        select(key, source.c.kind, reason, func.count(), func.sum(source.c.measure_milli))
+        .where(source.c.condition == Condition.OUT_OF_SERVICE.value)
+        .where(*(_text(source.c[name]) == value for name, value in only.items()))
+        .group_by(key, source.c.kind, reason)
     )
     return _gathered(rows.all())
 
 
-def _gathered(rows: Sequence[Any]) -> dict[tuple[str, str], dict[str, Any]]:
-    found: dict[tuple[str, str], dict[str, Any]] = {}
+def _gathered(rows: Sequence[Any]) -> LeftOut:
+    found: dict[Key, dict[str, Any]] = {}
     for key, kind, reason, count, milli in rows:
         entry = found.setdefault((key, kind), {"facilities": 0, "quantity": 0.0, "reasons": {}})
         entry["facilities"] += count

@@ -2,24 +2,46 @@
 
 from __future__ import annotations
 
-from marshmallow import fields, validate
+from marshmallow import validate
 
 from services.assets.domain.rates import By, RateName
-from shared.fields import Dict, Float, Integer, Nested, Strict, String
+from services.assets.domain.standings import View
+from shared.fields import Date, Dict, Float, Integer, Nested, Strict, String
 
 RATE_BY = {"description": "What the rates are grouped by.", "example": "district"}
 
 
 class RatesQuery(Strict):
-    """Which rates."""
+    """Which rates, of which facilities, when."""
 
     by = String(load_default=By.DISTRICT.value, validate=validate.OneOf([*By]), metadata=RATE_BY)
     rate = String(
         validate=validate.OneOf([*RateName]), metadata={"description": "Only this rate.", "example": "intact"}
     )
+    date = Date(
+        metadata={
+            "description": "At the end of this day of the city; else as things stand.",
+            "example": "2026-01-15",
+        }
+    )
+    view = String(
+        load_default=View.KNOWN.value,
+        validate=validate.OneOf([*View]),
+        metadata={
+            "description": "Of a past day: as it was known at its end (never changes), or as it happened by "
+            "all that is known now.",
+            "example": "known",
+        },
+    )
     kind = String(longest=40, metadata={"description": "Only facilities of this kind.", "example": "street_light"})
     district = String(longest=60, metadata={"description": "Only facilities of this district.", "example": "southeast"})
-    date = fields.Date(metadata={"description": "The city's present day; past days are not kept yet."})
+    street = String(longest=200, metadata={"description": "Only facilities of this street.", "example": "Unioninkatu"})
+    community = String(longest=60, metadata={"description": "Only facilities of this community.", "example": "C-07"})
+    large_grid = String(longest=60, metadata={"description": "Only facilities of this large grid cell."})
+    grid = String(longest=60, metadata={"description": "Only facilities of this grid cell.", "example": "G-32"})
+    owner = String(longest=100, metadata={"description": "Only facilities of this owner."})
+    authority = String(longest=100, metadata={"description": "Only facilities under this authority."})
+    maintainer = String(longest=100, metadata={"description": "Only facilities of this maintainer."})
 
 
 class DefinitionOut(Strict):
@@ -33,6 +55,13 @@ class LeftOutOut(Strict):
     facilities = Integer(metadata={"description": "How many facilities are out of service.", "example": 2})
     quantity = Float(metadata={"description": "How much that is, in the rate's unit.", "example": 2.0})
     reasons = Dict(keys=String(), values=Integer(), metadata={"description": "Why, and how many each."})
+
+
+class BehindOut(Strict):
+    """Addresses of the facilities behind a rate, as they stood on its day."""
+
+    counted = String(metadata={"description": "Those of the denominator.", "example": "/api/v1/facilities?kind=bridge"})
+    lacking = String(metadata={"description": "Those that the numerator lacks, in whole or in part."})
 
 
 class RateOut(Strict):
@@ -57,4 +86,22 @@ class RateOut(Strict):
     weights = Dict(
         keys=String(), values=Float(), allow_none=True, metadata={"description": "A composite's weights by kind."}
     )
+    target = Float(allow_none=True, metadata={"description": "What it should reach, 0 to 1.", "example": 0.95})
     out_of_service = Nested(LeftOutOut, metadata={"description": "What the rate leaves out."})
+    lamps_unknown = Integer(
+        allow_none=True,
+        metadata={"description": "Lamps in service of which it is not known, in neither term.", "example": 12},
+    )
+    estimated = Float(
+        allow_none=True,
+        metadata={"description": "How much of the denominator is estimated, in the unit.", "example": 0.0},
+    )
+    dark_allowed = Integer(
+        allow_none=True,
+        metadata={"description": "By street, under 200 lamps: how many of them may be dark (denominator − numerator)."},
+    )
+    power_w = Float(allow_none=True, metadata={"description": "Installed power in watts.", "example": 5400.0})
+    lamps_of_unknown_power = Integer(allow_none=True, metadata={"description": "Lamps of unknown power.", "example": 3})
+    facilities = Nested(
+        BehindOut, allow_none=True, metadata={"description": "Where the very facilities are; null of a composite."}
+    )

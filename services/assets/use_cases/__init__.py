@@ -4,9 +4,17 @@ from services.assets.use_cases.areas import add_area, add_areas
 from services.assets.use_cases.defects import follow_orders, record_defects
 from services.assets.use_cases.editions import begin_with, follow_catalogue, publish_catalogue
 from services.assets.use_cases.looks import expire_looks, record_looks
-from services.assets.use_cases.registry import act_on_facility, register_facilities, register_facility, revise_facility
+from services.assets.use_cases.registry import (
+    act_on_facilities,
+    act_on_facility,
+    register_facilities,
+    register_facility,
+    revise_facilities,
+    revise_facility,
+)
 
 __all__ = [
+    "act_on_facilities",
     "act_on_facility",
     "add_area",
     "add_areas",
@@ -19,5 +27,6 @@ __all__ = [
     "record_looks",
     "register_facilities",
     "register_facility",
+    "revise_facilities",
     "revise_facility",
 ]

@@ -13,7 +13,6 @@ from sqlalchemy.orm import Session
 
 from services.assets.domain import geometry as geo
 from services.assets.domain.areas import Area, AreaTaken, Level, new_area
-from services.assets.domain.facilities import Facility
 from services.assets.tables import areas
 from shared import clock
 from shared.db import insert_new
@@ -37,14 +36,12 @@ def add_areas(session: Session, *, level: Level, drafts: Sequence[Mapping[str, A
     return [new[code] for (code,) in went_in]
 
 
-def fall_into_areas(session: Session, facilities: Sequence[Facility]) -> None:
+def fall_into_areas(session: Session, facilities: Sequence[dict[str, Any]]) -> None:
     """Give each facility the areas that it lies in, where it names none, and the large grid cell of its grid cell."""
-    lost = [each for each in facilities if any(getattr(each, level) is None for level in Level)]
-    found = areas_of(session, [(each.longitude, each.latitude) for each in lost])
-    for facility, areas_there in zip(lost, found, strict=True):
-        for level, code in areas_there.items():
-            if getattr(facility, level) is None:
-                setattr(facility, level, code)
+    lost = [each for each in facilities if any(each[level] is None for level in Level)]
+    found = areas_of(session, [(each["longitude"], each["latitude"]) for each in lost])
+    for facility, there in zip(lost, found, strict=True):
+        facility.update({level: code for level, code in there.items() if facility[level] is None})
 
 
 def areas_of(session: Session, places: Sequence[Place]) -> list[Found]:

@@ -1,20 +1,22 @@
-"""What every change of a facility leaves behind: the sums of the rates, its life history, the event; and its lock."""
+"""What every change of a facility leaves behind: the sums, how it stood, its life, the event; and its lock."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
+from functools import cache
 from typing import Any, NamedTuple
 
-from sqlalchemy import Column, Table, bindparam, func, insert, select, update
+import msgspec
+from sqlalchemy import Column, Table, bindparam, func, select, update
 from sqlalchemy.orm import Session
 
-from services.assets.domain import tiles
 from services.assets.domain.facilities import Facility, under_defects
-from services.assets.domain.rates import contributions
-from services.assets.tables import defects, facilities, facility_history
+from services.assets.domain.standings import standing_of
+from services.assets.domain.sums import Part, contributions
+from services.assets.tables import defects, facilities, facility_history, past_standings
 from shared import outbox, tallies
+from shared.db import as_json, insert_new, listed
 from shared.events.assets import FacilityChanged
 
 
@@ -30,18 +32,33 @@ class Kept(NamedTuple):
     latitude: float
     quadkey: int
     measure_milli: int
+    measure_estimated: bool
     condition: str
+    out_of_service_reason: str | None
     defective_milli: int
     district: str | None
     street: str | None
+    community: str | None
+    large_grid: str | None
     grid: str | None
     owner: str | None
     authority: str | None
     maintainer: str | None
+    light_source: str | None
+    power_milliwatts: int | None
     last_look_at: datetime | None
     last_look_source: str | None
     last_look_lit: bool | None
     revision: int
+    stands_since: datetime
+
+
+Keepable = Kept | Facility
+
+
+def kept_of(row: Mapping[str, Any]) -> Kept:
+    """A facility of which all fields are at hand."""
+    return Kept._make([row[name] for name in Kept._fields])
 
 
 def lock_facilities(session: Session, column: Column[Any], values: Iterable[Any]) -> dict[int, Kept]:
@@ -58,34 +75,59 @@ def update_each(session: Session, table: Table, key: Column[Any], changes: Mappi
     """Give rows a value each, in one batch. ``changes``: key → the same columns for every key."""
     if not changes:
         return
-    new: dict[str, Any] = {name: bindparam(f"new_{name}") for name in next(iter(changes.values()))}
-    rows = [
-        {"its_key": each, **{f"new_{name}": value for name, value in values.items()}}
-        for each, values in changes.items()
+    rows = [{key.name: each, **values} for each, values in changes.items()]
+    if session.get_bind().dialect.name == "postgresql":
+        session.execute(_update(table, key, tuple(rows[0])), {"rows": as_json(rows).decode()})
+        return
+    new: dict[str, Any] = {name: bindparam(f"new_{name}") for name in rows[0] if name != key.name}
+    values = [{f"new_{name}": value for name, value in row.items()} for row in rows]
+    statement = update(table).where(key == bindparam(f"new_{key.name}")).values(new)
+    session.connection().execute(statement, values)  # the session's own way would load objects first
+
+
+@cache
+def _update(table: Table, key: Column[Any], names: tuple[str, ...]) -> Any:
+    """All rows in one JSON parameter: the database reads them faster than thousands of statements."""
+    rows = listed(table, names, "rows").subquery()
+    values = {name: rows.c[name] for name in names if name != key.name}
+    return update(table).where(key == rows.c[key.name]).values(values)
+
+
+def tally(session: Session, *, before: Iterable[Keepable] = (), after: Iterable[Keepable] = ()) -> None:
+    """Take the old contributions of facilities out of the sums, and put the new ones in."""
+    parts = [
+        Part(sign, standing_of(each), each.last_look_lit, each.quadkey)
+        for sign, facilities in ((-1, before), (1, after))
+        for each in facilities
     ]
-    statement = update(table).where(key == bindparam("its_key")).values(new)
-    session.connection().execute(statement, rows)  # the session's own way would load objects first
+    for name, labels, amount in contributions(parts):
+        tallies.add(session, name, labels, amount)
 
 
-def tally(session: Session, *, before: Kept | Facility | None, after: Kept | Facility | None) -> None:
-    """Take the old contributions of a facility out of the sums, and put the new ones in."""
-    for sign, facility in ((-1, before), (1, after)):
-        for figure, labels, amount in every_contribution(facility) if facility is not None else ():
-            tallies.add(session, figure, labels, sign * amount)
+def succeed(
+    session: Session,
+    before: Sequence[Keepable],
+    after: Sequence[Keepable],
+    now: datetime,
+    states: Mapping[int, Mapping[str, Any] | None] | None = None,
+) -> None:
+    """Let facilities stand as in ``after``: the sums follow, and how they stood is kept as known until now.
+
+    ``states``: by id, what else of a facility was replaced. The caller sets ``stands_since`` of ``after`` to ``now``.
+    """
+    tally(session, before=before, after=after)
+    rows = [_past(each, now, (states or {}).get(each.id or 0)) for each in before]
+    insert_new(session, past_standings, rows)
 
 
-def every_contribution(facility: Kept | Facility) -> Iterator[tuple[str, tuple[str, ...], int]]:
-    """What a facility adds to the sums of the rates and of the map."""
-    yield from contributions(facility)
-    yield from tiles.contributions(facility)
-
-
-@contextmanager
-def tallied(session: Session, facility: Facility) -> Iterator[None]:
-    """Keep the sums right over a change of a facility inside the block."""
-    tally(session, before=facility, after=None)
-    yield
-    tally(session, before=None, after=facility)
+def _past(facility: Keepable, now: datetime, state: Mapping[str, Any] | None) -> dict[str, Any]:
+    return {
+        "facility_id": facility.id,
+        "known_from": facility.stands_since,
+        "known_to": now,
+        **standing_of(facility)._asdict(),
+        "state": state,
+    }
 
 
 def broken_milli(session: Session, ids: Iterable[int]) -> dict[int, int]:
@@ -106,27 +148,25 @@ def follow_defects(
     Returns the facilities as they now stand.
     """
     broken = broken_milli(session, kept)
-    stands = {each.id: _under(each, broken.get(each.id)) for each in kept.values()}
+    stands = {each.id: _under(each, broken.get(each.id), now) for each in kept.values()}
     changed = [each for each in stands.values() if each is not kept[each.id]]
+    succeed(session, [kept[each.id] for each in changed], changed, now)
     for each in changed:
-        tally(session, before=kept[each.id], after=each)
         if each.condition != kept[each.id].condition:
             announce(session, each, happened.get(each.id, now), now)
-    columns = ("condition", "defective_milli", "revision")
-    update_each(
-        session,
-        facilities,
-        facilities.c.id,
-        {each.id: {name: getattr(each, name) for name in columns} | {"changed_at": now} for each in changed},
-    )
+    columns = ("condition", "defective_milli", "revision", "stands_since")
+    changes = {each.id: {name: getattr(each, name) for name in columns} | {"changed_at": now} for each in changed}
+    update_each(session, facilities, facilities.c.id, changes)
     return stands
 
 
-def _under(kept: Kept, broken: int | None) -> Kept:
+def _under(kept: Kept, broken: int | None, now: datetime) -> Kept:
     condition, defective = under_defects(kept.condition, kept.measure_milli, broken)
     if (condition, defective) == (kept.condition, kept.defective_milli):
         return kept
-    return kept._replace(condition=condition.value, defective_milli=defective, revision=kept.revision + 1)
+    return kept._replace(
+        condition=condition.value, defective_milli=defective, revision=kept.revision + 1, stands_since=now
+    )
 
 
 def announce(session: Session, facility: Kept | Facility, happened_at: datetime, now: datetime) -> None:
@@ -163,12 +203,11 @@ def deed(
         "facility_id": facility_id,
         "what": what,
         "who": who,
-        "details": details,
+        "details": msgspec.to_builtins(details),
         "happened_at": happened_at,
         "recorded_at": now,
     }
 
 
 def write_history(session: Session, deeds: Sequence[dict[str, Any]]) -> None:
-    if deeds:
-        session.execute(insert(facility_history), deeds)
+    insert_new(session, facility_history, deeds)

@@ -93,8 +93,8 @@ def _stand_for_lamps(session: Session, kept: Mapping[int, Kept], looks: Iterable
         look.facility_id: {"last_look_at": look.at, "last_look_source": look.source, "last_look_lit": look.lit}
         for look in looks
     }
-    for facility_id, change in changes.items():
-        ledger.tally(session, before=kept[facility_id], after=kept[facility_id]._replace(**change))
+    before = [kept[facility_id] for facility_id in changes]
+    ledger.tally(session, before=before, after=[each._replace(**changes[each.id]) for each in before])
     ledger.update_each(session, facilities, facilities.c.id, changes)
 
 
@@ -108,7 +108,6 @@ def expire_looks(session: Session) -> int:
     )
     kept = ledger.lock_facilities(session, facilities.c.id, session.scalars(gone))
     forgotten: dict[str, Any] = {"last_look_at": None, "last_look_source": None, "last_look_lit": None}
-    for each in kept.values():
-        ledger.tally(session, before=each, after=each._replace(**forgotten))
+    ledger.tally(session, before=kept.values(), after=[each._replace(**forgotten) for each in kept.values()])
     session.execute(update(facilities).where(facilities.c.id.in_(kept)).values(forgotten))
     return len(kept)

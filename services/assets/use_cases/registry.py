@@ -2,21 +2,33 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import delete, insert, select
+import msgspec
+from sqlalchemy import delete, select
 from sqlalchemy.orm import Session
 
 from services.assets.domain import geometry as geo
 from services.assets.domain.areas import Level
 from services.assets.domain.attributes import check_attributes
 from services.assets.domain.catalogue import the_catalogue
-from services.assets.domain.facilities import Action, CodeTaken, Facility, UnknownFacility, new_facility, under_defects
+from services.assets.domain.facilities import (
+    Action,
+    CodeTaken,
+    Facility,
+    UnknownFacility,
+    acted,
+    registered,
+    revised,
+    under_defects,
+)
+from services.assets.domain.standings import registered_differences, standing_of
 from services.assets.tables import facilities, facility_cells
 from services.assets.use_cases import ledger
 from services.assets.use_cases.areas import fall_into_areas
+from services.assets.use_cases.ledger import Kept, kept_of
 from shared import clock, errors
 from shared.db import insert_new
 
@@ -25,60 +37,58 @@ DONE = {
     Action.RETURN_TO_SERVICE: "returned_to_service",
     Action.RETIRE: "retired",
 }
+# What is registered of a facility beside its standing: a past standing keeps what a revision replaced of it.
+REGISTERED = ("name", "geometry", "attributes", "installed_on", "retired_on", "source")
 
 
 def register_facility(session: Session, *, who: str, at: datetime | None = None, **described: Any) -> Facility:
     """Register one facility; raises CodeTaken when there is another of its code, and WrongAttribute."""
     check_attributes(the_catalogue().attributes_of(described["kind"]), described.get("attributes") or {})
-    if not (new := register_facilities(session, [described], who=who, at=at)):
+    if not register_facilities(session, [described], who=who, at=at):
         raise CodeTaken(f"There is a facility {described['code']!r} already.", field="code")
-    return new[0]
+    return _facility(session, described["code"])
 
 
 def register_facilities(
-    session: Session, drafts: Sequence[Mapping[str, Any]], *, who: str, at: datetime | None = None
-) -> list[Facility]:
-    """Register many at once; those whose code is taken stay as they are. Returns the new ones.
+    session: Session,
+    drafts: Sequence[Mapping[str, Any]],
+    *,
+    who: str,
+    at: datetime | None = None,
+    quietly: bool = False,
+) -> dict[str, int]:
+    """Register many at once; those whose code is taken stay as they are. Returns the new ones' ids by code.
 
     Each draft holds the keyword arguments of ``new_facility``; what a city has had so far is taken as it is, also where
-    an attribute does not fit the catalogue.
+    an attribute does not fit the catalogue. ``quietly``: without an event for each. The number of statements is fixed.
     """
     now = clock.now()
-    drawn = [new_facility(the_catalogue(), at=at or now, known_at=now, **draft) for draft in drafts]
-    fall_into_areas(session, drawn)
-    new = insert_facilities(session, list({each.code: each for each in reversed(drawn)}.values()))
-    for each in new:
-        ledger.tally(session, before=None, after=each)
-        ledger.announce(session, each, at or now, now)
-    ledger.write_history(
-        session, [ledger.deed(each.id, "registered", who=who, happened_at=at or now, now=now) for each in new]
-    )
-    return new
+    rows = {each["code"]: registered(the_catalogue(), at=at or now, known_at=now, **each) for each in reversed(drafts)}
+    fall_into_areas(session, list(rows.values()))
+    in_order = [rows[code] for code in sorted(rows)]
+    cells = {row["code"]: _cells_of(row) for row in in_order}  # refuses what is too large before anything is written
+    ids = {row.code: row.id for row in insert_new(session, facilities, in_order, facilities.c.id, facilities.c.code)}
+    new = [kept_of({**rows[code], "id": id_}) for code, id_ in ids.items()]
+    _write_cells(session, {each.id: cells[each.code] for each in new})
+    ledger.tally(session, after=new)
+    _keep(session, new, "registered", who, at or now, now, quietly=quietly)
+    return ids
 
 
-def insert_facilities(session: Session, drawn: Sequence[Facility]) -> list[Facility]:
-    """Insert those whose code is not taken, and return them, with their ids."""
-    columns = [column.name for column in facilities.c if column is not facilities.c.id]
-    rows = [{name: getattr(each, name) for name in columns} for each in sorted(drawn, key=lambda each: each.code)]
-    cells = {each.code: cells_of(each) for each in drawn}
-    ids = {row.code: row.id for row in insert_new(session, facilities, rows, facilities.c.id, facilities.c.code)}
-    new = [each for each in drawn if each.code in ids]
-    for each in new:
-        each.id = ids[each.code]
-    _write_cells(session, {ids[each.code]: cells[each.code] for each in new})
-    return new
+def _facility(session: Session, code: str) -> Facility:
+    wanted = select(Facility).where(facilities.c.code == code)
+    return session.scalars(wanted.execution_options(populate_existing=True)).one()
 
 
-def cells_of(facility: Facility) -> set[int]:
+def _cells_of(facility: Mapping[str, Any]) -> set[int]:
     """A single point needs none: it is found by its quadkey."""
-    is_point = (facility.west, facility.south) == (facility.east, facility.north)
-    return set() if is_point else geo.cells_of(facility.geometry)
+    is_point = (facility["west"], facility["south"]) == (facility["east"], facility["north"])
+    return set() if is_point else geo.cells_of(facility["geometry"])
 
 
 def _write_cells(session: Session, cells: Mapping[int, set[int]]) -> None:
     rows = [{"facility_id": each, "cell": cell} for each, touched in cells.items() for cell in sorted(touched)]
-    if rows:
-        session.execute(insert(facility_cells), rows)
+    insert_new(session, facility_cells, rows)
 
 
 def load_facility(session: Session, code: str, *, expected: int | None) -> Facility:
@@ -94,18 +104,10 @@ def revise_facility(
     session: Session, code: str, *, who: str, expected: int | None, at: datetime | None = None, **changes: Any
 ) -> Facility:
     """Change what was registered. A new geometry also moves the facility into other areas, unless they are named."""
-    now = clock.now()
     facility = load_facility(session, code, expected=expected)
     _check_new_attributes(facility, changes.get("attributes", {}))
-    old = {name: getattr(facility, name) for name in changes}
-    with ledger.tallied(session, facility):
-        facility.revise(changes, the_catalogue(), at=now)
-        if "geometry" in changes:
-            _move(session, facility, changes)
-        _follow_measure(session, facility)
-    difference = {name: [old[name], getattr(facility, name)] for name in changes}
-    _keep(session, facility, "changed", who, at or now, now, changes=difference)
-    return facility
+    revise_facilities(session, {code: changes}, who=who, at=at)
+    return _facility(session, code)
 
 
 def _check_new_attributes(facility: Facility, given: Mapping[str, Any]) -> None:
@@ -114,36 +116,80 @@ def _check_new_attributes(facility: Facility, given: Mapping[str, Any]) -> None:
     check_attributes(the_catalogue().attributes_of(facility.kind), new)
 
 
-def _move(session: Session, facility: Facility, named: Mapping[str, Any]) -> None:
-    leave_areas(facility, named)
-    fall_into_areas(session, [facility])
-    move_cells(session, [facility])
+def revise_facilities(
+    session: Session,
+    changes: Mapping[str, Mapping[str, Any]],
+    *,
+    who: str,
+    at: datetime | None = None,
+    quietly: bool = False,
+) -> int:
+    """Change what was registered of many; ``changes``: code → new values. Codes that are none are passed over.
+
+    Returns how many were changed. ``quietly``: without an event for each. The number of statements is fixed.
+    """
+    now = clock.now()
+    before = _lock_rows(session, changes)
+    after = {code: row | revised(row, changes[code], the_catalogue()) for code, row in before.items()}
+    _move(session, after, changes)
+    broken = ledger.broken_milli(session, [row["id"] for row in after.values()])
+    for row in after.values():  # a measure that shrank caps what the defects take
+        condition, defective = under_defects(row["condition"], row["measure_milli"], broken.get(row["id"]))
+        row |= {"condition": condition.value, "defective_milli": defective}
+        row |= {"revision": row["revision"] + 1, "changed_at": now, "stands_since": now}
+    _write(session, before, after, now)
+    differences = {code: _differences(before[code], after[code], changes[code]) for code in after}
+    new = [kept_of(row) for row in after.values()]
+    _keep(session, new, "changed", who, at or now, now, quietly=quietly, details=differences)
+    return len(after)
 
 
-def leave_areas(facility: Facility, named: Mapping[str, Any]) -> None:
-    """Who moves keeps the street, and those areas that are named."""
-    for level in Level:
-        if level is not Level.STREET and level not in named:
-            setattr(facility, level, None)
+def _lock_rows(session: Session, codes: Collection[str]) -> dict[str, dict[str, Any]]:
+    """Whole facilities by code, locked in the order of ids."""
+    wanted = select(*facilities.c).where(facilities.c.code.in_(codes)).order_by(facilities.c.id)
+    return {row.code: dict(row._mapping) for row in session.execute(wanted.with_for_update(key_share=True))}
 
 
-def move_cells(session: Session, moved: Sequence[Facility]) -> None:
-    """Find them by the cells that they touch now."""
-    cells = {each.id: cells_of(each) for each in moved if each.id is not None}
-    if cells:
-        session.execute(delete(facility_cells).where(facility_cells.c.facility_id.in_(cells)))
-        _write_cells(session, cells)
+def _move(session: Session, rows: Mapping[str, dict[str, Any]], changes: Mapping[str, Mapping[str, Any]]) -> None:
+    """What has a new geometry falls into other areas, unless they are named, and touches other cells."""
+    moved = [row for code, row in rows.items() if "geometry" in changes[code]]
+    for row in moved:
+        row |= {level: None for level in Level if level is not Level.STREET and level not in changes[row["code"]]}
+    fall_into_areas(session, moved)
+    session.execute(delete(facility_cells).where(facility_cells.c.facility_id.in_([row["id"] for row in moved])))
+    _write_cells(session, {row["id"]: _cells_of(row) for row in moved})
 
 
-def _follow_measure(session: Session, facility: Facility) -> None:
-    """A measure that shrank caps what the defects take."""
-    broken = _broken(session, facility)
-    facility.condition, facility.defective_milli = under_defects(facility.condition, facility.measure_milli, broken)
+def _write(
+    session: Session,
+    before: Mapping[str, dict[str, Any]],
+    after: Mapping[str, dict[str, Any]],
+    now: datetime,
+) -> None:
+    """Let facilities be as in ``after``; what they were is kept."""
+    states = {row["id"]: _state(row, after[code]) for code, row in before.items()}
+    old, new = ([kept_of(row) for row in rows.values()] for rows in (before, after))
+    ledger.succeed(session, old, new, now, states)
+    touched = sorted({name for code, row in before.items() for name in row if row[name] != after[code][name]})
+    values = {row["id"]: {name: row[name] for name in touched} for row in after.values()}
+    ledger.update_each(session, facilities, facilities.c.id, values)
 
 
-def _broken(session: Session, facility: Facility) -> int | None:
-    assert facility.id is not None
-    return ledger.broken_milli(session, [facility.id]).get(facility.id)
+def _state(before: Mapping[str, Any], after: Mapping[str, Any]) -> dict[str, Any] | None:
+    """What was registered and is replaced, beyond the standing."""
+    replaced = {name: before[name] for name in REGISTERED if before[name] != after[name]}
+    return msgspec.to_builtins(replaced) or None
+
+
+def _differences(before: Mapping[str, Any], after: Mapping[str, Any], named: Iterable[str]) -> dict[str, Any]:
+    """For the life history: old and new value of what was named, and what of the standing followed from it."""
+    old, new = kept_of(before), kept_of(after)
+    shown = {name: [_shown(before, name), _shown(after, name)] for name in named}
+    return {"changes": shown, "standing": registered_differences(standing_of(old), standing_of(new))}
+
+
+def _shown(row: Mapping[str, Any], name: str) -> Any:
+    return row["measure_milli"] / 1000 if name == "measure" else row[name]
 
 
 def act_on_facility(
@@ -157,18 +203,58 @@ def act_on_facility(
     at: datetime | None = None,
 ) -> Facility:
     """Put a facility out of service, back into it, or retire it."""
+    load_facility(session, code, expected=expected)
+    act_on_facilities(session, [code], action=action, who=who, reason=reason, at=at)
+    return _facility(session, code)
+
+
+def act_on_facilities(
+    session: Session,
+    codes: Collection[str],
+    *,
+    action: Action,
+    who: str,
+    reason: str | None = None,
+    at: datetime | None = None,
+    quietly: bool = False,
+) -> int:
+    """Put many out of service, back, or retire them; returns how many. Raises IllegalChange if one cannot be.
+
+    ``quietly``: without an event for each. The number of statements is fixed.
+    """
     now = clock.now()
-    facility = load_facility(session, code, expected=expected)
-    with ledger.tallied(session, facility):
-        day = the_catalogue().city.day_of(at or now)
-        facility.act(action, at=now, on=day, reason=reason, broken_milli=_broken(session, facility))
-    _keep(session, facility, DONE[action], who, at or now, now, reason=reason)
-    return facility
+    before = _lock_rows(session, codes)
+    broken = ledger.broken_milli(session, [row["id"] for row in before.values()])
+    day = the_catalogue().city.day_of(at or now)
+    after = {
+        code: row
+        | acted(row, action, on=day, reason=reason, broken_milli=broken.get(row["id"]))
+        | {"revision": row["revision"] + 1, "changed_at": now, "stands_since": now}
+        for code, row in before.items()
+    }
+    _write(session, before, after, now)
+    details = {code: {"reason": reason} for code in after}
+    new = [kept_of(row) for row in after.values()]
+    _keep(session, new, DONE[action], who, at or now, now, quietly=quietly, details=details)
+    return len(after)
 
 
 def _keep(
-    session: Session, facility: Facility, what: str, who: str, happened_at: datetime, now: datetime, **details: Any
+    session: Session,
+    changed: Sequence[Kept],
+    what: str,
+    who: str,
+    happened_at: datetime,
+    now: datetime,
+    *,
+    quietly: bool,
+    details: Mapping[str, Mapping[str, Any]] | None = None,
 ) -> None:
-    deed = ledger.deed(facility.id, what, who=who, happened_at=happened_at, now=now, **details)
-    ledger.write_history(session, [deed])
-    ledger.announce(session, facility, happened_at, now)
+    """Write it into the lives of the facilities, and tell the others."""
+    deeds = [
+        ledger.deed(each.id, what, who=who, happened_at=happened_at, now=now, **(details or {}).get(each.code, {}))
+        for each in changed
+    ]
+    ledger.write_history(session, deeds)
+    for each in () if quietly else changed:
+        ledger.announce(session, each, happened_at, now)

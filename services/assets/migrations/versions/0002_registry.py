@@ -123,6 +123,10 @@ def _past_standings() -> None:
         sa.Column("power_milliwatts", sa.BigInteger),
         sa.Column("state", sa.JSON),
     )
+    late = sa.text("happened_at <> recorded_at")
+    op.create_index(
+        "ix_facility_history_late", "facility_history", ["recorded_at"], postgresql_where=late, sqlite_where=late
+    )
 
 
 def _areas() -> None:

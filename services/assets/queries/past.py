@@ -1,0 +1,120 @@
+"""Facilities as they stood on a past day: as we knew at its end, or as it happened by all that is known now."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Sequence
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import ColumnElement, FromClause, Row, and_, func, select, union, union_all
+from sqlalchemy.orm import Session
+
+from services.assets.domain.standings import Standing, replayed, standing_of
+from services.assets.tables import defects, facilities, facility_history, looks, past_standings
+
+AT_ONCE = 500
+
+
+def as_of(end: datetime) -> FromClause:
+    """All facilities that we knew at a moment, as they then stood: a table with the columns of ``facilities``.
+
+    What else a revision replaced (name, geometry, attributes) is as it is now; see ``registered_as_of``.
+    """
+    still = select(*facilities.c).where(still_stands(end))
+    columns = (
+        past_standings.c[each.name].label(each.name) if each.name in Standing._fields else each for each in facilities.c
+    )
+    then = select(*columns).join_from(facilities, past_standings).where(stood(end))
+    return union_all(still, then).subquery("facilities_then")
+
+
+def still_stands(end: datetime) -> ColumnElement[bool]:
+    """Facilities that stand as they did at that moment."""
+    return facilities.c.stands_since < end
+
+
+def stood(end: datetime) -> ColumnElement[bool]:
+    """Past standings that held at that moment."""
+    return and_(past_standings.c.known_from < end, past_standings.c.known_to >= end)
+
+
+def looks_as_of(end: datetime, oldest: datetime) -> FromClause:
+    """The latest look at each lamp that counted at a moment, as we then knew: facility_id, lit."""
+    newest_first = (looks.c.looked_at.desc(), looks.c.source.desc())
+    ranked = (
+        select(
+            looks.c.facility_id,
+            looks.c.lit,
+            func.row_number().over(partition_by=looks.c.facility_id, order_by=newest_first).label("place"),
+        )
+        .where(looks.c.within_lighting_hours, looks.c.looked_at >= oldest, looks.c.looked_at < end)
+        .where(looks.c.recorded_at < end)
+        .subquery()
+    )
+    return select(ranked.c.facility_id, ranked.c.lit).where(ranked.c.place == 1).subquery("looks_then")
+
+
+def late_facts(session: Session, end: datetime) -> Sequence[int]:
+    """Facilities of which something happened before that moment and was learned after it, or the other way round."""
+    at, known = facility_history.c.happened_at, facility_history.c.recorded_at
+    late = select(facility_history.c.facility_id).where(at != known, known >= end, at < end)
+    early = select(facility_history.c.facility_id).where(at != known, known < end, at >= end)
+    return session.scalars(union(late, early)).all()
+
+
+def standings_known(session: Session, ids: Sequence[int], end: datetime) -> Iterator[Standing]:
+    """How these facilities stood by what we knew at that moment."""
+    then = as_of(end)
+    for some in _batches(ids):
+        yield from map(standing_of, session.execute(select(*then.c).where(then.c.id.in_(some))))
+
+
+def standings_happened(session: Session, ids: Sequence[int], end: datetime) -> Iterator[Standing]:
+    """How these facilities stood at that moment, by all that we have learned since."""
+    for some in _batches(ids):
+        first, lives = _first_standings(session, some), _lives(session, some)
+        taken = _taken(session, some)
+        for each in some:
+            if (standing := replayed(first[each], lives[each], end, taken)) is not None:
+                yield standing
+
+
+def _batches(ids: Sequence[int]) -> Iterator[Sequence[int]]:
+    return (ids[start : start + AT_ONCE] for start in range(0, len(ids), AT_ONCE))
+
+
+def _first_standings(session: Session, ids: Sequence[int]) -> dict[int, Standing]:
+    """How each was registered: its earliest standing."""
+    present = session.execute(select(*facilities.c).where(facilities.c.id.in_(ids)))
+    found = {row.id: standing_of(row) for row in present}
+    past = select(*past_standings.c).where(past_standings.c.facility_id.in_(ids)).order_by(past_standings.c.id.desc())
+    return found | {row.facility_id: standing_of(row) for row in session.execute(past)}
+
+
+def _lives(session: Session, ids: Sequence[int]) -> dict[int, list[Row[Any]]]:
+    """In the order in which we learned of it."""
+    lives: dict[int, list[Row[Any]]] = defaultdict(list)
+    wanted = select(*facility_history.c).where(facility_history.c.facility_id.in_(ids)).order_by(facility_history.c.id)
+    for row in session.execute(wanted):
+        lives[row.facility_id].append(row)
+    return lives
+
+
+def _taken(session: Session, ids: Sequence[int]) -> dict[str, int]:
+    of_these = (defects.c.facility_id.in_(ids), defects.c.breaks_function)
+    rows = select(defects.c.finding_id, defects.c.taken_milli).where(*of_these)
+    return {str(finding_id): taken for finding_id, taken in session.execute(rows)}
+
+
+def registered_as_of(session: Session, ids: Iterable[int], end: datetime) -> dict[int, dict[str, Any]]:
+    """By id, what of a facility was registered otherwise at that moment: name, geometry, attributes …"""
+    rows = session.execute(
+        select(past_standings.c.facility_id, past_standings.c.state)
+        .where(past_standings.c.facility_id.in_(list(ids)), past_standings.c.known_to >= end)
+        .order_by(past_standings.c.id.desc())
+    )
+    found: dict[int, dict[str, Any]] = defaultdict(dict)
+    for facility_id, state in rows:
+        found[facility_id] |= state or {}  # the earliest that was replaced since holds
+    return found

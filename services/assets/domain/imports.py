@@ -9,7 +9,6 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any
 
-from services.assets.domain.facilities import Facility
 from shared.errors import Conflict, Invalid, NotFound
 
 MOST_STARTS = 3  # of a worker that dies again and again at the same row
@@ -99,31 +98,32 @@ class Counts:
 NAMES = ("rows", "created", "updated", "unchanged", "rejected", "repaired")
 
 
-def refusal_of(draft: Mapping[str, Any], there: Facility, source: str) -> tuple[str, str] | None:
+def refusal_of(draft: Mapping[str, Any], there: Mapping[str, Any], source: str) -> tuple[str, str] | None:
     """Why a row must leave the facility that has its code alone: (rule, reason)."""
-    if there.kind != draft["kind"]:
-        return "other-kind", f"{there.code} is registered as {there.kind}, not {draft['kind']}."
-    if there.condition == "retired":
-        return "retired-code", f"{there.code} was retired; a new facility needs a new code."
-    if there.source not in (None, source):
-        return "other-source", f"{there.code} belongs to the series {there.source!r}: import with that source."
+    code = there["code"]
+    if there["kind"] != draft["kind"]:
+        return "other-kind", f"{code} is registered as {there['kind']}, not {draft['kind']}."
+    if there["condition"] == "retired":
+        return "retired-code", f"{code} was retired; a new facility needs a new code."
+    if there["source"] not in (None, source):
+        return "other-source", f"{code} belongs to the series {there['source']!r}: import with that source."
     return None
 
 
-def changes_of(draft: Mapping[str, Any], there: Facility, source: str) -> dict[str, Any]:
+def changes_of(draft: Mapping[str, Any], there: Mapping[str, Any], source: str) -> dict[str, Any]:
     """What the row says otherwise than the registry. What it leaves empty stays as it is."""
     said = {name: value for name, value in draft.items() if value not in (None, "") and name not in ("code", "kind")}
-    if there.source is None:
+    if there["source"] is None:
         said["source"] = source
     if "attributes" in said:
-        said["attributes"] = {**there.attributes, **said["attributes"]}
+        said["attributes"] = {**there["attributes"], **said["attributes"]}
     return {name: value for name, value in said.items() if not _same(name, value, there)}
 
 
-def _same(name: str, value: Any, there: Facility) -> bool:
+def _same(name: str, value: Any, there: Mapping[str, Any]) -> bool:
     if name == "measure":
-        return round(value * 1000) == there.measure_milli and not there.measure_estimated
-    known = getattr(there, name)
+        return round(value * 1000) == there["measure_milli"] and not there["measure_estimated"]
+    known = there[name]
     return value == known or (isinstance(value, dict) and _as_stored(value) == known)
 
 

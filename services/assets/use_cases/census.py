@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 from uuid import UUID
@@ -16,18 +16,16 @@ from sqlalchemy import ColumnElement, String, func, select
 from sqlalchemy.orm import Session
 
 from services.assets.domain.catalogue import Catalogue, the_catalogue
-from services.assets.domain.facilities import Action, Condition, Facility, new_facility, under_defects
+from services.assets.domain.facilities import Action, Condition, registered, revised
 from services.assets.domain.imports import changes_of, refusal_of
 from services.assets.importing import Row
 from services.assets.tables import facilities
-from services.assets.use_cases import ledger, registry
-from services.assets.use_cases.areas import fall_into_areas
+from services.assets.use_cases import registry
 from shared.errors import Refused
 
 LONGEST = {
     column.name: column.type.length for column in facilities.c if isinstance(column.type, String) and column.type.length
 }
-COLUMNS = [column.name for column in facilities.c if column is not facilities.c.id]
 DUPLICATE = "duplicate-code"
 SAMPLE = 20
 MISSING = "The file no longer holds it."
@@ -49,27 +47,11 @@ class Note:
 
 
 @dataclass
-class Change:
-    """A facility as it was read, as it will be, and what a row says otherwise."""
-
-    before: Facility
-    after: Facility
-    new: dict[str, Any]
-
-    @property
-    def difference(self) -> dict[str, Any]:
-        """Name → [old, new], in plain JSON."""
-        changed = {name: [getattr(self.before, name), getattr(self.after, name)] for name in self.new}
-        plain: dict[str, Any] = json.loads(json.dumps(changed, default=str))
-        return plain
-
-
-@dataclass
 class Plan:
     """What becomes of rows. ``held``: how many facilities that the series has so far are in these rows."""
 
-    created: list[Facility] = field(default_factory=list)
-    changes: list[Change] = field(default_factory=list)
+    created: dict[str, dict[str, Any]] = field(default_factory=dict)  # code → draft
+    changes: dict[str, dict[str, Any]] = field(default_factory=dict)  # code → what a row says otherwise
     unchanged: int = 0
     held: int = 0
     notes: list[Note] = field(default_factory=list)
@@ -78,7 +60,7 @@ class Plan:
 
     def counts(self, *, dry: bool) -> dict[str, int]:
         """By the names of an import's columns. What is created comes into the series, unless nothing is done."""
-        joining = 0 if dry else len(self.created) + sum("source" in each.new for each in self.changes)
+        joining = 0 if dry else len(self.created) + sum("source" in each for each in self.changes.values())
         return {
             "created": len(self.created),
             "updated": len(self.changes),
@@ -95,7 +77,7 @@ class Context:
 
     source: str
     code_column: str | None
-    there: Mapping[str, Facility]
+    there: Mapping[str, Mapping[str, Any]]
     now: datetime
     catalogue: Catalogue
 
@@ -107,7 +89,6 @@ def plan_rows(session: Session, rows: Sequence[Row], *, source: str, code_column
     plan = Plan()
     for row in rows:
         _plan_row(plan, row, context)
-    fall_into_areas(session, [*plan.created, *(each.after for each in plan.changes if "geometry" in each.new)])
     plan.sample = [_as_sample(row) for row in rows[:SAMPLE]]
     return plan
 
@@ -120,11 +101,11 @@ def code_of(row: Row, code_column: str | None) -> str | None:
     return str(said).strip() if said not in (None, "") else None
 
 
-def _known(session: Session, codes: set[str]) -> dict[str, Facility]:
+def _known(session: Session, codes: set[str]) -> dict[str, dict[str, Any]]:
     if not codes:
         return {}
     rows = session.execute(select(*facilities.c).where(facilities.c.code.in_(codes)))
-    return {row.code: Facility(**row._mapping) for row in rows}
+    return {row.code: dict(row._mapping) for row in rows}
 
 
 def _plan_row(plan: Plan, row: Row, context: Context) -> None:
@@ -139,19 +120,22 @@ def _plan_row(plan: Plan, row: Row, context: Context) -> None:
         plan.notes += [Note(row.line, _plain(row.raw), *each, repaired=True) for each in row.repairs]
 
 
-def _is_held(there: Facility, source: str) -> bool:
-    return there.source == source and there.condition != Condition.RETIRED
+def _is_held(there: Mapping[str, Any], source: str) -> bool:
+    return bool(there["source"] == source and there["condition"] != Condition.RETIRED)
 
 
-def _place(plan: Plan, draft: dict[str, Any], there: Facility | None, context: Context) -> tuple[str, str] | tuple[()]:
+def _place(
+    plan: Plan, draft: dict[str, Any], there: Mapping[str, Any] | None, context: Context
+) -> tuple[str, str] | tuple[()]:
     """Put a draft where it belongs in the plan, or say by which rule and why it is refused."""
     if refused := _too_long(draft) or (there and refusal_of(draft, there, context.source)):
         return refused
     try:
         if there is None:
-            plan.created.append(_drawn(draft, context))
+            plan.created[draft["code"]] = _checked({**draft, "source": context.source}, context)
         elif new := changes_of(draft, there, context.source):
-            plan.changes.append(Change(there, _revised(there, new, context), new))
+            revised(there, new, context.catalogue)  # raises for what cannot be measured
+            plan.changes[draft["code"]] = new
         else:
             plan.unchanged += 1
     except Refused as wrong:
@@ -159,24 +143,15 @@ def _place(plan: Plan, draft: dict[str, Any], there: Facility | None, context: C
     return ()
 
 
+def _checked(draft: dict[str, Any], context: Context) -> dict[str, Any]:
+    """Raises for what cannot be registered."""
+    registry.cells_of(registered(context.catalogue, at=context.now, **draft))
+    return draft
+
+
 def _too_long(draft: Mapping[str, Any]) -> tuple[str, str] | None:
     long = next((name for name, most in LONGEST.items() if len(draft.get(name) or "") > most), None)
     return ("too-long", f"The {long} is over {LONGEST[long]} characters long.") if long else None
-
-
-def _drawn(draft: dict[str, Any], context: Context) -> Facility:
-    named = {**draft, "source": context.source}
-    facility = new_facility(context.catalogue, at=context.now, known_at=context.now, **named)
-    registry.cells_of(facility)  # raises for what is too large
-    return facility
-
-
-def _revised(there: Facility, new: Mapping[str, Any], context: Context) -> Facility:
-    after = replace(there)
-    after.revise(new, context.catalogue, at=context.now)
-    if "geometry" in new:
-        registry.leave_areas(after, new)
-    return after
 
 
 def _plain(raw: Mapping[str, Any]) -> dict[str, Any]:
@@ -202,45 +177,12 @@ def _as_sample(row: Row) -> dict[str, Any]:
 # --- carrying out
 
 
-def carry_out(session: Session, plan: Plan, *, who: str, import_id: UUID, now: datetime) -> None:
+def carry_out(session: Session, plan: Plan, *, who: str, import_id: UUID) -> None:
     """Write what the plan says. Raises Overtaken, and then nothing of it may be committed."""
-    if len(registry.insert_facilities(session, plan.created)) < len(plan.created):
+    new = registry.register_facilities(session, list(plan.created.values()), who=who, import_id=str(import_id))
+    if len(new) < len(plan.created):
         raise Overtaken
-    how: dict[str, Any] = {"who": who, "happened_at": now, "now": now, "import": str(import_id)}
-    for each in plan.created:
-        ledger.tally(session, before=None, after=each)
-    ledger.write_history(session, [ledger.deed(each.id, "registered", **how) for each in plan.created])
-    _write_changes(session, plan.changes)
-    changed = [ledger.deed(each.after.id, "changed", **how, changes=each.difference) for each in plan.changes]
-    ledger.write_history(session, changed)
-
-
-def _write_changes(session: Session, changes: Sequence[Change]) -> None:
-    """One batch, of the columns that any of the changes touches. Raises Overtaken."""
-    if not changes:
-        return
-    _lock(session, [each.before for each in changes])
-    _follow_defects(session, changes)
-    touched = [name for name in COLUMNS if any(getattr(c.before, name) != getattr(c.after, name) for c in changes)]
-    values = {c.after.id: {name: getattr(c.after, name) for name in touched} for c in changes}
-    ledger.update_each(session, facilities, facilities.c.id, values)
-    registry.move_cells(session, [each.after for each in changes if "geometry" in each.new])
-    for each in changes:
-        ledger.tally(session, before=each.before, after=each.after)
-
-
-def _lock(session: Session, read: Sequence[Facility]) -> None:
-    locked = ledger.lock_facilities(session, facilities.c.id, [each.id for each in read])
-    if any(locked[each.id].revision != each.revision for each in read if each.id is not None):
-        raise Overtaken
-
-
-def _follow_defects(session: Session, changes: Sequence[Change]) -> None:
-    """A measure that shrank caps what the open defects take."""
-    broken = ledger.broken_milli(session, [each.after.id for each in changes if each.after.id])
-    for each in changes:
-        after, taken = each.after, broken.get(each.after.id or 0)
-        after.condition, after.defective_milli = under_defects(after.condition, after.measure_milli, taken)
+    registry.revise_facilities(session, plan.changes, who=who, import_id=str(import_id))
 
 
 # --- what the file no longer holds
@@ -260,16 +202,6 @@ def _active(source: str) -> tuple[ColumnElement[bool], ColumnElement[bool]]:
     return facilities.c.source == source, facilities.c.condition != Condition.RETIRED.value
 
 
-def retire(session: Session, codes: Collection[str], *, who: str, import_id: UUID, now: datetime) -> None:
-    """Retire facilities of the series that the file does not hold. Raises Overtaken."""
-    known = _known(session, set(codes))
-    changes = [Change(each, _retired(each, now), {}) for each in known.values()]
-    _write_changes(session, changes)
-    how: dict[str, Any] = {"who": who, "happened_at": now, "now": now, "import": str(import_id), "reason": MISSING}
-    ledger.write_history(session, [ledger.deed(each.after.id, "retired", **how) for each in changes])
-
-
-def _retired(there: Facility, now: datetime) -> Facility:
-    after = replace(there)
-    after.act(Action.RETIRE, at=now, on=the_catalogue().city.day_of(now))
-    return after
+def retire(session: Session, codes: Collection[str], *, who: str, import_id: UUID) -> None:
+    """Retire facilities of the series that the file does not hold."""
+    registry.act_on_facilities(session, codes, action=Action.RETIRE, reason=MISSING, who=who, import_id=str(import_id))

@@ -241,7 +241,7 @@ def _take_part(db: Database, job: Job, rows: Sequence[Row], code_column: str | N
         try:
             with db.begin() as session:
                 if not job.dry:
-                    census.carry_out(session, plan, who=job.who, import_id=job.id, now=now)
+                    census.carry_out(session, plan, who=job.who, import_id=job.id)
                 _account(session, job, plan, len(rows))
         except census.Overtaken:
             continue
@@ -302,7 +302,7 @@ def _retire_missing(db: Database, job: Job) -> int:
     todo = iter(gone)
     while part := list(islice(todo, AT_ONCE[db.engine.dialect.name])):
         with db.begin() as session:
-            census.retire(session, part, who=job.who, import_id=job.id, now=clock.now())
+            census.retire(session, part, who=job.who, import_id=job.id)
             _touch(session, job)
     return len(gone)
 

@@ -55,23 +55,24 @@ def register_facilities(
     *,
     who: str,
     at: datetime | None = None,
-    quietly: bool = False,
+    import_id: str | None = None,
 ) -> dict[str, int]:
     """Register many at once; those whose code is taken stay as they are. Returns the new ones' ids by code.
 
     Each draft holds the keyword arguments of ``new_facility``; what a city has had so far is taken as it is, also where
-    an attribute does not fit the catalogue. ``quietly``: without an event for each. The number of statements is fixed.
+    an attribute does not fit the catalogue. The number of statements is fixed. ``import_id``: of the import that brings
+    them, which has one event for all of them.
     """
     now = clock.now()
     rows = {each["code"]: registered(the_catalogue(), at=at or now, known_at=now, **each) for each in reversed(drafts)}
     fall_into_areas(session, list(rows.values()))
     in_order = [rows[code] for code in sorted(rows)]
-    cells = {row["code"]: _cells_of(row) for row in in_order}  # refuses what is too large before anything is written
+    cells = {row["code"]: cells_of(row) for row in in_order}  # refuses what is too large before anything is written
     ids = {row.code: row.id for row in insert_new(session, facilities, in_order, facilities.c.id, facilities.c.code)}
     new = [kept_of({**rows[code], "id": id_}) for code, id_ in ids.items()]
     _write_cells(session, {each.id: cells[each.code] for each in new})
     ledger.tally(session, after=new)
-    _keep(session, new, "registered", who, at or now, now, quietly=quietly)
+    _keep(session, new, "registered", who, at or now, now, import_id=import_id)
     return ids
 
 
@@ -80,7 +81,7 @@ def _facility(session: Session, code: str) -> Facility:
     return session.scalars(wanted.execution_options(populate_existing=True)).one()
 
 
-def _cells_of(facility: Mapping[str, Any]) -> set[int]:
+def cells_of(facility: Mapping[str, Any]) -> set[int]:
     """A single point needs none: it is found by its quadkey."""
     is_point = (facility["west"], facility["south"]) == (facility["east"], facility["north"])
     return set() if is_point else geo.cells_of(facility["geometry"])
@@ -122,11 +123,12 @@ def revise_facilities(
     *,
     who: str,
     at: datetime | None = None,
-    quietly: bool = False,
+    import_id: str | None = None,
 ) -> int:
     """Change what was registered of many; ``changes``: code → new values. Codes that are none are passed over.
 
-    Returns how many were changed. ``quietly``: without an event for each. The number of statements is fixed.
+    Returns how many were changed. The number of statements is fixed. ``import_id``: of the import that brings it
+    about, which has one event for all of them.
     """
     now = clock.now()
     before = _lock_rows(session, changes)
@@ -140,7 +142,7 @@ def revise_facilities(
     _write(session, before, after, now)
     differences = {code: _differences(before[code], after[code], changes[code]) for code in after}
     new = [kept_of(row) for row in after.values()]
-    _keep(session, new, "changed", who, at or now, now, quietly=quietly, details=differences)
+    _keep(session, new, "changed", who, at or now, now, import_id=import_id, details=differences)
     return len(after)
 
 
@@ -157,7 +159,7 @@ def _move(session: Session, rows: Mapping[str, dict[str, Any]], changes: Mapping
         row |= {level: None for level in Level if level is not Level.STREET and level not in changes[row["code"]]}
     fall_into_areas(session, moved)
     session.execute(delete(facility_cells).where(facility_cells.c.facility_id.in_([row["id"] for row in moved])))
-    _write_cells(session, {row["id"]: _cells_of(row) for row in moved})
+    _write_cells(session, {row["id"]: cells_of(row) for row in moved})
 
 
 def _write(
@@ -216,11 +218,12 @@ def act_on_facilities(
     who: str,
     reason: str | None = None,
     at: datetime | None = None,
-    quietly: bool = False,
+    import_id: str | None = None,
 ) -> int:
     """Put many out of service, back, or retire them; returns how many. Raises IllegalChange if one cannot be.
 
-    ``quietly``: without an event for each. The number of statements is fixed.
+    The number of statements is fixed. ``import_id``: of the import that brings it
+    about, which has one event for all of them.
     """
     now = clock.now()
     before = _lock_rows(session, codes)
@@ -235,7 +238,7 @@ def act_on_facilities(
     _write(session, before, after, now)
     details = {code: {"reason": reason} for code in after}
     new = [kept_of(row) for row in after.values()]
-    _keep(session, new, DONE[action], who, at or now, now, quietly=quietly, details=details)
+    _keep(session, new, DONE[action], who, at or now, now, import_id=import_id, details=details)
     return len(after)
 
 
@@ -247,14 +250,13 @@ def _keep(
     happened_at: datetime,
     now: datetime,
     *,
-    quietly: bool,
+    import_id: str | None = None,
     details: Mapping[str, Mapping[str, Any]] | None = None,
 ) -> None:
     """Write it into the lives of the facilities, and tell the others."""
-    deeds = [
-        ledger.deed(each.id, what, who=who, happened_at=happened_at, now=now, **(details or {}).get(each.code, {}))
-        for each in changed
-    ]
+    how: dict[str, Any] = {"who": who, "happened_at": happened_at, "now": now}
+    how |= {"import": import_id} if import_id else {}
+    deeds = [ledger.deed(each.id, what, **how, **(details or {}).get(each.code, {})) for each in changed]
     ledger.write_history(session, deeds)
-    for each in () if quietly else changed:
+    for each in () if import_id else changed:
         ledger.announce(session, each, happened_at, now)

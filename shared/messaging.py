@@ -30,6 +30,7 @@ from shared.loops import Loop
 from shared.settings import MEMORY, Settings
 
 BATCH = 500  # events in one transaction
+REST_S, LONGEST_REST_S = 0.01, 0.1  # for each event of a batch that was not full, and for all of them
 PIECE = 32_768  # bytes read or written at once
 DATABASE_PAUSE_S = 0.5
 RETRY_EVERY_S = 0.5
@@ -229,6 +230,7 @@ class EventConsumer(Entrypoint):  # type: ignore[misc]
             self._settle(batch)
             if channel:
                 channel.basic_ack(batch[-1].delivery_tag, multiple=True)
+            time.sleep(rest(len(batch)))
 
     def _settle(self, batch: list[Any]) -> None:
         """Have every message of the batch handled or parked, however long that takes."""
@@ -281,6 +283,11 @@ class EventConsumer(Entrypoint):  # type: ignore[misc]
                 next_at = inbox.postpone(session, self.queue, message.event_id, error[:2000], delays_s)
             log.error("parked event failed again", queue=self.queue, event_id=str(message.event_id), next_at=next_at)
         return 0
+
+
+def rest(events: int) -> float:
+    """Seconds to wait after a batch: where many events come, they are cheaper together; a single one is not held up."""
+    return 0 if events == BATCH else min(REST_S * events, LONGEST_REST_S)
 
 
 def _fetch(connection: Connection) -> None:

@@ -20,14 +20,13 @@ from shared.db import Database
 from shared.events.queues import subscribers_of
 from shared.inbox import inbox
 from shared.loops import Loop
-from shared.messaging import Publisher
+from shared.messaging import BATCH, Publisher, rest
 from shared.outbox import outbox
 from shared.requests import requests
 from shared.settings import Settings
 
-BATCH = 500
-PACE_S = 0.03  # one more event is cheaper in the same batch than in a batch of its own
 FOLD_EVERY_S = 5
+LOOK_S = 1  # for what a replica left that died
 LOOK_WHILE_IN_FLIGHT_S = 0.05
 CLEAN_EVERY_S = 3600
 RESEND_AFTER_S = 30  # embedded: when a subscriber's inbox still lacks an event
@@ -44,54 +43,34 @@ UNROUTED = Counter("waywarden_unrouted_events", "Events that found no queue; kep
 log = logs.get(__name__)
 
 
-class Relay(DependencyProvider):  # type: ignore[misc]
-    """Runs the relay and the housekeeping beside a service."""
+class Unrouted(Exception):
+    """Events found no queue. A new connection declares the queues that are missing."""
 
-    def setup(self) -> None:
-        self.settings: Settings = self.container.config["settings"]
-        self.databases: dict[str, Database] = self.container.config["databases"]
-        self.service: str = self.container.service_name
-        self.database = self.databases[self.service]
+
+class Sender:
+    """Publishes batch after batch on a connection of its own. ``helper`` joins in where there is more than one."""
+
+    def __init__(self, relay: Relay, forward: Callable[[Publisher], int], helper: Sender | None = None) -> None:
+        self.relay, self.forward, self.helper = relay, forward, helper
         self.publisher: Publisher | None = None
-        self.in_flight: dict[int, tuple[Row[Any], float]] = {}  # embedded only
-        self.last_id = 0
-        self.folded = 0
-        UNROUTED.labels(self.service)
+        self.loop = relay.loop(self.send)
 
-    def start(self) -> None:
-        self.sending = self._loop(self._send)
-        self.numbering = self._loop(self._number)
-        self.loops = [self.sending, self.numbering, self._loop(self._fold), self._loop(self._clean)]
-        self.database.listeners.append(self._heard)
-
-    def _loop(self, turn: Callable[[], float]) -> Loop:
-        return Loop(self.container, f"{self.service}.relay{turn.__name__}", turn)
-
-    def _heard(self, session: Session) -> None:
-        """Look at what was committed in this process, so as not to ask an idle database."""
-        if "told" in session.info:
-            self.sending.wake()
-        if "changed" in session.info:
-            self.numbering.wake()
-
-    def stop(self) -> None:
-        for loop in self.loops:
-            loop.stop()
-        self._drop_publisher()
-
-    def _send(self) -> float:
+    def send(self) -> float:
         """Publish a batch. The next turn is at once after a full one, else when there is more."""
-        self.publisher = self.publisher or Publisher(self.settings.broker_url)
+        self.publisher = self.publisher or Publisher(self.relay.settings.broker_url)
         try:
-            full = (self._forward_embedded() if self.settings.embedded else self._forward()) == BATCH
+            sent = self.forward(self.publisher)
         except Exception:
-            self._drop_publisher()
+            self.close()
             raise
-        if not full:
-            time.sleep(PACE_S)
-        return 0 if full else LOOK_WHILE_IN_FLIGHT_S if self.in_flight else 1
+        if sent == BATCH:
+            if self.helper:
+                self.helper.loop.wake()
+            return 0
+        time.sleep(rest(sent))
+        return LOOK_WHILE_IN_FLIGHT_S if self.relay.in_flight else LOOK_S
 
-    def _drop_publisher(self) -> None:
+    def close(self) -> None:
         publisher, self.publisher = self.publisher, None
         try:
             if publisher:
@@ -99,36 +78,69 @@ class Relay(DependencyProvider):  # type: ignore[misc]
         except Exception as broken:
             log.debug("closing a broken connection", error=repr(broken))
 
-    def _forward(self) -> int:
+
+class Relay(DependencyProvider):  # type: ignore[misc]
+    """Runs the senders and the housekeeping beside a service."""
+
+    def setup(self) -> None:
+        self.settings: Settings = self.container.config["settings"]
+        self.databases: dict[str, Database] = self.container.config["databases"]
+        self.service: str = self.container.service_name
+        self.database = self.databases[self.service]
+        self.in_flight: dict[int, tuple[Row[Any], float]] = {}  # embedded only
+        self.last_id = 0
+        self.folded = 0
+        UNROUTED.labels(self.service)
+
+    def start(self) -> None:
+        if self.settings.embedded:
+            self.senders = [Sender(self, self._forward_embedded)]
+        else:
+            helper = Sender(self, self._forward)
+            self.senders = [Sender(self, self._forward, helper), helper]
+        self.numbering = self.loop(self._number)
+        self.loops = [*(each.loop for each in self.senders), self.numbering, *map(self.loop, (self._fold, self._clean))]
+        self.database.listeners.append(self._heard)
+
+    def loop(self, turn: Callable[[], float]) -> Loop:
+        return Loop(self.container, f"{self.service}.relay.{turn.__name__}", turn)
+
+    def _heard(self, session: Session) -> None:
+        """Look at what was committed in this process, so as not to ask an idle database."""
+        if "told" in session.info:
+            self.senders[0].loop.wake()
+        if "changed" in session.info:
+            self.numbering.wake()
+
+    def stop(self) -> None:
+        for loop in self.loops:
+            loop.stop()
+        for sender in self.senders:
+            sender.close()
+
+    def _forward(self, publisher: Publisher) -> int:
         """Publish a batch and mark it, in one transaction that holds its rows; return how many."""
-        assert self.publisher
         with self.database.begin() as session:
             rows = session.execute(WAITING.with_for_update(skip_locked=True)).all()
             if not rows:
-                self.publisher.beat()
+                publisher.beat()
                 return 0
-            unrouted = self.publisher.publish(rows)
+            unrouted = publisher.publish(rows)
             failpoints.pass_by("relay-published")
             _mark(session, [row.id for row in rows if str(row.event_id) not in unrouted])
         if unrouted:
-            self._report(unrouted)
+            UNROUTED.labels(self.service).inc(len(unrouted))
+            raise Unrouted(f"{len(unrouted)} events stay in the outbox, such as {min(unrouted)}.")
         return len(rows)
 
-    def _report(self, unrouted: set[str]) -> None:
-        """They stay in the outbox; a new connection declares the queues that are missing."""
-        UNROUTED.labels(self.service).inc(len(unrouted))
-        log.error("events found no queue", service=self.service, events=sorted(unrouted)[:10], count=len(unrouted))
-        self._drop_publisher()
-
-    def _forward_embedded(self) -> int:
+    def _forward_embedded(self, publisher: Publisher) -> int:
         """Publish what is new to a broker that forgets; mark what every subscriber's inbox has."""
-        assert self.publisher
         with self.database.read() as session:
             rows = session.execute(WAITING.where(outbox.c.id > self.last_id)).all()
         late = time.monotonic() - RESEND_AFTER_S
         again = [row for row, sent_at in self.in_flight.values() if sent_at < late]
         if rows or again:
-            self.publisher.publish([*again, *rows])
+            publisher.publish([*again, *rows])
         self.in_flight |= {row.id: (row, time.monotonic()) for row in [*again, *rows]}
         self.last_id = rows[-1].id if rows else self.last_id
         if done := self._delivered():
@@ -159,7 +171,7 @@ class Relay(DependencyProvider):  # type: ignore[misc]
         if waiting:
             with self.database.begin() as session:
                 changes.number(session)
-        return 1  # what a replica left that died
+        return LOOK_S
 
     def _fold(self) -> float:
         """Only when rows were added: a fold leaves about as many rows as there are sums."""

@@ -12,29 +12,9 @@ from pathlib import Path
 from typing import Any
 
 import msgspec
-from sqlalchemy import (
-    Column,
-    Connection,
-    DateTime,
-    Dialect,
-    Engine,
-    MetaData,
-    Row,
-    Table,
-    Text,
-    TypeDecorator,
-    bindparam,
-    cast,
-    column,
-    create_engine,
-    event,
-    func,
-    insert,
-    literal_column,
-    make_url,
-    select,
-)
+import sqlalchemy as sa
 from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy.dialects.postgresql import psycopg2
 from sqlalchemy.exc import OperationalError
 from sqlalchemy.orm import Session, registry, sessionmaker
 from sqlalchemy.pool import QueuePool
@@ -50,31 +30,31 @@ PATIENCE_S = 30  # to wait for another writer of an SQLite file
 as_json = msgspec.json.Encoder().encode
 Rows = list[dict[str, Any]]
 GiveRows = Callable[[Session], Rows]
-_late: dict[Table, GiveRows] = {}
+_late: dict[sa.Table, GiveRows] = {}
 
-kernel = MetaData(naming_convention=NAMES)  # outbox, inbox, retries …: in every service's database
+kernel = sa.MetaData(naming_convention=NAMES)  # outbox, inbox, retries …: in every service's database
 
 
 def new_mapping() -> registry:
     """Each service makes its own, so that no two services ever share a table."""
-    return registry(metadata=MetaData(naming_convention=NAMES))
+    return registry(metadata=sa.MetaData(naming_convention=NAMES))
 
 
-class Time(TypeDecorator[datetime]):
+class Time(sa.TypeDecorator[datetime]):
     """An aware time, kept in UTC. SQLite knows no zones: there it is stored naive and comes back aware."""
 
-    impl = DateTime(timezone=True)
+    impl = sa.DateTime(timezone=True)
     cache_ok = True
     python_type = datetime
 
-    def process_bind_param(self, value: datetime | None, dialect: Dialect) -> datetime | None:
+    def process_bind_param(self, value: datetime | None, dialect: sa.Dialect) -> datetime | None:
         if value is None:
             return None
         if value.tzinfo is None:
             raise ValueError(f"{value} has no zone.")
         return value.astimezone(UTC).replace(tzinfo=None) if dialect.name == "sqlite" else value
 
-    def process_result_value(self, value: datetime | None, dialect: Dialect) -> datetime | None:
+    def process_result_value(self, value: datetime | None, dialect: sa.Dialect) -> datetime | None:
         return value if value is None else value.replace(tzinfo=UTC) if value.tzinfo is None else value.astimezone(UTC)
 
 
@@ -108,25 +88,25 @@ class Database:
         self.engine.dispose()
 
 
-def _engine(url: str, connections: int) -> Engine:
+def _engine(url: str, connections: int) -> sa.Engine:
     if not url.startswith("sqlite"):
-        return create_engine(
+        return sa.create_engine(
             url,
             pool_size=connections,
             max_overflow=0,
             pool_use_lifo=True,
             executemany_mode="values_plus_batch",  # a batch of updates is one round trip
         )
-    if (file := make_url(url).database) and file != ":memory:":
+    if (file := sa.make_url(url).database) and file != ":memory:":
         Path(file).parent.mkdir(parents=True, exist_ok=True)
-    engine = create_engine(
+    engine = sa.create_engine(
         url,
         poolclass=QueuePool,
         pool_size=connections,
         connect_args={"check_same_thread": False, "timeout": PATIENCE_S},
     )
-    event.listen(engine, "connect", _tune_sqlite)
-    event.listen(engine, "begin", _begin_sqlite)
+    sa.event.listen(engine, "connect", _tune_sqlite)
+    sa.event.listen(engine, "begin", _begin_sqlite)
     return engine
 
 
@@ -136,14 +116,14 @@ def _tune_sqlite(connection: Any, _: Any) -> None:
         connection.execute(f"PRAGMA {pragma}")
 
 
-def _begin_sqlite(connection: Connection) -> None:
+def _begin_sqlite(connection: sa.Connection) -> None:
     if connection.get_execution_options().get("writes"):
         _begin_writing(connection, time.monotonic() + PATIENCE_S)
     else:
         connection.exec_driver_sql("BEGIN")
 
 
-def _begin_writing(connection: Connection, deadline: float) -> None:
+def _begin_writing(connection: sa.Connection, deadline: float) -> None:
     """Another process may be writing: SQLite itself would wait for it with the whole of this process standing still."""
     while True:
         connection.exec_driver_sql("PRAGMA busy_timeout=0")
@@ -159,36 +139,44 @@ def _begin_writing(connection: Connection, deadline: float) -> None:
 
 
 def insert_new(
-    session: Session, table: Table, rows: Sequence[dict[str, Any]], *returning: Column[Any]
-) -> Sequence[Row[Any]]:
+    session: Session, table: sa.Table, rows: Sequence[dict[str, Any]], *returning: sa.Column[Any]
+) -> Sequence[sa.Row[Any]]:
     """Insert the rows that break no unique key; return ``returning`` of those that went in. Both engines.
 
-    Every row has the same keys. No binary columns.
+    Every row has the same keys. No binary columns; what is returned is numbers, texts or UUIDs.
     """
     if not rows:
         return []
+    result: Any
     if session.get_bind().dialect.name == "postgresql":
-        result = session.execute(_insertion(table, tuple(rows[0]), returning), {"rows": as_json(rows).decode()})
+        statement = _insertion(table, tuple(rows[0]), returning)
+        result = session.connection().exec_driver_sql(statement, {"rows": as_json(rows).decode()})
     else:
         into: Any = sqlite.insert(table).on_conflict_do_nothing()
         result = session.execute(into.returning(*returning) if returning else into, rows)
-    return result.all() if returning else []
+    return result.all() if returning else []  # type: ignore[no-any-return]
 
 
 @cache
-def _insertion(table: Table, names: tuple[str, ...], returning: tuple[Column[Any], ...]) -> Any:
+def _insertion(table: sa.Table, names: tuple[str, ...], returning: tuple[sa.Column[Any], ...]) -> str:
     into = postgresql.insert(table).from_select(names, listed(table, names, "rows")).on_conflict_do_nothing()
-    return into.returning(*returning) if returning else into
+    return _written(into.returning(*returning) if returning else into)
 
 
-def listed(table: Table, names: tuple[str, ...], parameter: str) -> Any:
+def _written(statement: Any) -> str:
+    """The statement as psycopg2 takes it: finding it again in SQLAlchemy's cache costs more than running it."""
+    return str(statement.compile(dialect=psycopg2.dialect()))
+
+
+def listed(table: sa.Table, names: tuple[str, ...], parameter: str) -> Any:
     """The rows that one JSON parameter lists: rendering each value of thousands of rows takes ten times as long."""
-    columns = [column(name, table.c[name].type) for name in names]
-    rows = func.json_to_recordset(cast(bindparam(parameter, type_=Text), postgresql.JSON)).table_valued(*columns)
-    return select(rows.render_derived(with_types=True))
+    columns = [sa.column(name, table.c[name].type) for name in names]
+    parsed = sa.cast(sa.bindparam(parameter, type_=sa.Text), postgresql.JSON)
+    rows = sa.func.json_to_recordset(parsed).table_valued(*columns)
+    return sa.select(rows.render_derived(with_types=True))
 
 
-def at_commit(table: Table) -> Callable[[GiveRows], GiveRows]:
+def at_commit(table: sa.Table) -> Callable[[GiveRows], GiveRows]:
     """Let a function give the rows that a session has for the table when it commits; all tables in one statement."""
 
     def register(give: GiveRows) -> GiveRows:
@@ -198,18 +186,19 @@ def at_commit(table: Table) -> Callable[[GiveRows], GiveRows]:
     return register
 
 
-@event.listens_for(Session, "before_commit")
+@sa.event.listens_for(Session, "before_commit")
 def _insert_late(session: Session) -> None:
     late = {table: rows for table, give in _late.items() if (rows := give(session))}
     if late and session.get_bind().dialect.name == "postgresql":
         shapes = tuple((table, tuple(rows[0])) for table, rows in late.items())
-        session.execute(_insertions(shapes), {table.name: as_json(rows).decode() for table, rows in late.items()})
+        rows_of = {table.name: as_json(rows).decode() for table, rows in late.items()}
+        session.connection().exec_driver_sql(_insertions(shapes), rows_of)
     else:
         for table, rows in late.items():
-            session.execute(insert(table), rows)
+            session.execute(sa.insert(table), rows)
 
 
 @cache
-def _insertions(shapes: tuple[tuple[Table, tuple[str, ...]], ...]) -> Any:
-    into = [insert(table).from_select(names, listed(table, names, table.name)) for table, names in shapes]
-    return select(literal_column("1")).add_cte(*(each.cte(f"into_{each.table.name}") for each in into))
+def _insertions(shapes: tuple[tuple[sa.Table, tuple[str, ...]], ...]) -> str:
+    into = [sa.insert(table).from_select(names, listed(table, names, table.name)) for table, names in shapes]
+    return _written(sa.select(sa.literal_column("1")).add_cte(*(each.cte(f"into_{each.table.name}") for each in into)))

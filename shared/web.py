@@ -61,7 +61,7 @@ to_json = msgspec.json.Encoder().encode
 
 @dataclass(frozen=True, kw_only=True)
 class Declared:
-    """What a route says of itself; see ``http``."""
+    """What a route says of itself. It gives its schemas as classes, here are instances of them."""
 
     method: str
     path: str
@@ -83,6 +83,11 @@ class Declared:
     transaction: bool = True
     body_limit: int | None = None
     refuses: tuple[type[Refused], ...] = ()
+
+    def __post_init__(self) -> None:
+        for name in ("body", "query", "answer"):
+            if schema := getattr(self, name):
+                object.__setattr__(self, name, schema())
 
     @property
     def reading(self) -> bool:
@@ -108,36 +113,20 @@ class Call:
 
 
 def http(
-    method: str,
-    path: str,
-    *,
-    roles: tuple[str, ...],
-    summary: str,
-    body: type[Schema] | None = None,
-    query: type[Schema] | None = None,
-    answer: type[Schema] | None = None,
-    paged: bool = False,
-    prefix: str = API,
-    **more: Any,
+    method: str, path: str, *, prefix: str = API, **said: Any
 ) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
-    """Let a method ``(self, call, **path variables)`` answer a route, for these roles or PUBLIC.
+    """Let a method ``(self, call, **path variables)`` answer a route. ``said``: what ``Declared`` holds.
 
     What it returns is dumped by ``answer`` (a ``Page`` item by item, where ``paged``); it may also return
     ``(status, thing)`` or a werkzeug Response. A GET gets a read transaction in ``call.session``, any other method a
     write transaction that commits before the answer leaves, unless ``transaction=False``. A POST that carries an
-    ``id``, its ``natural_key`` or an Idempotency-Key takes effect once. ``more``: see ``Declared``.
+    ``id``, its ``natural_key`` or an Idempotency-Key takes effect once.
     """
-    if not roles:
+    if not said.get("roles"):
         raise TypeError(f"{method} {path} names no role; say PUBLIC if everybody may.")
 
     def decorate(run: Callable[..., Any]) -> Callable[..., Any]:
-        made: dict[str, Any] = {
-            key: schema() for key, schema in (("body", body), ("query", query), ("answer", answer)) if schema
-        }
-        declared = Declared(
-            method=method, path=prefix + path, roles=roles, summary=summary, name=run.__name__, paged=paged,
-            **made, **more,
-        )  # fmt: skip
+        declared = Declared(method=method, path=prefix + path, name=run.__name__, **said)
 
         @functools.wraps(run)
         def answer_call(service: Any, call: Call, **path: Any) -> Answer | Response | Refused:

@@ -154,7 +154,7 @@ def insert_new(
     else:
         into: Any = sqlite.insert(table).on_conflict_do_nothing()
         result = session.execute(into.returning(*returning) if returning else into, rows)
-    return result.all() if returning else []  # type: ignore[no-any-return]
+    return result.all() if returning else []
 
 
 @cache
@@ -165,7 +165,7 @@ def _insertion(table: sa.Table, names: tuple[str, ...], returning: tuple[sa.Colu
 
 def _written(statement: Any) -> str:
     """The statement as psycopg2 takes it: finding it again in SQLAlchemy's cache costs more than running it."""
-    return str(statement.compile(dialect=psycopg2.dialect()))
+    return str(statement.compile(dialect=psycopg2.dialect()))  # type: ignore[no-untyped-call]
 
 
 def listed(table: sa.Table, names: tuple[str, ...], parameter: str) -> Any:

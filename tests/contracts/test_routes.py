@@ -32,7 +32,7 @@ def test_only_these_routes_are_open_to_everybody() -> None:
 
 def test_forgetting_the_roles_is_an_error_at_import() -> None:
     with pytest.raises(TypeError):
-        http("GET", "/x", summary="x")  # type: ignore[call-arg]
+        http("GET", "/x", summary="x")
     with pytest.raises(TypeError):
         http("GET", "/x", roles=(), summary="x")
 

@@ -43,6 +43,7 @@ def rules(row: Any) -> list[str]:
         "lat,lon\n60°10.2'N,24°56.4'E",
         "lat,lon\n北纬60度10分12秒,东经24度56分24秒",
         "lat,lon\n6010.2,2456.4",
+        "lat,lon\n6010.2N,02456.4E",
         'code,location\nA,"(60.17, 24.94)"',
         'code,location\nA,"Mannerheimintie 1\n(60.17, 24.94)"',
         'code,坐标\nA,"24.94,60.17"',
@@ -74,6 +75,14 @@ def test_projected_coordinates_are_turned_into_degrees(tmp_path: Path, crs: str,
     assert place(row) == pytest.approx(HELSINKI, abs=0.001)
     (swapped,) = lamps(written(tmp_path, f"easting,northing\n{y},{x}\n"), crs=crs)
     assert place(swapped) == place(row)
+
+
+def test_projected_axes_the_wrong_way_round_are_seen_in_another_city_too(tmp_path: Path) -> None:
+    taipei = "TWD97_X,TWD97_Y\n306865,2770041\n"
+    understood, (row,) = read(written(tmp_path, taipei), kind=LAMP)
+    assert (understood.crs, understood.swapped) == ("EPSG:3826", False)
+    swapped = read(written(tmp_path, taipei.replace("306865,2770041", "2770041,306865")), kind=LAMP)[1][0]
+    assert place(row) == place(swapped) == pytest.approx([121.563, 25.038], abs=0.01)
 
 
 def test_projected_coordinates_without_a_name_are_asked_about(tmp_path: Path) -> None:
@@ -150,10 +159,20 @@ def test_swapping_is_seen_in_another_city_too(tmp_path: Path) -> None:
 
 
 def test_bad_places_are_refused_each_by_its_rule(tmp_path: Path) -> None:
-    rows = ["60.17,24.94"] * 8 + ["0,0", "61.9,24.9", "95,24.9", "inf,24.9", ",24.9", "N/A,24.9", "here,there", "-,-"]
+    rows = ["60.17,24.94"] * 8 + [
+        "0,0",
+        "61.9,24.9",
+        "95,24.9",
+        "inf,24.9",
+        ",24.9",
+        "60.17,0",
+        "N/A,24.9",
+        "here,there",
+        "-,-",
+    ]
     found = lamps(written(tmp_path, "lat,lon\n" + "\n".join(rows)))
     assert rejects(found)[8:] == [
-        "null-island", "outside-bounds", "outside-world", "not-finite", "no-geometry", "no-geometry",
+        "null-island", "outside-bounds", "outside-world", "not-finite", "no-geometry", "null-island", "no-geometry",
         "unreadable-place", "no-geometry",
     ]  # fmt: skip
     assert found[9].line == 11

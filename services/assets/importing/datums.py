@@ -141,6 +141,12 @@ def bd_to_gcj(lon: Floats, lat: Floats, factor: float) -> tuple[Floats, Floats]:
     return radius * np.cos(turn), radius * np.sin(turn)
 
 
+def reach_of(crs: str) -> tuple[float, float, float, float] | None:
+    """West, south, east, north of where a system is meant for, in degrees."""
+    area = None if crs in SHIFTED else _crs(crs).area_of_use
+    return area.bounds if area else None
+
+
 def fitting(x: float, y: float, bounds: tuple[float, float, float, float]) -> list[tuple[str, str]]:
     """(EPSG code, name) of projected systems in which this place, either way round, lies within bounds."""
     west, south, east, north = bounds

@@ -30,11 +30,11 @@ MOST_BINARY = 0.02  # the share of control characters that a spoilt text may hav
 PAIRS = re.compile(rb"[\x81-\xfe][\x30-\x39\x40-\xfe]")
 HEADINGS = {plain(name) for names in (*FIELDS.values(), LATITUDES, LONGITUDES, KIND_COLUMNS) for name in names}
 
-# encoding → whether a lead byte is among those of its everyday characters (or its punctuation)
+# encoding (as Windows extends it) → whether a lead byte is among those of its everyday characters (or its punctuation)
 EVERYDAY: dict[str, Callable[[int, int], bool]] = {
     "gb18030": lambda lead, trail: trail >= 0xA1 and (0xB0 <= lead <= 0xD7 or lead in (0xA1, 0xA3)),
-    "big5": lambda lead, trail: 0xA4 <= lead <= 0xC6 or lead in (0xA1, 0xA2),
-    "euc-kr": lambda lead, trail: trail >= 0xA1 and (0xB0 <= lead <= 0xC8 or lead in (0xA1, 0xA3)),
+    "cp950": lambda lead, trail: 0xA4 <= lead <= 0xC6 or lead in (0xA1, 0xA2),
+    "cp949": lambda lead, trail: trail >= 0xA1 and (0xB0 <= lead <= 0xC8 or lead in (0xA1, 0xA3)),
 }
 ENOUGH = 0.7  # the share of everyday characters that makes text of an encoding
 MOSTLY_UTF8 = 0.9

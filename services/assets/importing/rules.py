@@ -8,7 +8,7 @@ REFUSED: Mapping[str, str] = {
     "no-geometry": "The row does not say where it is: the cells for its place are empty.",
     "unreadable-place": "The place cannot be read as coordinates or as a geometry.",
     "not-finite": "A coordinate is infinite or no number.",
-    "null-island": "The place is 0/0, which a device writes that had no fix.",
+    "null-island": "Both coordinates are 0, as a device writes that had no fix, or one is, far from the rest.",
     "outside-world": "The place lies outside longitude ±180, latitude ±90, or where its coordinate system ends.",
     "outside-bounds": "The place lies outside the city's bounds, though most of the file lies inside.",
     "geometry-too-large": "The geometry is far larger than a city's facility can be, a polygon around the globe, say.",

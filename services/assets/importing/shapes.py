@@ -172,7 +172,7 @@ READERS = {
 def settle(chunk: Chunk, understood: Understood) -> None:
     """Turn the geometries into WGS 84, refuse those that cannot be, and repair the rest."""
     _flatten(chunk)
-    _refuse_zero(chunk)
+    _refuse_zero(chunk, understood)
     _move(chunk, understood)
     _bound(chunk, understood)
     _simplify(chunk)
@@ -195,11 +195,14 @@ def _not_finite(shapes: Shapes) -> Mask:
     return found
 
 
-def _refuse_zero(chunk: Chunk) -> None:
+def _refuse_zero(chunk: Chunk, understood: Understood) -> None:
+    """Both coordinates are zero, or one is where the file has nothing to do with the equator or Greenwich."""
     box = shapely.bounds(chunk.shapes)
     with np.errstate(invalid="ignore"):
-        zero = (np.abs(box) < DEGREES_OFF).all(axis=1)
-    chunk.refuse(zero, "null-island", "The place is 0/0.")
+        zero = np.abs(box) < DEGREES_OFF
+    astray = ~overlaps(box, understood.bounds) & ~overlaps(box[:, [1, 0, 3, 2]], understood.bounds)
+    one = zero[:, [0, 2]].all(axis=1) | zero[:, [1, 3]].all(axis=1)
+    chunk.refuse(zero.all(axis=1) | (one & astray), "null-island", "A coordinate is 0.")
 
 
 def _move(chunk: Chunk, understood: Understood) -> None:

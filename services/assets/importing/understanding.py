@@ -45,6 +45,7 @@ MOST = 0.5
 NEARLY_ALL = 0.9
 CITIES = (-56.0, 79.0)  # latitudes between Puerto Williams and Longyearbyen; any other one is a longitude
 CITY_DEG = 0.6
+COARSE, FINE = 3, 4  # decimals that a coordinate in degrees has: surely, and when nothing else says that it is one
 PLACE_FIELDS = ("longitude", "latitude", "place")
 BOUNDS_OPTIONS = (None, "refuse", "warn")
 
@@ -94,7 +95,9 @@ class _Finder:
         self._find_kind(chunk)
         self._find_code()
         self._find_fields()
-        self.know(mapping=self.mapping, notes=self.notes, repairs=self.repairs, left_out=self.left_out)
+        self.know(
+            mapping=self.mapping, notes=[*dict.fromkeys(self.notes)], repairs=self.repairs, left_out=self.left_out
+        )
         return self.understood
 
     def know(self, **found: Any) -> None:
@@ -186,9 +189,7 @@ class _Finder:
 
     def _inside(self, lon: datums.Floats, lat: datums.Floats) -> float:
         """The share of places within the city's bounds."""
-        west, south, east, north = self.catalogue.city.bounds
-        with np.errstate(invalid="ignore"):
-            return float(np.mean((lon >= west) & (lon <= east) & (lat >= south) & (lat <= north))) if len(lon) else 0.0
+        return _share_in(self.catalogue.city.bounds, np.column_stack([lon, lat]))
 
     def _telling_columns(self) -> bool:
         """Two columns without telling names whose numbers lie in the city, or can only be a place."""
@@ -196,9 +197,12 @@ class _Finder:
         best = max(
             ((self._inside(numbers[a], numbers[b]), a, b) for a, b in _both_ways(numbers)), default=(0.0, "", "")
         )
-        if best[0] < MOST and len(numbers) != 2:
+        fine = {each: numbers[each] for each in numbers if self._decimals(each) >= FINE}
+        if best[0] < MOST and len(fine) == 2:
+            best = (1.0, *_by_size(fine))
+        if best[0] < MOST:
             return False
-        longitude, latitude = best[1:] if best[0] >= MOST else _by_size(numbers)
+        longitude, latitude = best[1:]
         self.mapping |= {"longitude": longitude, "latitude": latitude}
         self.know(place="lon,lat columns")
         self.notes.append(
@@ -208,12 +212,15 @@ class _Finder:
 
     def _fractions(self, column: str) -> datums.Floats | None:
         """The numbers of a column that has coordinates' many decimals in most rows."""
-        cells = [str(each.raw.get(column) or "") for each in self.sample]
-        many = sum(len(cell.replace(",", ".").partition(".")[2].rstrip()) >= 3 for cell in cells)
-        if many < len(cells) * MOST:
+        if self._decimals(column) < COARSE:
             return None
-        found = np.array([np.nan if (value := number(cell)) is None else value for cell in cells])
+        found = np.array([np.nan if (value := number(each.raw.get(column))) is None else value for each in self.sample])
         return found if np.isfinite(found).mean() >= MOST else None
+
+    def _decimals(self, column: str) -> float:
+        """How many decimals the cells of a column usually have."""
+        cells = [str(each.raw.get(column) or "").strip().replace(",", ".") for each in self.sample]
+        return float(np.median([len(cell.partition(".")[2]) for cell in cells]))
 
     def _find_style(self) -> None:
         cells = self.values(self.mapping["latitude"]) + self.values(self.mapping["longitude"])
@@ -259,18 +266,19 @@ class _Finder:
         self._refuse_unknown_system(middle)
         ways = [datums.shape_transform(self.understood.crs, swapped)(middle) for swapped in (False, True)]
         inside = [self._inside(way[:, 0], way[:, 1]) for way in ways]
-        swapped = inside[1] > max(inside[0], MOST) or (max(inside) < MOST and self._upside_down(ways[0]))
+        swapped = inside[1] > max(inside[0], MOST) or (max(inside) < MOST and self._upside_down(*ways))
         self.know(swapped=bool(swapped), **self._bounds(max(inside), ways[swapped]))
         if swapped:
             self.repairs.append(["swapped-lon-lat", "Longitude and latitude are swapped in the whole file."])
         shapes.settle(chunk, self.understood)
         return chunk
 
-    def _upside_down(self, places: datums.Floats) -> bool:
-        """A latitude that no city has, beside a longitude that could be one."""
-        if self.understood.coordinate_style == "projected":
-            return False
-        return _no_latitudes(places[:, 1]) and not _no_latitudes(places[:, 0])
+    def _upside_down(self, as_is: datums.Floats, swapped: datums.Floats) -> bool:
+        """Elsewhere than in the city: a latitude that no city has, or a place that the system is not meant for."""
+        if self.understood.coordinate_style != "projected":
+            return _no_latitudes(as_is[:, 1]) and not _no_latitudes(as_is[:, 0])
+        reach = datums.reach_of(self.understood.crs)
+        return reach is not None and _share_in(reach, swapped) > max(_share_in(reach, as_is), MOST)
 
     def _refuse_unknown_system(self, middle: datums.Floats) -> None:
         if datums.is_projected(self.understood.crs) or np.median(np.abs(middle), axis=0).max() <= 180:
@@ -351,6 +359,8 @@ class _Finder:
             numbers = [int(float(each)) for each in self.values(column)]
         except (TypeError, ValueError, OverflowError):
             return False
+        if any(str(each).startswith("0") for each in self.values(column)[1:]):
+            return False  # 001, 002, …
         return numbers[:1] in ([0], [1]) and all(later - one == 1 for one, later in pairwise(numbers))
 
     def _find_code(self) -> None:
@@ -420,7 +430,7 @@ def _is_wkt(cell: Any) -> bool:
 CELLS: dict[str, Callable[[Any], bool]] = {  # how a cell tells its place, the surest first
     "geojson cell": lambda cell: isinstance(cell, dict) or ('"coordinates"' in str(cell).replace("'", '"')),
     "wkt": _is_wkt,
-    "one cell": lambda cell: isinstance(cell, str) and pair(cell) is not None,
+    "one cell": lambda cell: isinstance(cell, str | list) and pair(str(cell)) is not None,
 }
 UNNAMED_CELLS: dict[str, Callable[[Any], bool]] = {
     "one cell": lambda cell: isinstance(cell, str) and is_plainly_a_pair(cell)
@@ -437,6 +447,11 @@ def _by_size(numbers: dict[str, datums.Floats]) -> tuple[str, str]:
     """(longitude, latitude) of two columns outside the city: the one past any latitude, else the second one."""
     first, second = numbers
     return (first, second) if _no_latitudes(numbers[first]) else (second, first)
+
+
+def _share_in(bounds: Sequence[float], places: datums.Floats) -> float:
+    """Which share of places (rows of longitude, latitude) lies within bounds (west, south, east, north)."""
+    return float(shapes.overlaps(places[:, [0, 1, 0, 1]], bounds).mean()) if len(places) else 0.0
 
 
 def _no_latitudes(degrees: datums.Floats) -> bool:

@@ -130,6 +130,8 @@ def angle(text: str) -> tuple[float, str | None] | None:
     if len(parts) > 1 and any(part % 1 for part in parts[:-1]):
         return None
     degrees = sum(part / 60**power for power, part in enumerate(parts))
+    if degrees > 180 and letters and (packed := packed_angle(degrees)) is not None:
+        degrees = packed  # 6010.205N
     negative = text.lstrip("NSEWnsew北南东東西纬緯经經 ").startswith("-") or bool(letters and letters[0] in NEGATIVE)
     return -degrees if negative else degrees, AXES[letters[0]] if letters else None
 

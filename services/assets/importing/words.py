@@ -71,17 +71,19 @@ WEAK_CODES = {"id", "fid", "objectid", "ogcfid", "gid", "oid", "number", "no", "
 ROW_NUMBERS = {"序号", "序號", "연번", "순번", "row", "rownumber", "index"}
 
 LATITUDES = (
-    "latitude", "lat", "lat wgs84", "wgs84 lat", "gcj lat", "bd lat", "lat dd", "ylat", "y lat", "breitengrad",
-    "breite", "latitud", "latitudine", "leveysaste", "northing", "north", "y coord", "ycoord", "y coordinate",
-    "coord y", "point y", "y", "n", "纬度", "緯度", "위도", "北纬", "北緯", "纬度坐标", "y坐标", "纵坐标", "y座標",
-    "tm y", "wgs84y", "wgs y", "rechtswert n", "hochwert", "pohjoinen",
+    "широта", "szerokość", "szerokość geograficzna", "緯度(度)", "latitude", "lat", "lat wgs84", "wgs84 lat",
+    "gcj lat", "bd lat", "lat dd", "ylat", "y lat", "breitengrad", "breite", "latitud", "latitudine", "leveysaste",
+    "northing", "north", "y coord", "ycoord", "y coordinate", "coord y", "point y", "y", "n", "纬度", "緯度",
+    "위도", "北纬", "北緯", "纬度坐标", "y坐标", "纵坐标", "y坐標", "縱坐標", "縱座標", "座標y", "坐标y", "coordy",
+    "gps y", "geo lat", "y座標", "tm y", "wgs84y", "wgs y", "rechtswert n", "hochwert", "pohjoinen",
 )  # fmt: skip
 LONGITUDES = (
-    "longitude", "lon", "lng", "long", "lon wgs84", "wgs84 lng", "wgs84 lon", "gcj lng", "gcj lon", "bd lng",
-    "bd lon", "xlong", "x long", "laengengrad", "längengrad", "laenge grad", "longitud", "longitudine",
-    "pituusaste", "easting", "east", "x coord", "xcoord", "x coordinate", "coord x", "point x", "x", "e", "经度",
-    "經度", "경도", "东经", "東經", "经度坐标", "x坐标", "横坐标", "x座標", "tm x", "wgs84x", "wgs x",
-    "rechtswert", "itä",
+    "долгота", "długość", "długość geograficzna", "経度", "longitude", "lon", "lng", "long", "lon wgs84",
+    "wgs84 lng", "wgs84 lon", "gcj lng", "gcj lon", "bd lng", "bd lon", "xlong", "x long", "laengengrad",
+    "längengrad", "laenge grad", "longitud", "longitudine", "pituusaste", "easting", "east", "x coord", "xcoord",
+    "x coordinate", "coord x", "point x", "x", "e", "经度", "經度", "경도", "东经", "東經", "经度坐标", "x坐标",
+    "横坐标", "x坐標", "橫坐標", "橫座標", "座標x", "坐标x", "coordx", "gps x", "geo lon", "geo lng", "lon dd",
+    "x座標", "tm x", "wgs84x", "wgs x", "rechtswert", "itä",
 )  # fmt: skip
 PLACES = (
     "location", "the geom", "geom", "geometry", "wkt", "geojson", "shape", "coordinates", "coordinate", "coords",
@@ -105,8 +107,8 @@ NOTHING = {
 # Characters that such files are full of: they tell apart encodings in which the same bytes are other characters.
 FAMILIAR = {
     "gb18030": "路灯井盖街道区号市中大人民新华北南东西桥管污水雨电力通信检查口编名称经纬度类型单位权属",
-    "big5": "路燈人孔蓋街道區號市中大民新北南東西橋管污水雨電力編名稱經緯度類型單位里巷弄段",
-    "euc-kr": "가나다라마바사아자하로길동구시도군읍면리대중앙남북서산안성등번호주소위경관설치보천원수지인전정상장",
+    "cp950": "路燈人孔蓋街道區號市中大民新北南東西橋管污水雨電力編名稱經緯度類型單位里巷弄段",
+    "cp949": "가나다라마바사아자하로길동구시도군읍면리대중앙남북서산안성등번호주소위경관설치보천원수지인전정상장",
 }
 
 # Words for kinds beside the catalogue's own names. A kind that the catalogue lacks is passed over.

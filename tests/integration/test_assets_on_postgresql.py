@@ -11,6 +11,7 @@ from shared import clock
 from shared.db import Database
 from tests.unit.test_assets_defects import *  # noqa: F403  every test of it
 from tests.unit.test_assets_defects import NIGHT, a_city, found_anew
+from tests.unit.test_assets_rates import *  # noqa: F403
 
 
 @pytest.fixture(scope="module")  # type: ignore[no-redef]

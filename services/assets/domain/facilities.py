@@ -299,6 +299,13 @@ class LightSource(StrEnum):
     UNKNOWN = "unknown"
 
 
+class LookedAt(StrEnum):
+    """What the look at a lamp that counts has seen."""
+
+    LIT = "lit"
+    DARK = "dark"
+
+
 LIGHT_SOURCES = ("lamp_type", "light_source", "lamp", "light:method")  # attributes that name it; the first that does
 POWERS = ("power_w", "power", "wattage")  # attributes that give a lamp's power in watts
 LARGEST_POWER_W = 100_000

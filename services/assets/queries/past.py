@@ -3,17 +3,29 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Sequence
-from datetime import datetime
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from datetime import date, datetime, timedelta
 from typing import Any
 
 from sqlalchemy import ColumnElement, FromClause, Row, and_, func, select, union, union_all
 from sqlalchemy.orm import Session
 
+from services.assets.domain.catalogue import the_catalogue
+from services.assets.domain.rates import DayToCome
 from services.assets.domain.standings import Standing, replayed, standing_of
 from services.assets.tables import defects, facilities, facility_history, looks, past_standings
+from shared import clock
 
 AT_ONCE = 500
+DAYS = ("installed_on", "retired_on")
+
+
+def past_day(day: date | None) -> date | None:
+    """None for the city's present day. Raises DayToCome."""
+    today = the_catalogue().city.day_of(clock.now())
+    if day is not None and day > today:
+        raise DayToCome("That day has not come yet.", field="date")
+    return day if day != today else None
 
 
 def as_of(end: datetime) -> FromClause:
@@ -39,20 +51,26 @@ def stood(end: datetime) -> ColumnElement[bool]:
     return and_(past_standings.c.known_from < end, past_standings.c.known_to >= end)
 
 
-def looks_as_of(end: datetime, oldest: datetime) -> FromClause:
-    """The latest look at each lamp that counted at a moment, as we then knew: facility_id, lit."""
+def looks_as_of(end: datetime) -> FromClause:
+    """The latest look at each lamp that counted at a moment, as we then knew: by facility_id."""
+    oldest = end - timedelta(days=the_catalogue().rules.light_on_window_days)
     newest_first = (looks.c.looked_at.desc(), looks.c.source.desc())
+    place = func.row_number().over(partition_by=looks.c.facility_id, order_by=newest_first).label("place")
     ranked = (
-        select(
-            looks.c.facility_id,
-            looks.c.lit,
-            func.row_number().over(partition_by=looks.c.facility_id, order_by=newest_first).label("place"),
-        )
+        select(*looks.c, place)
         .where(looks.c.within_lighting_hours, looks.c.looked_at >= oldest, looks.c.looked_at < end)
         .where(looks.c.recorded_at < end)
         .subquery()
     )
-    return select(ranked.c.facility_id, ranked.c.lit).where(ranked.c.place == 1).subquery("looks_then")
+    return select(*ranked.c).where(ranked.c.place == 1).subquery("looks_then")
+
+
+def seen_as_of(end: datetime) -> FromClause:
+    """``as_of``, with the looks that then counted."""
+    then, seen = as_of(end), looks_as_of(end)
+    looked = {"last_look_at": "looked_at", "last_look_source": "source", "last_look_lit": "lit"}
+    columns = (seen.c[looked[each.name]].label(each.name) if each.name in looked else each for each in then.c)
+    return select(*columns).outerjoin_from(then, seen, seen.c.facility_id == then.c.id).subquery("facilities_seen")
 
 
 def late_facts(session: Session, end: datetime) -> Sequence[int]:
@@ -116,5 +134,9 @@ def registered_as_of(session: Session, ids: Iterable[int], end: datetime) -> dic
     )
     found: dict[int, dict[str, Any]] = defaultdict(dict)
     for facility_id, state in rows:
-        found[facility_id] |= state or {}  # the earliest that was replaced since holds
+        found[facility_id] |= _as_registered(state or {})  # the earliest that was replaced since holds
     return found
+
+
+def _as_registered(state: Mapping[str, Any]) -> dict[str, Any]:
+    return {name: date.fromisoformat(value) if value and name in DAYS else value for name, value in state.items()}

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
-from datetime import date, datetime, timedelta
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from datetime import date, datetime
 from typing import Any
 
 from sqlalchemy import ColumnElement, FromClause, case, func, literal, select
@@ -12,25 +12,25 @@ from sqlalchemy.orm import Session
 
 from services.assets.domain.catalogue import the_catalogue
 from services.assets.domain.facilities import IN_SERVICE, Condition, LightSource
-from services.assets.domain.rates import RECKONED, Board, By, DayToCome, Key, LeftOut, RateName
+from services.assets.domain.rates import RECKONED, Board, By, Key, LeftOut, RateName
 from services.assets.domain.standings import Standing, View
 from services.assets.domain.sums import Dimension, Figure, amounts, name_of
 from services.assets.queries.past import (
     as_of,
     late_facts,
     looks_as_of,
+    past_day,
     standings_happened,
     standings_known,
     still_stands,
     stood,
 )
 from services.assets.tables import facilities, past_standings
-from shared import clock, tallies
+from shared import tallies
 from shared.paging import Page
 
 Only = Mapping[str, str]  # field of a facility → what it must be; an empty text: none
 Counts = dict[str, Counter[Key]]  # by figure
-BY_LOOKS = (Figure.LAMPS_CHECKED, Figure.LAMPS_LIT)
 
 
 def list_rates(
@@ -47,10 +47,7 @@ def list_rates(
     ``only``: what the facilities must have in common. Raises DayToCome.
     """
     wanted = {name: value for name, value in only.items() if value is not None}
-    today = the_catalogue().city.day_of(clock.now())
-    if date is not None and date > today:
-        raise DayToCome("That day has not come yet.", field="date")
-    past = date if date != today else None
+    past = past_day(date)
     board = _past_board(session, By(by), wanted, past, View(view)) if past else _board(session, By(by), wanted)
     names = [RateName(rate)] if rate else list(RECKONED)
     return Page([each for name in names for each in RECKONED[name](board)])
@@ -103,7 +100,7 @@ def _grouped(session: Session, source: FromClause, by: By, only: Only, *where: C
     key = _text(source.c[by.value])
     rows = session.execute(
         select(key, source.c.kind, *(func.sum(each) for each in figures.values()))
-        .where(*where, *(_text(source.c[name]) == value for name, value in only.items()))
+        .where(*where, *_only(source, only))
         .group_by(key, source.c.kind)
     )
     found: Counts = {figure: Counter() for figure in figures}
@@ -111,6 +108,10 @@ def _grouped(session: Session, source: FromClause, by: By, only: Only, *where: C
         for figure, amount in zip(figures, sums, strict=True):
             found[figure][place, kind] = int(amount)
     return found
+
+
+def _only(source: FromClause, only: Only) -> Iterator[ColumnElement[bool]]:
+    return (source.c[name] == value if value else source.c[name].is_(None) for name, value in only.items())
 
 
 def _text(column: ColumnElement[Any]) -> ColumnElement[str]:
@@ -140,14 +141,13 @@ def _summed(source: FromClause) -> dict[Figure, ColumnElement[int]]:
 
 def _looked(session: Session, by: By, only: Only, end: datetime) -> Counts:
     """Lamps looked at and seen lit at a past moment, from the looks themselves."""
-    oldest = end - timedelta(days=the_catalogue().rules.light_on_window_days)
-    then, seen = as_of(end), looks_as_of(end, oldest)
+    then, seen = as_of(end), looks_as_of(end)
     key = _text(then.c[by.value])
     rows = session.execute(
         select(key, then.c.kind, func.count(), func.sum(case((seen.c.lit, 1), else_=0)))
         .join_from(seen, then, then.c.id == seen.c.facility_id)
         .where(then.c.condition.in_([each.value for each in IN_SERVICE]))
-        .where(*(_text(then.c[name]) == value for name, value in only.items()))
+        .where(*_only(then, only))
         .group_by(key, then.c.kind)
     ).all()
     return {
@@ -179,7 +179,7 @@ def _left_out(session: Session, source: FromClause, by: By, only: Only) -> LeftO
     rows = session.execute(
         select(key, source.c.kind, reason, func.count(), func.sum(source.c.measure_milli))
         .where(source.c.condition == Condition.OUT_OF_SERVICE.value)
-        .where(*(_text(source.c[name]) == value for name, value in only.items()))
+        .where(*_only(source, only))
         .group_by(key, source.c.kind, reason)
     )
     return _gathered(rows.all())

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
+from datetime import date
 from math import isfinite
 from typing import Any
 
@@ -12,11 +13,14 @@ from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.orm import Session
 
 from services.assets.domain import geometry as geo
-from services.assets.domain.facilities import Condition, Facility
+from services.assets.domain.catalogue import the_catalogue
+from services.assets.domain.facilities import Condition, Facility, LookedAt
 from services.assets.domain.searching import sought
+from services.assets.queries.past import past_day, registered_as_of, seen_as_of
 from services.assets.queries.places import in_box, meets
 from services.assets.tables import facilities
 from shared import paging
+from shared.errors import Invalid
 from shared.paging import Page
 
 WINDOW = 2_000  # facilities in the order of codes that are looked through before any index is asked
@@ -35,13 +39,19 @@ def list_facilities(
     limit: int,
     cursor: str | None = None,
     near: tuple[float, float, float] | None = None,
+    as_of: date | None = None,
     **wanted: Any,
 ) -> Page:
     """Facilities by code; with ``near`` (longitude, latitude, metres) the nearest first, on one page.
 
-    ``wanted``: see ``Wanted``. Retired ones are left out unless a condition asks for them.
+    ``wanted``: see ``Wanted``. Retired ones are left out unless a condition asks for them. ``as_of``: as we knew
+    them at the end of that day. Raises DayToCome, and Invalid for what is near on a past day.
     """
     asked = {name: value for name, value in wanted.items() if value not in (None, [], {})}
+    if (day := past_day(as_of)) is not None:
+        if near is not None:
+            raise Invalid("Of a past day, ask for a box.", field="near")
+        return _as_of(session, asked, day, limit, cursor)
     if near is not None:
         return Page([as_facility(row) for row in nearest(session, asked, near, limit)])
     after = paging.position(cursor, BY_CODE)[0] if cursor else ""
@@ -49,6 +59,16 @@ def list_facilities(
     if len(rows) <= limit:
         rows = _by_index(session, asked, after, limit + 1)
     return paging.cut(rows, BY_CODE, limit, as_facility)
+
+
+def _as_of(session: Session, asked: Wanted, day: date, limit: int, cursor: str | None) -> Page:
+    end = the_catalogue().city.end_of(day)
+    then = seen_as_of(end)
+    after = paging.position(cursor, BY_CODE)[0] if cursor else ""
+    wanted = select(*then.c).where(*conditions(session, then, asked), then.c.code > after)
+    rows = session.execute(wanted.order_by(then.c.code).limit(limit + 1)).all()
+    registered = registered_as_of(session, [row.id for row in rows], end)
+    return paging.cut(rows, BY_CODE, limit, lambda row: Facility(**{**row._mapping, **registered.get(row.id, {})}))
 
 
 def as_facility(row: Row[Any]) -> Facility:
@@ -102,6 +122,10 @@ def _condition(of: FromClause, name: str, value: Any, plain: bool) -> Iterator[C
             yield of.c.installed_on >= value
         case "installed_to":
             yield of.c.installed_on <= value
+        case "last_look":
+            yield of.c.last_look_lit.in_([each == LookedAt.LIT for each in value])
+        case _ if value == "":
+            yield of.c[name].is_(None)
         case _:
             yield of.c[name].in_(value) if isinstance(value, list) else of.c[name] == value
 

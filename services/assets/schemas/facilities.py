@@ -7,10 +7,11 @@ from typing import Any
 
 from marshmallow import ValidationError, validate
 
-from services.assets.domain.facilities import Condition
+from services.assets.domain.facilities import Condition, LightSource, LookedAt
 from services.assets.geojson import Geometry
 from services.assets.schemas.lists import AttributesAsked, Several
 from services.assets.schemas.numbers import Numbers
+from services.assets.schemas.placed import Placed
 from services.assets.schemas.words import (
     AT,
     AUTHORITY,
@@ -157,8 +158,11 @@ def _right_way_round(box: tuple[float, ...]) -> None:
         raise ValidationError("Is west,south,east,north: the smaller one first.")
 
 
-class FacilitiesAsked(Strict):
-    """Which facilities. Retired ones are left out unless the condition asks for them."""
+class FacilitiesAsked(Placed):
+    """Which facilities. Retired ones are left out unless the condition asks for them.
+
+    An area or unit that is left empty asks for those of none.
+    """
 
     code = String(longest=100, metadata={"description": "How its code begins.", "example": "HEL-LAMP"})
     q = String(longest=100, metadata={"description": "Part of a code, name or street.", "example": "Union"})
@@ -173,15 +177,18 @@ class FacilitiesAsked(Strict):
             "example": "network:storm,depth_m:2.5",
         }
     )
-    district = String(longest=60, metadata=DISTRICT)
-    street = String(longest=200, metadata=STREET)
-    community = String(longest=60, metadata=COMMUNITY)
-    large_grid = String(longest=60, metadata=LARGE_GRID)
-    grid = String(longest=60, metadata=GRID)
-    owner = String(longest=100, metadata=OWNER)
-    authority = String(longest=100, metadata=AUTHORITY)
-    maintainer = String(longest=100, metadata=MAINTAINER)
     source = String(longest=100, metadata={"description": "The series of imports it came with.", "example": "census"})
+    light_source = Several(
+        String(validate=validate.OneOf([*LightSource])),
+        metadata={"description": "Of lamps: led, other, unknown; several with commas between.", "example": "led"},
+    )
+    last_look = Several(
+        String(validate=validate.OneOf([*LookedAt])),
+        metadata={
+            "description": "Lamps seen so at the look that counts; both with a comma.",
+            "example": "dark",
+        },
+    )
     installed_from = Date(metadata={"description": "Installed on this day or later.", "example": "2014-01-01"})
     installed_to = Date(metadata={"description": "Installed on this day or before.", "example": "2014-12-31"})
     bbox = Numbers(
@@ -204,6 +211,10 @@ class FacilitiesAsked(Strict):
 
 class FacilitiesQuery(FacilitiesAsked, PageQuery):
     """A page of them."""
+
+    as_of = Date(
+        metadata={"description": "As we knew them at the end of this day of the city.", "example": "2026-01-15"}
+    )
 
 
 class DeedOut(Strict):

@@ -6,13 +6,14 @@ from marshmallow import validate
 
 from services.assets.domain.rates import By, RateName
 from services.assets.domain.standings import View
+from services.assets.schemas.placed import Placed
 from shared.fields import Date, Dict, Float, Integer, Nested, Strict, String
 
 RATE_BY = {"description": "What the rates are grouped by.", "example": "district"}
 
 
-class RatesQuery(Strict):
-    """Which rates, of which facilities, when."""
+class RatesQuery(Placed):
+    """Which rates, of which facilities, when. An area or unit that is left empty: of facilities of none."""
 
     by = String(load_default=By.DISTRICT.value, validate=validate.OneOf([*By]), metadata=RATE_BY)
     rate = String(
@@ -34,14 +35,6 @@ class RatesQuery(Strict):
         },
     )
     kind = String(longest=40, metadata={"description": "Only facilities of this kind.", "example": "street_light"})
-    district = String(longest=60, metadata={"description": "Only facilities of this district.", "example": "southeast"})
-    street = String(longest=200, metadata={"description": "Only facilities of this street.", "example": "Unioninkatu"})
-    community = String(longest=60, metadata={"description": "Only facilities of this community.", "example": "C-07"})
-    large_grid = String(longest=60, metadata={"description": "Only facilities of this large grid cell."})
-    grid = String(longest=60, metadata={"description": "Only facilities of this grid cell.", "example": "G-32"})
-    owner = String(longest=100, metadata={"description": "Only facilities of this owner."})
-    authority = String(longest=100, metadata={"description": "Only facilities under this authority."})
-    maintainer = String(longest=100, metadata={"description": "Only facilities of this maintainer."})
 
 
 class DefinitionOut(Strict):

@@ -18,7 +18,7 @@ COMPILE := $(BIN)/uv pip compile pyproject.toml --quiet --universal --python-ver
 	--no-header --no-annotate --no-emit-index-url --no-emit-find-links --no-config --no-strip-extras
 
 .DEFAULT_GOAL := help
-.PHONY: help setup setup-dev check check-code check-tests test run stack demo bench drills token import lock clean
+.PHONY: help setup setup-dev check check-code check-tests test test-services test-system run stack demo bench drills token import lock clean
 
 help:  ## list what make can do
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -54,8 +54,15 @@ check-tests:
 
 test: setup-dev  ## every test, on private PostgreSQL and RabbitMQ servers that are installed if missing
 	@$(BIN)/python -m deploy.servers install
-	@# Two processes: tests of one service run it in their own, with eventlet's patches, those of the whole do not.
+	@# Two at a time, since both often wait: tests of one service run it in their own process, with eventlet's patches,
+	@# those of the whole do not.
+	@echo "Two runs at a time; each shows what it found when it ends, after some minutes."
+	@$(MAKE) --no-print-directory -j2 --output-sync=target test-services test-system
+
+test-services:
 	@$(BIN)/python -m pytest --cov --cov-report=term:skip-covered tests/unit tests/contracts tests/integration
+
+test-system:
 	@$(BIN)/python -m pytest tests/e2e tests/drills
 
 run: setup  ## the whole system in one process: PORT=8000 DATA=./data EMPTY=1 (no sample city)

@@ -17,6 +17,7 @@ from services.assets.routes.facilities import FacilityRoutes
 from services.assets.routes.imports import ImportRoutes
 from services.assets.routes.rates import RateRoutes
 from services.assets.routes.tiles import TileRoutes
+from services.assets.routes.units import UnitRoutes
 from shared.events.inspections import FindingConfirmed, LightsChecked
 from shared.events.workorders import OrderClosed, OrderReopened, OrderVoided
 from shared.messaging import on
@@ -34,7 +35,7 @@ class CatalogueOfProcess(DependencyProvider):  # type: ignore[misc]
         return self.file
 
 
-class Assets(FacilityRoutes, CatalogueRoutes, AreaRoutes, RateRoutes, ImportRoutes, TileRoutes, Service):
+class Assets(FacilityRoutes, CatalogueRoutes, AreaRoutes, UnitRoutes, RateRoutes, ImportRoutes, TileRoutes, Service):
     """Facilities, their defects, the catalogue, areas, and the rates."""
 
     name = "assets"
@@ -61,6 +62,10 @@ class Assets(FacilityRoutes, CatalogueRoutes, AreaRoutes, RateRoutes, ImportRout
     @every_few(1)
     def follow_catalogue(self) -> None:
         use_cases.follow_catalogue(self.db, self.catalogue_file)
+
+    @every_few(1)
+    def sweep_areas(self) -> None:
+        use_cases.sweep_areas(self.db)
 
     @every(60)
     def expire_looks(self, session: Session) -> None:

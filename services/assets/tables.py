@@ -274,6 +274,18 @@ import_profiles = Table(
     Column("revision", Integer, nullable=False),
 )
 
+# Changes of areas that facilities have yet to follow, see domain/sweeps.py.
+area_sweeps = Table(
+    "area_sweeps",
+    mapping.metadata,
+    Column("id", Serial, Identity(), primary_key=True),
+    Column("level", String(20), nullable=False),
+    Column("before", JSON, nullable=False),  # by code, polygon and parent as they were
+    Column("position", BigInteger, nullable=False),  # the last facility that was looked at
+    Column("who", String(200), nullable=False),
+    Column("recorded_at", Time, nullable=False),
+)
+
 catalogue_editions = Table(
     "catalogue_editions",
     mapping.metadata,

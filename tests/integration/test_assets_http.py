@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator
 from dataclasses import replace
 from datetime import datetime, timedelta
+from io import BytesIO
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote
@@ -214,6 +216,54 @@ def test_a_facility_falls_into_a_district_that_was_drawn_before(running: Running
     assert running.get(f"/facilities/{code}")["district"] == area["code"]
     flat = {"code": "flat", "geometry": {"type": "Point", "coordinates": [25, 60]}}
     assert running.call("POST", "/districts", body=flat).status_code == 422
+
+
+SQUARE = {"type": "Polygon", "coordinates": [[[25.1, 60.2], [25.2, 60.2], [25.2, 60.3], [25.1, 60.2]]]}
+
+
+@pytest.mark.parametrize("level", ["districts", "streets", "communities", "large-grid-cells", "grid-cells"])
+def test_areas_of_every_level_are_drawn_and_changed(running: Running, level: str) -> None:
+    area = {"code": f"A-{uuid4().hex[:8]}", "geometry": SQUARE, "responsible_name": "Li Na", "parent": "P-1"}
+    at = f"/{level}/{area['code']}"
+    assert running.call("POST", f"/{level}", body=area).status_code == 201
+    changed = running.call("PATCH", at, body={"name": "New", "parent": None}, If_Match='"1"')
+    assert (changed.status_code, changed.headers["ETag"]) == (200, '"2"')
+    assert running.call("PATCH", at, body={"name": "Newer"}, If_Match='"1"').status_code == 412
+    shown = running.get(at)
+    assert (shown["name"], shown["parent"], shown["responsible_name"]) == ("New", None, "Li Na")
+    assert running.call("GET", at, "citizen").get_json()["responsible_name"] is None
+    assert running.items(f"/{level}?parent=P-1") == []
+    assert running.call("GET", at, "device").status_code == 403
+    assert running.call("PATCH", f"/{level}/nowhere", body={"name": "x"}).status_code == 404
+
+
+def test_areas_come_from_a_file_and_again_change_nothing(running: Running) -> None:
+    code = f"F-{uuid4().hex[:8]}"
+    feature = {"type": "Feature", "properties": {"code": code, "name": "Isle"}, "geometry": SQUARE}
+    content = json.dumps({"type": "FeatureCollection", "features": [feature]}).encode()
+
+    def sent(**options: Any) -> Any:
+        form = {"file": (BytesIO(content), "isles.geojson"), "options": json.dumps(options)}
+        headers = {"Authorization": f"Bearer {running.keys.sign(User('an operator', 'operator'))}"}
+        answer = running.client.post(f"{API}/streets/imports", data=form, headers=headers)
+        return answer.status_code, *(answer.get_json().get(name) for name in ("created", "updated", "unchanged"))
+
+    assert sent(dry_run=True) == (200, 1, 0, 0)
+    assert running.call("GET", f"/streets/{code}").status_code == 404
+    assert sent() == (200, 1, 0, 0)
+    assert sent() == (200, 0, 0, 1)
+    assert sent(code_column="none such")[0] == 422
+
+
+def test_units_are_registered_and_changed(running: Running) -> None:
+    unit = {"code": "lights", "name": "Lights Ltd", "name_zh": "照明公司", "roles": ["maintainer"]}
+    assert running.call("POST", "/units", body=unit).status_code == 201
+    assert running.call("POST", "/units", body=unit).status_code == 201, "the same again answers as the first time"
+    assert running.call("POST", "/units", body={**unit, "roles": ["builder"]}).status_code == 422
+    assert running.call("PATCH", "/units/lights", "dispatcher", body={"name": "x"}).status_code == 403
+    changed = running.call("PATCH", "/units/lights", body={"roles": ["owner", "maintainer"]}, If_Match='"1"')
+    assert changed.get_json() == {**unit, "roles": ["owner", "maintainer"], "revision": 2}
+    assert running.items("/units") == [changed.get_json()]
 
 
 @pytest.mark.parametrize("by", ["district", "kind", "grid", "maintainer"])

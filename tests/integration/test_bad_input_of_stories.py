@@ -124,7 +124,7 @@ def creations(cast: Cast) -> Iterator[tuple[str, Thing, Thing]]:
     yield "/facilities", {"code": code, "kind": "manhole", "name": "", "geometry": POINT}, {"name": "Another"}
     yield "/districts", {"code": code, "name": "", "geometry": SQUARE}, {"name": "Another"}
     yield "/grid-cells", {"code": code, "name": "", "geometry": SQUARE}, {"name": "Another"}
-    yield "/crews", {"code": code, "name": "Crew", "districts": ["none"], "kinds": []}, {"name": "Another"}
+    yield "/crews", {"code": code, "name": "Crew", "districts": [], "kinds": []}, {"name": "Another"}
     sensor = {"code": code, "kind": "rain", "unit": "mm", "location": {"lon": 1, "lat": 1}}
     yield "/sensors", sensor, {"unit": "in"}
 

@@ -1,14 +1,20 @@
-"""Districts and grid cells: the polygons that a city divides itself into."""
+"""The polygons that a city divides itself into, from districts to grid cells."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
 from typing import Any
 
+import shapely
+from shapely.geometry import shape
+
 from services.assets.domain import geometry as geo
-from shared.errors import Conflict, Invalid
+from shared.errors import Conflict, Invalid, NotFound
+
+WIDEST_DEG = 20.0
 
 
 class Level(StrEnum):
@@ -17,6 +23,13 @@ class Level(StrEnum):
     COMMUNITY = "community"
     LARGE_GRID = "large_grid"
     GRID = "grid"
+
+
+class UnknownArea(NotFound):
+    """There is no area with this code."""
+
+    slug = "unknown-area"
+    zh = "没有此编码的区域"
 
 
 class AreaTaken(Conflict):
@@ -33,11 +46,18 @@ class NoPolygon(Invalid):
     zh = "区域必须是多边形"
 
 
+class CrossesItself(Invalid):
+    """The outline of a polygon must not cross itself."""
+
+    slug = "crosses-itself"
+    zh = "多边形边界自相交"
+
+
 @dataclass(eq=False, kw_only=True)
 class Area:
     """A part of the city; ``parent`` is the code of the larger area that holds it.
 
-    Whoever is responsible for it is a person: name and telephone never leave in an event.
+    Whoever is responsible for it is a person: name and telephone never leave in an event, nor in a log.
     """
 
     level: str
@@ -57,21 +77,26 @@ class Area:
 
 
 def new_area(
-    *, level: Level, code: str, geometry: dict[str, Any], at: datetime, name: str = "", district: str | None = None
+    *, level: Level, code: str, geometry: dict[str, Any], at: datetime, name: str = "", **more: str | None
 ) -> Area:
-    """An area as drawn. Raises NoPolygon."""
+    """An area as drawn. ``more``: district, parent, responsible_name, responsible_phone. Raises what ``drawn`` does."""
+    return Area(level=level.value, code=code, name=name or code, recorded_at=at, **drawn(geometry), **more)  # type: ignore[arg-type]
+
+
+def changed_area(area: Mapping[str, Any], changes: Mapping[str, Any], at: datetime) -> dict[str, Any]:
+    """All fields of an area after a change. Raises what ``drawn`` does."""
+    new = {**area, **changes, "revision": area["revision"] + 1, "recorded_at": at}
+    new["name"] = new["name"] or new["code"]
+    return new | (drawn(changes["geometry"]) if "geometry" in changes else {})
+
+
+def drawn(geometry: dict[str, Any]) -> dict[str, Any]:
+    """A polygon and its box. Raises NoPolygon, CrossesItself and, for one larger than any city, TooLarge."""
     if geo.area_m2(geometry) <= 0:
         raise NoPolygon("Give a Polygon or MultiPolygon with an area.", field="geometry")
     west, south, east, north = geo.box_of(geometry)
-    return Area(
-        level=level.value,
-        code=code,
-        name=name or code,
-        geometry=geometry,
-        west=west,
-        south=south,
-        east=east,
-        north=north,
-        recorded_at=at,
-        district=district,
-    )
+    if east - west > WIDEST_DEG or north - south > WIDEST_DEG:
+        raise geo.TooLarge(f"The area is over {WIDEST_DEG:g}° wide or high.", field="geometry")
+    if not (polygon := shape(geometry)).is_valid:
+        raise CrossesItself(f"{shapely.is_valid_reason(polygon)}.", field="geometry")
+    return {"geometry": geometry, "west": west, "south": south, "east": east, "north": north}

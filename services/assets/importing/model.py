@@ -61,7 +61,8 @@ class Understood:
     rows. ``place``: how a row says where it is. ``coordinate_style``: ``degrees``,
     ``degrees-minutes``, ``ddmm.mmm`` or ``projected``. ``swapped``: the file names the latitude where the longitude
     should be. ``check_bounds``: whether rows outside ``bounds`` (west, south, east, north) are refused (``refuse``),
-    only marked (``warn``), or left alone (``off``, because the file lies elsewhere as a whole). ``repairs``: what is
+    only marked (``warn``), or left alone (``off``, because the file lies elsewhere as a whole). ``any_size``: whether a
+    geometry may be larger than a facility is. ``repairs``: what is
     done to every row alike, and so not repeated on each: (rule, text). ``rows_total`` is for showing progress, and
     near enough for that. ``header_line``: 0 without a header.
     """
@@ -88,6 +89,7 @@ class Understood:
     kind_column: str | None = None
     kinds_found: dict[str, str | None] = field(default_factory=dict)
     date_order: str = "dmy"
+    any_size: bool = False
     rows_total: int | None = None
     repairs: list[list[str]] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)

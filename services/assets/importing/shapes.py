@@ -176,7 +176,8 @@ def settle(chunk: Chunk, understood: Understood) -> None:
     _move(chunk, understood)
     _bound(chunk, understood)
     _simplify(chunk)
-    _refuse_large(chunk)
+    if not understood.any_size:
+        _refuse_large(chunk)
 
 
 def _flatten(chunk: Chunk) -> None:

@@ -1,16 +1,33 @@
-"""Districts and grid cells."""
+"""Areas of all levels."""
 
 from __future__ import annotations
 
-from sqlalchemy import select
+from typing import Any
+
+from sqlalchemy import Row, func, select
 from sqlalchemy.orm import Session
 
-from services.assets.domain.areas import Level
-from services.assets.tables import areas
+from services.assets.domain.areas import Level, UnknownArea
+from services.assets.tables import area_sweeps, areas
 from shared.paging import Page, page
 
 
-def list_areas(session: Session, *, level: Level, limit: int, cursor: str | None = None) -> Page:
-    """Districts or grid cells by code."""
-    query = select(*areas.c).where(areas.c.level == level.value)
+def list_areas(session: Session, *, level: Level, limit: int, cursor: str | None = None, **only: str | None) -> Page:
+    """Areas of a level by code. ``only``: district, parent."""
+    wanted = [areas.c[name] == value for name, value in only.items() if value is not None]
+    query = select(*areas.c).where(areas.c.level == level.value, *wanted)
     return page(session, query, [areas.c.code], limit=limit, cursor=cursor)
+
+
+def get_area(session: Session, *, level: Level, code: str) -> Row[Any]:
+    """Raises UnknownArea."""
+    query = select(*areas.c).where(areas.c.level == level.value, areas.c.code == code)
+    found = session.execute(query).one_or_none()
+    if found is None:
+        raise UnknownArea(f"There is no {level} {code!r}.")
+    return found
+
+
+def count_sweeps(session: Session) -> int:
+    """How many changes of areas facilities have yet to follow."""
+    return session.scalar(select(func.count()).select_from(area_sweeps)) or 0

@@ -50,8 +50,8 @@ NUMBERS = ("width", "lanes")
 def load_sample(db: Database) -> int:
     """Register the sample city's areas and facilities that are not there yet; returns how many facilities."""
     with db.begin() as session:
-        add_areas(session, level=Level.DISTRICT, drafts=[_area(each) for each in features("districts")])
-        add_areas(session, level=Level.GRID, drafts=[_area(each) for each in features("grid_cells")])
+        add_areas(session, level=Level.DISTRICT, drafts=[_area(each) for each in features("districts")], who=WHO)
+        add_areas(session, level=Level.GRID, drafts=[_area(each) for each in features("grid_cells")], who=WHO)
     loaded = 0
     with db.read() as session:
         known = set(session.scalars(select(facilities.c.code)))

@@ -1,6 +1,6 @@
 """What one can do with facilities, defects, looks at lamps, areas and the catalogue. One transaction each."""
 
-from services.assets.use_cases.areas import add_area, add_areas
+from services.assets.use_cases.areas import add_area, add_areas, change_area, import_areas
 from services.assets.use_cases.defects import follow_orders, record_defects
 from services.assets.use_cases.editions import begin_with, follow_catalogue, publish_catalogue
 from services.assets.use_cases.looks import expire_looks, record_looks
@@ -12,16 +12,22 @@ from services.assets.use_cases.registry import (
     revise_facilities,
     revise_facility,
 )
+from services.assets.use_cases.sweeps import sweep_areas
+from services.assets.use_cases.units import add_unit, change_unit
 
 __all__ = [
     "act_on_facilities",
     "act_on_facility",
     "add_area",
     "add_areas",
+    "add_unit",
     "begin_with",
+    "change_area",
+    "change_unit",
     "expire_looks",
     "follow_catalogue",
     "follow_orders",
+    "import_areas",
     "publish_catalogue",
     "record_defects",
     "record_looks",
@@ -29,4 +35,5 @@ __all__ = [
     "register_facility",
     "revise_facilities",
     "revise_facility",
+    "sweep_areas",
 ]

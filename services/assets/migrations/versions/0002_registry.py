@@ -133,6 +133,15 @@ def _areas() -> None:
     op.add_column("areas", sa.Column("parent", sa.String(60)))
     op.add_column("areas", sa.Column("responsible_name", sa.String(100)))
     op.add_column("areas", sa.Column("responsible_phone", sa.String(40)))
+    op.create_table(
+        "area_sweeps",
+        sa.Column("id", Serial, sa.Identity(), primary_key=True),
+        sa.Column("level", sa.String(20), nullable=False),
+        sa.Column("before", sa.JSON, nullable=False),
+        sa.Column("position", sa.BigInteger, nullable=False),
+        sa.Column("who", sa.String(200), nullable=False),
+        sa.Column("recorded_at", Time, nullable=False),
+    )
 
 
 def _units() -> None:

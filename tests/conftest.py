@@ -6,12 +6,14 @@ import os
 import subprocess
 import sys
 from collections.abc import Generator, Iterator
+from shutil import copy
 from typing import Any, TypeAlias
 
 import pytest
 
 from deploy.servers import Missing
 from deploy.stack import ROOT, Embedded, Stack
+from services.assets.domain.catalogue import FILE as CATALOGUE
 from shared.events.queues import SERVICES
 from tests.client import System, wait_for
 from tests.story import Cast
@@ -31,9 +33,11 @@ def embedded(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Embedded]:
 
 @pytest.fixture(scope="session")
 def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
-    """The production shape."""
+    """The production shape, with a catalogue file of its own."""
+    folder = tmp_path_factory.mktemp("stack")
+    copy(CATALOGUE, catalogue := folder / "catalogue.toml")
     try:
-        made = Stack(tmp_path_factory.mktemp("stack"), keep=False)
+        made = Stack(folder, keep=False, environment={"WAYWARDEN_CATALOGUE": str(catalogue)})
     except Missing as reason:
         if os.environ.get("CI"):
             raise

@@ -10,7 +10,7 @@ import os
 from pathlib import Path
 
 from environs import Env
-from marshmallow.validate import OneOf, Range
+from marshmallow.validate import OneOf, Range, Regexp
 
 from shared.events.queues import SERVICES
 from shared.settings import MEMORY, Settings
@@ -33,6 +33,7 @@ def load() -> Settings:
         services=services,
         host=env.str("HOST", "127.0.0.1"),
         port=env.int("PORT", 8000, validate=Range(0, 65535)),
+        public_url=env.str("PUBLIC_URL", "", validate=Regexp(r"^(https?://[^\s/?#]+(/[^\s?#]*)?)?\Z")),
         data=data,
         keys=Path(env.str("KEYS", str(data / "keys")) or "").absolute(),
         catalogue=Path(path).absolute() if (path := env.str("CATALOGUE", "")) else None,

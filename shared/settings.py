@@ -18,6 +18,7 @@ class Settings:
     services: tuple[str, ...]
     host: str
     port: int
+    public_url: str
     data: Path
     keys: Path
     catalogue: Path | None

@@ -14,12 +14,15 @@ from services.assets.domain.catalogue_file import CatalogueFile
 from services.assets.routes.areas import AreaRoutes
 from services.assets.routes.catalogue import CatalogueRoutes
 from services.assets.routes.facilities import FacilityRoutes
+from services.assets.routes.files import FileRoutes
 from services.assets.routes.imports import ImportRoutes
+from services.assets.routes.labels import LabelRoutes
+from services.assets.routes.lives import LifeRoutes
 from services.assets.routes.rates import RateRoutes
 from services.assets.routes.tiles import TileRoutes
 from services.assets.routes.units import UnitRoutes
 from shared.events.inspections import FindingConfirmed, LightsChecked
-from shared.events.workorders import OrderClosed, OrderReopened, OrderVoided
+from shared.events.workorders import OrderClosed, OrderEvent, OrderReopened, OrderVoided
 from shared.messaging import on
 from shared.service import Service, every, every_few
 
@@ -35,7 +38,10 @@ class CatalogueOfProcess(DependencyProvider):  # type: ignore[misc]
         return self.file
 
 
-class Assets(FacilityRoutes, CatalogueRoutes, AreaRoutes, UnitRoutes, RateRoutes, ImportRoutes, TileRoutes, Service):
+class Assets(
+    FacilityRoutes, LifeRoutes, FileRoutes, LabelRoutes, CatalogueRoutes, AreaRoutes, UnitRoutes, RateRoutes,
+    ImportRoutes, TileRoutes, Service,
+):  # fmt: skip
     """Facilities, their defects, the catalogue, areas, and the rates."""
 
     name = "assets"
@@ -52,6 +58,10 @@ class Assets(FacilityRoutes, CatalogueRoutes, AreaRoutes, UnitRoutes, RateRoutes
     @on("assets.follow_orders")
     def follow_orders(self, session: Session, events: Sequence[OrderClosed | OrderReopened | OrderVoided]) -> None:
         use_cases.follow_orders(session, events)
+
+    @on("assets.keep_orders")
+    def keep_orders(self, session: Session, events: Sequence[OrderEvent]) -> None:
+        use_cases.keep_orders(session, events)
 
     @on("assets.record_looks")
     def record_looks(self, session: Session, events: Sequence[LightsChecked]) -> None:

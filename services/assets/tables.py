@@ -24,7 +24,9 @@ from sqlalchemy import (
 )
 from sqlalchemy.dialects.postgresql import JSONB
 
+from services.assets.domain.documents import Document
 from services.assets.domain.facilities import Facility
+from services.assets.domain.lives import COUNTED
 from shared.db import Time, new_mapping
 
 mapping = new_mapping()
@@ -144,6 +146,68 @@ facility_history = Table(
 # What was learned late: the two views of a past day differ by it.
 late = facility_history.c.happened_at != facility_history.c.recorded_at
 Index("ix_facility_history_late", facility_history.c.recorded_at, postgresql_where=late, sqlite_where=late)
+
+counted = facility_history.c.what.in_(list(COUNTED))
+Index(
+    "ix_facility_history_counted",
+    facility_history.c.what,
+    facility_history.c.happened_at,
+    postgresql_where=counted,
+    sqlite_where=counted,
+)
+
+# Codes that facilities had before they were renumbered; each still finds its facility.
+former_codes = Table(
+    "former_codes",
+    mapping.metadata,
+    Column("code", String(100), primary_key=True),
+    Column("facility_id", ForeignKey("facilities.id"), nullable=False, index=True),
+    Column("given_up_at", Time, nullable=False),
+)
+
+facility_documents = Table(
+    "facility_documents",
+    mapping.metadata,
+    Column("id", Serial, Identity(), primary_key=True),
+    Column("facility_id", ForeignKey("facilities.id"), nullable=False, index=True),
+    Column("sha256", String(64), nullable=False),
+    Column("kind", String(10), nullable=False),  # photo | document
+    Column("title", String(200), nullable=False),
+    Column("media_type", String(40), nullable=False),
+    Column("size", BigInteger, nullable=False),
+    Column("who", String(200), nullable=False),
+    Column("added_at", Time, nullable=False),
+    Column("removed_by", String(200)),
+    Column("removed_at", Time),
+)
+Index(
+    "ix_facility_documents_present",
+    facility_documents.c.facility_id,
+    facility_documents.c.sha256,
+    unique=True,
+    postgresql_where=facility_documents.c.removed_at.is_(None),
+    sqlite_where=facility_documents.c.removed_at.is_(None),
+)
+
+# Orders about facilities, as workorders told of them: every revision that was heard; the newest is how one stands.
+facility_orders = Table(
+    "facility_orders",
+    mapping.metadata,
+    Column("number", String(40), primary_key=True),
+    Column("revision", Integer, primary_key=True, autoincrement=False),
+    Column("facility_id", ForeignKey("facilities.id"), nullable=False, index=True),
+    Column("finding_id", Uuid),
+    Column("alert_id", Uuid),
+    Column("state", String(20), nullable=False),
+    Column("category", String(100), nullable=False),
+    Column("severity", String(20), nullable=False),
+    Column("crew", String(100)),
+    Column("rework_count", Integer, nullable=False),
+    Column("registered_at", Time, nullable=False),
+    Column("due_at", Time, nullable=False),
+    Column("happened_at", Time, nullable=False),
+    Column("recorded_at", Time, nullable=False),
+)
 
 defects = Table(
     "defects",
@@ -296,3 +360,4 @@ catalogue_editions = Table(
 )
 
 mapping.map_imperatively(Facility, facilities)
+mapping.map_imperatively(Document, facility_documents)

@@ -62,7 +62,10 @@ class DefectRestored(DefectEvent):
 
 @dataclass(frozen=True, kw_only=True)
 class FacilityChanged(Event):
-    """A facility was registered or changed; ``condition``: intact | defective | out_of_service | retired."""
+    """A facility was registered or changed; ``condition``: intact | defective | out_of_service | retired.
+
+    ``former_code`` is the code that this very change took from it; ``code`` is the one it has now.
+    """
 
     service: ClassVar[str] = "assets"
     about: ClassVar[str] = "code"
@@ -81,6 +84,7 @@ class FacilityChanged(Event):
     owner: str | None = None
     authority: str | None = None
     maintainer: str | None = None
+    former_code: str | None = None
 
 
 @dataclass(frozen=True, kw_only=True)

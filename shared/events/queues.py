@@ -10,7 +10,14 @@ from shared.events import Event
 from shared.events.alerts import AlertEscalated, AlertRaised
 from shared.events.assets import AreaChanged, CataloguePublished, DefectRecorded, UnitChanged
 from shared.events.inspections import FindingConfirmed, LightsChecked
-from shared.events.workorders import OrderClosed, OrderReopened, OrderVoided
+from shared.events.workorders import (
+    OrderClosed,
+    OrderCompleted,
+    OrderDispatched,
+    OrderRegistered,
+    OrderReopened,
+    OrderVoided,
+)
 
 SERVICES = ("assets", "inspections", "workorders", "alerts")
 
@@ -18,6 +25,14 @@ QUEUES: dict[str, tuple[type[Event], ...]] = {
     "assets.record_defects": (FindingConfirmed,),
     "assets.follow_orders": (OrderClosed, OrderReopened, OrderVoided),
     "assets.record_looks": (LightsChecked,),
+    "assets.keep_orders": (
+        OrderRegistered,
+        OrderDispatched,
+        OrderCompleted,
+        OrderClosed,
+        OrderReopened,
+        OrderVoided,
+    ),
     "inspections.note_links": (DefectRecorded,),
     "inspections.follow_orders": (OrderClosed, OrderReopened, OrderVoided),
     "inspections.keep_catalogue": (CataloguePublished,),

@@ -38,6 +38,7 @@ VALUES: dict[str, Any] = {
     "due_at": datetime(2026, 1, 16, 17, 31, tzinfo=UTC),
     "since": datetime(2026, 1, 15, 17, 15, tzinfo=UTC),
     "facility_code": "HEL-LIGHT-004711",
+    "former_code": "HEL-LIGHT-0047",
     "code": "HEL-LIGHT-004711",
     "kind": "street_light",
     "name": "Lamp 4711",

@@ -37,6 +37,7 @@ FIELD_NAMES = [
     "east",
     "facility_code",
     "finding_id",
+    "former_code",
     "grid",
     "happened_at",
     "import_id",
@@ -91,6 +92,10 @@ FIELD_NAMES = [
 BINDINGS = {
     "assets.follow_orders": [
         "workorders.order_closed.v1", "workorders.order_reopened.v1", "workorders.order_voided.v1",
+    ],
+    "assets.keep_orders": [
+        "workorders.order_closed.v1", "workorders.order_completed.v1", "workorders.order_dispatched.v1",
+        "workorders.order_registered.v1", "workorders.order_reopened.v1", "workorders.order_voided.v1",
     ],
     "assets.record_defects": ["inspections.finding_confirmed.v1"],
     "assets.record_looks": ["inspections.lights_checked.v1"],

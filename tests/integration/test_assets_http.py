@@ -39,10 +39,8 @@ LAMP = {
 class Running:
     """The service in this process, and a client that may call it as anybody."""
 
-    def __init__(self, folder: Path) -> None:
-        self.database = Database(f"sqlite:///{folder}/assets.sqlite")
-        migrate(self.database.engine, "assets", Assets.metadata)
-        self.loaded = load_sample(self.database)
+    def __init__(self, folder: Path, database: Database) -> None:
+        self.database, self.folder = database, folder
         make_keys(folder / "keys")
         self.keys, site = Keys(folder / "keys"), Site()
         databases, chosen = {"assets": self.database}, replace(settings.load(), data=folder)
@@ -53,9 +51,10 @@ class Running:
         self.client = Client(site)
 
     def call(self, method: str, path: str, role: str = "operator", body: Any = None, **headers: str) -> TestResponse:
+        """Send JSON, or bytes as they are."""
         if role:
             headers["Authorization"] = f"Bearer {self.keys.sign(User(f'a {role}', role))}"
-        more = {"json": body} if body is not None else {}
+        more = {"data" if isinstance(body, bytes) else "json": body} if body is not None else {}
         headers = {name.replace("_", "-"): value for name, value in headers.items()}
         return self.client.open(API + path, method=method, headers=headers, **more)
 
@@ -71,9 +70,12 @@ class Running:
 
 @pytest.fixture(scope="module")
 def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
-    made = Running(tmp_path_factory.mktemp("assets"))
-    yield made
-    made.database.close()
+    folder = tmp_path_factory.mktemp("assets")
+    database = Database(f"sqlite:///{folder}/assets.sqlite")
+    migrate(database.engine, "assets", Assets.metadata)
+    assert load_sample(database) == 3030
+    yield Running(folder, database)
+    database.close()
 
 
 def a_lamp(running: Running, **more: Any) -> str:
@@ -85,7 +87,6 @@ def a_lamp(running: Running, **more: Any) -> str:
 
 
 def test_the_sample_city_is_there_and_loads_once(running: Running) -> None:
-    assert running.loaded == 3030
     assert load_sample(running.database) == 0
     assert len(running.items("/districts")) == 4
     assert len(running.items("/grid-cells")) == 16

@@ -17,7 +17,7 @@ from services.assets.domain.catalogue import Catalogue, Kind, Unit
 from services.assets.domain.searching import searchable
 from shared.errors import Conflict, Invalid, NotFound
 
-RESERVED_CODES = {"imports", "export"}  # they are addresses below /facilities
+RESERVED_CODES = {"imports", "export", "labels.pdf", "life-counts"}  # they are addresses below /facilities
 LONGEST_CODE = 100
 
 
@@ -150,6 +150,11 @@ class Facility:
         """Every change of what others may read counts up the revision."""
         self.revision += 1
         self.changed_at = at
+
+    def must_stand(self) -> None:
+        """Raises IllegalChange when it is retired: nothing happens to it any more."""
+        if self.condition == Condition.RETIRED:
+            raise IllegalChange(f"{self.code} is retired.")
 
     def act(
         self,

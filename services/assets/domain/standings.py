@@ -93,7 +93,7 @@ def replayed(first: Standing, deeds: Iterable[Deed], until: datetime, taken: Map
         match deed.what:
             case "registered":
                 registered = True
-            case "changed":
+            case "changed" | "replaced" | "moved" | "renumbered":
                 standing = standing._replace(**deed.details.get("standing", {}))
             case "put_out_of_service":
                 condition, reason = Condition.OUT_OF_SERVICE, deed.details.get("reason")

@@ -1,23 +1,13 @@
-"""One facility, many facilities, and what happened to them."""
+"""What happened to a facility."""
 
 from __future__ import annotations
 
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from services.assets.domain.facilities import Facility, UnknownFacility
-from services.assets.tables import facilities, facility_history
+from services.assets.queries.codes import get_facility
+from services.assets.tables import facility_history
 from shared.paging import Page, page
-
-Box = tuple[float, float, float, float]
-
-
-def get_facility(session: Session, code: str) -> Facility:
-    """A facility by its code. Raises UnknownFacility."""
-    found = session.scalar(select(Facility).where(facilities.c.code == code))
-    if found is None:
-        raise UnknownFacility(f"There is no facility {code!r}.")
-    return found
 
 
 def list_history(session: Session, code: str, *, limit: int, cursor: str | None = None) -> Page:

@@ -19,7 +19,8 @@ from services.assets.domain.catalogue import Catalogue, the_catalogue
 from services.assets.domain.facilities import Action, Condition, registered, revised
 from services.assets.domain.imports import changes_of, refusal_of
 from services.assets.importing import Row
-from services.assets.tables import facilities
+from services.assets.queries.codes import ids_of_codes
+from services.assets.tables import facilities, former_codes
 from services.assets.use_cases import registry
 from shared.errors import Refused
 
@@ -102,10 +103,13 @@ def code_of(row: Row, code_column: str | None) -> str | None:
 
 
 def _known(session: Session, codes: set[str]) -> dict[str, dict[str, Any]]:
-    if not codes:
+    """The facility that each code means; a file may be older than a renumbering."""
+    ids = ids_of_codes(session, codes)
+    if not ids:
         return {}
-    rows = session.execute(select(*facilities.c).where(facilities.c.code.in_(codes)))
-    return {row.code: dict(row._mapping) for row in rows}
+    rows = session.execute(select(*facilities.c).where(facilities.c.id.in_(set(ids.values()))))
+    by_id = {row.id: dict(row._mapping) for row in rows}
+    return {code: by_id[facility_id] for code, facility_id in ids.items()}
 
 
 def _plan_row(plan: Plan, row: Row, context: Context) -> None:
@@ -135,7 +139,7 @@ def _place(
             plan.created[draft["code"]] = _checked({**draft, "source": context.source}, context)
         elif new := changes_of(draft, there, context.source):
             revised(there, new, context.catalogue)  # raises for what cannot be measured
-            plan.changes[draft["code"]] = new
+            plan.changes[there["code"]] = new
         else:
             plan.unchanged += 1
     except Refused as wrong:
@@ -196,6 +200,12 @@ def size_of(session: Session, source: str) -> int:
 def codes_of(session: Session, source: str) -> set[str]:
     """Their codes."""
     return set(session.scalars(select(facilities.c.code).where(*_active(source))))
+
+
+def renumbered_of(session: Session, source: str, named: Collection[str]) -> set[str]:
+    """The present codes of those whose former code is among the codes that a file names."""
+    both = select(former_codes.c.code.label("former"), facilities.c.code).join_from(former_codes, facilities)
+    return {row.code for row in session.execute(both.where(*_active(source))) if row.former in named}
 
 
 def _active(source: str) -> tuple[ColumnElement[bool], ColumnElement[bool]]:

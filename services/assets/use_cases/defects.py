@@ -16,7 +16,7 @@ from sqlalchemy.orm import Session
 from services.assets.domain.areas import Level
 from services.assets.domain.catalogue import Catalogue, the_catalogue
 from services.assets.domain.defects import Outcome, outcome_of
-from services.assets.domain.facilities import taken_milli
+from services.assets.domain.facilities import Facility, taken_milli
 from services.assets.tables import defects, facilities
 from services.assets.use_cases import ledger
 from services.assets.use_cases.areas import areas_of
@@ -126,7 +126,7 @@ OUR_OWN = {
 OF_FACILITY = ("kind", "district", "street", "grid", "owner", "authority", "maintainer")
 
 
-def _told(row: Mapping[str, Any], facility: Kept | None) -> dict[str, Any]:
+def _told(row: Mapping[str, Any], facility: Kept | Facility | None) -> dict[str, Any]:
     """What an event says of a defect: the defect, and whatever a work order needs to know of its facility."""
     told = {name: value for name, value in row.items() if name not in OUR_OWN}
     if facility is None:
@@ -134,6 +134,19 @@ def _told(row: Mapping[str, Any], facility: Kept | None) -> dict[str, Any]:
     if row["longitude"] is None:  # a lamp looked at by its code
         told |= {"longitude": facility.longitude, "latitude": facility.latitude}
     return told | {"facility_code": facility.code} | {name: getattr(facility, name) for name in OF_FACILITY}
+
+
+def retell_defects(session: Session, facility: Facility, at: datetime) -> None:
+    """Tell of the open defects again, now that their facility has another code."""
+    now = clock.now()
+    mine = select(*defects.c).where(defects.c.facility_id == facility.id, defects.c.open).with_for_update()
+    rows = [dict(row._mapping) for row in session.execute(mine.order_by(defects.c.finding_id))]
+    for row in rows:
+        row["revision"] += 1
+        told = _told(row, facility) | {"recorded_at": now, "happened_at": at}
+        outbox.record(session, DefectRecorded(**told))
+    changes = {row["finding_id"]: {"revision": row["revision"]} for row in rows}
+    ledger.update_each(session, defects, defects.c.finding_id, changes)
 
 
 def follow_orders(session: Session, events: Sequence[OrderClosed | OrderReopened | OrderVoided]) -> None:

@@ -213,6 +213,7 @@ def _take(db: Database, path: Path, job: Job, alive: Callable[[], object]) -> No
     if job.retiring != Retiring.NO:
         job.codes = _codes(importing.rows(path, understood, options, catalogue), code_column, alive)
         with db.read() as session:
+            job.codes |= census.renumbered_of(session, job.source, job.codes)
             known = census.codes_of(session, job.source)
         may_retire(len(known - job.codes), len(known), job.retiring)
     at_once = AT_ONCE[db.engine.dialect.name]

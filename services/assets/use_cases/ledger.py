@@ -169,8 +169,14 @@ def _under(kept: Kept, broken: int | None, now: datetime) -> Kept:
     )
 
 
-def announce(session: Session, facility: Kept | Facility, happened_at: datetime, now: datetime) -> None:
-    """Tell the others how a facility stands."""
+def announce(
+    session: Session,
+    facility: Kept | Facility,
+    happened_at: datetime,
+    now: datetime,
+    former_code: str | None = None,
+) -> None:
+    """Tell the others how a facility stands, and which code it has just given up."""
     outbox.record(
         session,
         FacilityChanged(
@@ -191,6 +197,7 @@ def announce(session: Session, facility: Kept | Facility, happened_at: datetime,
             owner=facility.owner,
             authority=facility.authority,
             maintainer=facility.maintainer,
+            former_code=former_code,
         ),
     )
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 from uuid import UUID
 
@@ -12,6 +12,7 @@ from sqlalchemy.orm import Session
 from services.assets.domain import geometry as geo
 from services.assets.domain.catalogue import Catalogue
 from services.assets.domain.facilities import Condition
+from services.assets.queries.codes import ids_of_codes
 from services.assets.queries.places import ids_about
 from services.assets.tables import facilities
 from shared.events.inspections import FindingConfirmed
@@ -22,26 +23,31 @@ BOXES_AT_ONCE = 20  # SQLite takes no statement of over 500 parts
 
 
 def link_findings(session: Session, catalogue: Catalogue, findings: Sequence[FindingConfirmed]) -> dict[UUID, Link]:
-    """Link each finding, with two queries for all of them."""
+    """Link each finding, with three queries for all of them."""
     links: dict[UUID, Link] = dict(_by_code(session, catalogue, findings))
     left = [each for each in findings if each.finding_id not in links]
     return links | _by_place(session, catalogue, left)
 
 
 def _by_code(session: Session, catalogue: Catalogue, findings: Sequence[FindingConfirmed]) -> Mapping[UUID, Link]:
-    """A code counts when there is such a facility, not retired, of a group that can have such a defect."""
+    """A code counts when it means a facility, not retired, of a group that can have such a defect."""
     codes = {each.facility_code for each in findings if each.facility_code}
     if not codes:
         return {}
-    wanted = select(facilities.c.id, facilities.c.code, facilities.c.kind).where(
-        facilities.c.code.in_(codes), facilities.c.condition != Condition.RETIRED.value
-    )
-    known = {row.code: row for row in session.execute(wanted)}
+    ids = ids_of_codes(session, codes)
+    kinds = {row.id: row.kind for row in session.execute(_kinds_of(ids.values()))}
     return {
-        each.finding_id: (row.id, "code")
+        each.finding_id: (facility_id, "code")
         for each in findings
-        if (row := known.get(each.facility_code or "")) and _allows(catalogue, each.category, row.kind)
+        if (facility_id := ids.get(each.facility_code or "")) in kinds
+        and _allows(catalogue, each.category, kinds[facility_id])
     }
+
+
+def _kinds_of(ids: Iterable[int]) -> Select[tuple[int, str]]:
+    return select(facilities.c.id, facilities.c.kind).where(
+        facilities.c.id.in_(set(ids)), facilities.c.condition != Condition.RETIRED.value
+    )
 
 
 def _allows(catalogue: Catalogue, slug: str, kind: str) -> bool:

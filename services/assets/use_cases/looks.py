@@ -11,6 +11,7 @@ from sqlalchemy import select, update
 from sqlalchemy.orm import Session
 
 from services.assets.domain.catalogue import the_catalogue
+from services.assets.queries.codes import ids_of_codes
 from services.assets.tables import facilities
 from services.assets.tables import looks as looks_table
 from services.assets.use_cases import ledger
@@ -36,15 +37,14 @@ def record_looks(session: Session, events: Sequence[LightsChecked]) -> None:
     """Take what patrols saw. Codes that are no lamp of ours are passed over."""
     codes = {lamp.facility_code for event in events for lamp in event.lamps}
     lamps = {slug for slug, kind in the_catalogue().kinds.items() if kind.lamp}
-    kept = {k: v for k, v in ledger.lock_facilities(session, facilities.c.code, codes).items() if v.kind in lamps}
-    ids = {each.code: each.id for each in kept.values()}
+    ids = ids_of_codes(session, codes)
+    locked = ledger.lock_facilities(session, facilities.c.id, ids.values())
+    kept = {key: each for key, each in locked.items() if each.kind in lamps}
     seen = {
-        (event.check_id, lamp.facility_code): Look(
-            f"check/{event.check_id}", ids[lamp.facility_code], event.happened_at, lamp.lit
-        )
+        (event.check_id, facility_id): Look(f"check/{event.check_id}", facility_id, event.happened_at, lamp.lit)
         for event in events
         for lamp in event.lamps
-        if lamp.facility_code in ids
+        if (facility_id := ids.get(lamp.facility_code)) in kept
     }
     take_looks(session, kept, list(seen.values()))
 

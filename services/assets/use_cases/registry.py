@@ -18,13 +18,13 @@ from services.assets.domain.facilities import (
     Action,
     CodeTaken,
     Facility,
-    UnknownFacility,
     acted,
     registered,
     revised,
     under_defects,
 )
 from services.assets.domain.standings import registered_differences, standing_of
+from services.assets.queries.codes import former_codes_among, get_facility
 from services.assets.tables import facilities, facility_cells
 from services.assets.use_cases import ledger
 from services.assets.use_cases.areas import fall_into_areas
@@ -38,7 +38,7 @@ DONE = {
     Action.RETIRE: "retired",
 }
 # What is registered of a facility beside its standing: a past standing keeps what a revision replaced of it.
-REGISTERED = ("name", "geometry", "attributes", "installed_on", "retired_on", "source")
+REGISTERED = ("code", "name", "geometry", "attributes", "installed_on", "retired_on", "source")
 
 
 def register_facility(session: Session, *, who: str, at: datetime | None = None, **described: Any) -> Facility:
@@ -57,13 +57,17 @@ def register_facilities(
     at: datetime | None = None,
     import_id: str | None = None,
 ) -> dict[str, int]:
-    """Register many at once; those whose code is taken stay as they are. Returns the new ones' ids by code.
+    """Register many at once; those whose code is taken, also as a former one, stay as they are.
+
+    Returns the new ones' ids by code.
 
     Each draft holds the keyword arguments of ``new_facility``; what a city has had so far is taken as it is, also where
     an attribute does not fit the catalogue. The number of statements is fixed. ``import_id``: of the import that brings
     them, which has one event for all of them.
     """
     now = clock.now()
+    taken = former_codes_among(session, [each["code"] for each in drafts])
+    drafts = [each for each in drafts if each["code"] not in taken]
     rows = {each["code"]: registered(the_catalogue(), at=at or now, known_at=now, **each) for each in reversed(drafts)}
     fall_into_areas(session, list(rows.values()))
     in_order = [rows[code] for code in sorted(rows)]
@@ -94,9 +98,7 @@ def _write_cells(session: Session, cells: Mapping[int, set[int]]) -> None:
 
 def load_facility(session: Session, code: str, *, expected: int | None) -> Facility:
     """A facility, locked, to change it. Raises UnknownFacility, and Stale when it is not the revision expected."""
-    found = session.scalar(select(Facility).where(facilities.c.code == code).with_for_update(key_share=True))
-    if found is None:
-        raise UnknownFacility(f"There is no facility {code!r}.")
+    found = get_facility(session, code, locked=True)
     errors.expect(found.revision, expected)
     return found
 
@@ -106,9 +108,23 @@ def revise_facility(
 ) -> Facility:
     """Change what was registered. A new geometry also moves the facility into other areas, unless they are named."""
     facility = load_facility(session, code, expected=expected)
+    return amend(session, facility, "changed", changes, who=who, at=at)
+
+
+def amend(
+    session: Session,
+    facility: Facility,
+    what: str,
+    changes: Mapping[str, Any],
+    *,
+    who: str,
+    at: datetime | None,
+    **details: Any,
+) -> Facility:
+    """Change a locked facility; its history tells what was done, how it was before, and ``details``."""
     _check_new_attributes(facility, changes.get("attributes", {}))
-    revise_facilities(session, {code: changes}, who=who, at=at)
-    return _facility(session, code)
+    revise_facilities(session, {facility.code: changes}, who=who, at=at, what=what, details=details)
+    return _facility(session, changes.get("code", facility.code))
 
 
 def _check_new_attributes(facility: Facility, given: Mapping[str, Any]) -> None:
@@ -124,11 +140,13 @@ def revise_facilities(
     who: str,
     at: datetime | None = None,
     import_id: str | None = None,
+    what: str = "changed",
+    details: Mapping[str, Any] | None = None,
 ) -> int:
     """Change what was registered of many; ``changes``: code → new values. Codes that are none are passed over.
 
     Returns how many were changed. The number of statements is fixed. ``import_id``: of the import that brings it
-    about, which has one event for all of them.
+    about, which has one event for all of them. ``what`` and ``details`` are told in their histories.
     """
     now = clock.now()
     before = _lock_rows(session, changes)
@@ -140,9 +158,12 @@ def revise_facilities(
         row |= {"condition": condition.value, "defective_milli": defective}
         row |= {"revision": row["revision"] + 1, "changed_at": now, "stands_since": now}
     _write(session, before, after, now)
-    differences = {code: _differences(before[code], after[code], changes[code]) for code in after}
+    told = {
+        row["code"]: _differences(before[code], row, changes[code]) | dict(details or {}) for code, row in after.items()
+    }
+    former = {row["code"]: code for code, row in after.items() if row["code"] != code}
     new = [kept_of(row) for row in after.values()]
-    _keep(session, new, "changed", who, at or now, now, import_id=import_id, details=differences)
+    _keep(session, new, what, who, at or now, now, import_id=import_id, details=told, former=former)
     return len(after)
 
 
@@ -155,8 +176,9 @@ def _lock_rows(session: Session, codes: Collection[str]) -> dict[str, dict[str, 
 def _move(session: Session, rows: Mapping[str, dict[str, Any]], changes: Mapping[str, Mapping[str, Any]]) -> None:
     """What has a new geometry falls into other areas, unless they are named, and touches other cells."""
     moved = [row for code, row in rows.items() if "geometry" in changes[code]]
-    for row in moved:
-        row |= {level: None for level in Level if level is not Level.STREET and level not in changes[row["code"]]}
+    for code, row in rows.items():
+        if "geometry" in changes[code]:
+            row |= {level: None for level in Level if level is not Level.STREET and level not in changes[code]}
     fall_into_areas(session, moved)
     session.execute(delete(facility_cells).where(facility_cells.c.facility_id.in_([row["id"] for row in moved])))
     _write_cells(session, {row["id"]: cells_of(row) for row in moved})
@@ -205,9 +227,9 @@ def act_on_facility(
     at: datetime | None = None,
 ) -> Facility:
     """Put a facility out of service, back into it, or retire it."""
-    load_facility(session, code, expected=expected)
-    act_on_facilities(session, [code], action=action, who=who, reason=reason, at=at)
-    return _facility(session, code)
+    facility = load_facility(session, code, expected=expected)
+    act_on_facilities(session, [facility.code], action=action, who=who, reason=reason, at=at)
+    return _facility(session, facility.code)
 
 
 def act_on_facilities(
@@ -252,11 +274,12 @@ def _keep(
     *,
     import_id: str | None = None,
     details: Mapping[str, Mapping[str, Any]] | None = None,
+    former: Mapping[str, str] | None = None,
 ) -> None:
-    """Write it into the lives of the facilities, and tell the others."""
+    """Write it into the lives of the facilities, and tell the others. ``former``: by code, the one given up for it."""
     how: dict[str, Any] = {"who": who, "happened_at": happened_at, "now": now}
     how |= {"import": import_id} if import_id else {}
     deeds = [ledger.deed(each.id, what, **how, **(details or {}).get(each.code, {})) for each in changed]
     ledger.write_history(session, deeds)
     for each in () if import_id else changed:
-        ledger.announce(session, each, happened_at, now)
+        ledger.announce(session, each, happened_at, now, former_code=(former or {}).get(each.code))

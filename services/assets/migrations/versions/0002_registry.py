@@ -31,6 +31,7 @@ def upgrade() -> None:
     _units()
     _imports()
     _editions()
+    _files()
 
 
 def _facilities() -> None:
@@ -202,3 +203,60 @@ def _editions() -> None:
     op.add_column("catalogue_editions", sa.Column("source", sa.Text, nullable=False, server_default=""))
     if op.get_bind().dialect.name == "postgresql":
         op.alter_column("catalogue_editions", "source", server_default=None)
+
+
+def _files() -> None:
+    counted = sa.text("what IN ('installed', 'replaced', 'moved', 'renumbered', 'retired')")
+    op.create_index(
+        "ix_facility_history_counted",
+        "facility_history",
+        ["what", "happened_at"],
+        postgresql_where=counted,
+        sqlite_where=counted,
+    )
+    op.create_table(
+        "former_codes",
+        sa.Column("code", sa.String(100), primary_key=True),
+        sa.Column("facility_id", Serial, sa.ForeignKey("facilities.id"), nullable=False, index=True),
+        sa.Column("given_up_at", Time, nullable=False),
+    )
+    op.create_table(
+        "facility_documents",
+        sa.Column("id", Serial, sa.Identity(), primary_key=True),
+        sa.Column("facility_id", Serial, sa.ForeignKey("facilities.id"), nullable=False, index=True),
+        sa.Column("sha256", sa.String(64), nullable=False),
+        sa.Column("kind", sa.String(10), nullable=False),
+        sa.Column("title", sa.String(200), nullable=False),
+        sa.Column("media_type", sa.String(40), nullable=False),
+        sa.Column("size", sa.BigInteger, nullable=False),
+        sa.Column("who", sa.String(200), nullable=False),
+        sa.Column("added_at", Time, nullable=False),
+        sa.Column("removed_by", sa.String(200)),
+        sa.Column("removed_at", Time),
+    )
+    present = sa.text("removed_at IS NULL")
+    op.create_index(
+        "ix_facility_documents_present",
+        "facility_documents",
+        ["facility_id", "sha256"],
+        unique=True,
+        postgresql_where=present,
+        sqlite_where=present,
+    )
+    op.create_table(
+        "facility_orders",
+        sa.Column("number", sa.String(40), primary_key=True),
+        sa.Column("revision", sa.Integer, primary_key=True, autoincrement=False),
+        sa.Column("facility_id", Serial, sa.ForeignKey("facilities.id"), nullable=False, index=True),
+        sa.Column("finding_id", sa.Uuid),
+        sa.Column("alert_id", sa.Uuid),
+        sa.Column("state", sa.String(20), nullable=False),
+        sa.Column("category", sa.String(100), nullable=False),
+        sa.Column("severity", sa.String(20), nullable=False),
+        sa.Column("crew", sa.String(100)),
+        sa.Column("rework_count", sa.Integer, nullable=False),
+        sa.Column("registered_at", Time, nullable=False),
+        sa.Column("due_at", Time, nullable=False),
+        sa.Column("happened_at", Time, nullable=False),
+        sa.Column("recorded_at", Time, nullable=False),
+    )

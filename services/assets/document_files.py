@@ -1,0 +1,62 @@
+"""The bytes of photos and documents: checked, then kept in a folder for each facility."""
+
+from __future__ import annotations
+
+from hashlib import sha256
+from io import BytesIO
+from pathlib import Path
+
+from PIL import Image
+
+from services.assets.domain.documents import MOST_PIXELS, Content, DocumentKind, NotReadable, UnknownDocument, WrongHash
+from shared.files import write_whole
+
+FORMATS = ("JPEG", "PNG", "WEBP", "GIF")
+PDF = b"%PDF-"
+A_FOLDER = 1_000  # facilities under one folder: listing a folder of a million others takes long
+
+
+def checked(expected: str, content: bytes) -> Content:
+    """What the bytes are. Raises WrongHash or NotReadable. Takes its time: not for the hub."""
+    if sha256(content).hexdigest() != expected:
+        raise WrongHash("The SHA-256 of the bytes is another one.", field="sha256")
+    if content.startswith(PDF):
+        return Content(DocumentKind.DOCUMENT, "application/pdf", len(content))
+    return Content(DocumentKind.PHOTO, _image_type(content), len(content))
+
+
+def _image_type(content: bytes) -> str:
+    """Decodes the whole image; a small file that would unpack into a huge one is refused before."""
+    try:
+        with Image.open(BytesIO(content), formats=FORMATS) as image:
+            if image.width * image.height > MOST_PIXELS:
+                raise NotReadable(f"An image has at most {MOST_PIXELS:,} pixels.")
+            image.load()
+            return Image.MIME[image.format or ""]
+    except NotReadable:
+        raise
+    except Exception as wrong:  # the decoders raise whatever they like on broken bytes
+        raise NotReadable("These bytes are no JPEG, PNG, WebP or GIF image, and no PDF.") from wrong
+
+
+def path_of(data: Path, facility_id: int, digest: str) -> Path:
+    return data / "documents" / str(facility_id // A_FOLDER) / str(facility_id) / digest
+
+
+def keep(data: Path, facility_id: int, digest: str, content: bytes) -> None:
+    """Write the bytes, unless they are there."""
+    path = path_of(data, facility_id, digest)
+    if not path.exists():
+        write_whole(path, content, data)
+
+
+def read(data: Path, facility_id: int, digest: str) -> bytes:
+    """The bytes. Raises UnknownDocument when somebody has just removed them."""
+    try:
+        return path_of(data, facility_id, digest).read_bytes()
+    except FileNotFoundError:
+        raise UnknownDocument("It was removed just now.") from None
+
+
+def drop(data: Path, facility_id: int, digest: str) -> None:
+    path_of(data, facility_id, digest).unlink(missing_ok=True)

@@ -1,0 +1,58 @@
+"""Labels with QR codes, and where these lead."""
+
+from __future__ import annotations
+
+from typing import Any
+from urllib.parse import quote, urlencode
+
+from werkzeug.wrappers import Request, Response
+
+from services.assets import label_sheets, queries
+from services.assets.domain.facilities import UnknownFacility
+from services.assets.domain.labels import SHEETS, NothingToPrint, Sheet, divided
+from services.assets.schemas.labels import LabelsQuery
+from shared.auth import PUBLIC, STAFF
+from shared.db import Database
+from shared.settings import Settings
+from shared.web import API, Call, http
+from shared.workers import aside
+
+PDF = "application/pdf"
+
+
+class LabelRoutes:
+    db: Database
+    settings: Settings
+
+    @http("GET", "/facilities/labels.pdf", roles=STAFF, query=LabelsQuery, media=PDF, transaction=False,
+          refuses=(UnknownFacility, NothingToPrint),
+          summary="Print QR labels of the facilities that a search finds; Link leads to those left over")  # fmt: skip
+    def print_labels(self, call: Call) -> Response:
+        sheet, search = _sheet_of(call.query)
+        public_url = self.settings.public_url or call.request.host_url
+        with self.db.read() as session:
+            page = queries.list_labels(session, public_url=public_url, **search)
+        if not page.items:
+            raise NothingToPrint("The search finds no facility.")
+        pdf = aside(label_sheets.draw, page.items, sheet)
+        named = {"Content-Disposition": "inline; filename=labels.pdf"}
+        return Response(pdf, content_type=PDF, headers=named | _link(call.request, page.next))
+
+    @http("GET", "/f/<code>", roles=PUBLIC, prefix="", status=302, transaction=False,
+          summary="Where the QR code on a label leads: to the facility's file, for whoever may read it")  # fmt: skip
+    def open_label(self, call: Call, code: str) -> Response:
+        return Response(status=302, headers={"Location": f"{API}/facilities/{quote(code, safe='')}/file"})
+
+
+def _sheet_of(query: dict[str, Any]) -> tuple[Sheet, dict[str, Any]]:
+    """The paper, and what remains of the query: the search."""
+    search = dict(query)
+    named, columns, rows = (search.pop(name, None) for name in ("sheet", "columns", "rows"))
+    return (divided(columns, rows) if columns and rows else SHEETS[str(named)]), search
+
+
+def _link(request: Request, cursor: str | None) -> dict[str, str]:
+    if cursor is None:
+        return {}
+    following = urlencode({**request.args.to_dict(), "cursor": cursor})
+    return {"Link": f'<{request.path}?{following}>; rel="next"'}

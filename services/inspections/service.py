@@ -27,7 +27,7 @@ from services.inspections.schemas import (
     SourceOut,
 )
 from shared.auth import User
-from shared.events.assets import CataloguePublished, DefectRecorded
+from shared.events.assets import CataloguePublished, DefectRecorded, LampMisbehaved
 from shared.events.workorders import OrderClosed, OrderReopened, OrderVoided
 from shared.fields import PageQuery
 from shared.messaging import on
@@ -123,6 +123,10 @@ class Inspections(Service):
     @on("inspections.follow_orders")
     def follow_orders(self, session: Session, events: Sequence[OrderClosed | OrderReopened | OrderVoided]) -> None:
         use_cases.follow_orders(session, events)
+
+    @on("inspections.report_lamps")
+    def report_lamps(self, session: Session, events: Sequence[LampMisbehaved]) -> None:
+        use_cases.report_lamps(session, events)
 
     @on("inspections.keep_catalogue")
     def keep_catalogue(self, session: Session, events: Sequence[CataloguePublished]) -> None:

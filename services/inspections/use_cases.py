@@ -12,6 +12,7 @@ from sqlalchemy.orm import Session
 
 from services.inspections import queries
 from services.inspections.domain.findings import (
+    LAMP_CONTROLLER,
     PATROL,
     CannotMerge,
     Finding,
@@ -30,7 +31,7 @@ from shared import clock, outbox, tallies
 from shared.daylight import is_dark
 from shared.db import insert_new
 from shared.errors import expect
-from shared.events.assets import CataloguePublished, DefectRecorded
+from shared.events.assets import CataloguePublished, DefectRecorded, LampMisbehaved
 from shared.events.inspections import (
     FindingConfirmed,
     FindingEvent,
@@ -260,6 +261,48 @@ def _stand_already(session: Session, check: LightCheck, refused: Sequence[Findin
     for holder in holders:
         _confirm_seen(session, holder, by=check.inspector, at=check.checked_at)
     return {codes[holder.slot]: holder.id for holder in holders if holder.slot}
+
+
+def report_lamps(session: Session, events: Iterable[LampMisbehaved]) -> None:
+    """Report the lamps that their controllers show to be dark or burning by day, unless one is open for them.
+
+    A category that our catalogue does not have is passed over. Where the source is trusted, its word confirms an open
+    finding that waited for that.
+    """
+    book = queries.rulebook(session)
+    seen = [_misbehaving(book, event) for event in events if book.knows(event.category)]
+    went_in = _insert(session, seen)
+    for finding in seen:
+        if finding.id in went_in:
+            tallies.add(session, FINDINGS, (finding.source, finding.category))
+            _say(session, finding, finding.found_at)
+    _confirm_holders(session, [each for each in seen if each.id not in went_in])
+
+
+def _misbehaving(book: Rulebook, event: LampMisbehaved) -> Finding:
+    now = clock.now()
+    finding = new_finding(
+        book,
+        id=event.report_id,
+        category=event.category,
+        severity=book.category(event.category).severity,
+        source=LAMP_CONTROLLER,
+        reporter=LAMP_CONTROLLER,
+        found_at=min(event.happened_at, now),
+        now=now,
+        location={"lon": event.longitude, "lat": event.latitude},
+        facility_code=event.facility_code,
+    )
+    finding.slot = f"{event.category}:{event.facility_code}"  # a controller says it every night: one is enough
+    return finding
+
+
+def _confirm_holders(session: Session, refused: Iterable[Finding]) -> None:
+    seen = {each.slot: each for each in refused if each.state is State.CONFIRMED}
+    if seen:
+        wanted = select(Finding).where(findings.c.slot.in_(seen)).order_by(findings.c.id).with_for_update()
+        for holder in session.scalars(wanted):
+            _confirm_seen(session, holder, by=LAMP_CONTROLLER, at=seen[holder.slot].found_at)
 
 
 def note_links(session: Session, events: Iterable[DefectRecorded]) -> None:

@@ -112,6 +112,25 @@ class FacilitiesImported(Event):
 
 
 @dataclass(frozen=True, kw_only=True)
+class LampMisbehaved(Event):
+    """By its controller's states a lamp was dark within planned hours, or burnt by day: told once for each night.
+
+    ``category``: lamp_out | day_burning. ``night`` is the date of its evening. ``happened_at`` is the time of the
+    newest state. ``report_id`` is the same for ever for a lamp, a night and a category.
+    """
+
+    service: ClassVar[str] = "assets"
+    about: ClassVar[str] = "report_id"
+
+    report_id: UUID
+    category: str
+    facility_code: str
+    night: str
+    longitude: float
+    latitude: float
+
+
+@dataclass(frozen=True, kw_only=True)
 class CataloguePublished(Event):
     """The whole catalogue of kinds and defect categories; its revision grows with every change.
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from shared.events import Event
 from shared.events.alerts import AlertEscalated, AlertRaised
-from shared.events.assets import AreaChanged, CataloguePublished, DefectRecorded, UnitChanged
+from shared.events.assets import AreaChanged, CataloguePublished, DefectRecorded, LampMisbehaved, UnitChanged
 from shared.events.inspections import FindingConfirmed, LightsChecked
 from shared.events.workorders import (
     OrderClosed,
@@ -36,6 +36,7 @@ QUEUES: dict[str, tuple[type[Event], ...]] = {
     "inspections.note_links": (DefectRecorded,),
     "inspections.follow_orders": (OrderClosed, OrderReopened, OrderVoided),
     "inspections.keep_catalogue": (CataloguePublished,),
+    "inspections.report_lamps": (LampMisbehaved,),
     "workorders.open_for_defects": (DefectRecorded,),
     "workorders.open_for_alerts": (AlertEscalated, AlertRaised),
     "workorders.keep_catalogue": (CataloguePublished,),

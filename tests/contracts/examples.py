@@ -26,6 +26,8 @@ VALUES: dict[str, Any] = {
     "merged_into": UUID("0198a7c4-0000-7000-8000-000000000002"),
     "alert_id": UUID("0198a7c4-0000-7000-8000-000000000003"),
     "check_id": UUID("0198a7c4-0000-7000-8000-000000000004"),
+    "report_id": UUID("0198a7c4-0000-7000-8000-000000000005"),
+    "night": "2026-01-15",
     "state": "confirmed",
     "category": "lamp_out",
     "severity": "normal",

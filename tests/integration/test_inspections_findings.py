@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from typing import Any
-from uuid import UUID, uuid4
+from uuid import NAMESPACE_URL, UUID, uuid4, uuid5
 
 import pytest
 from sqlalchemy import select
@@ -17,7 +17,7 @@ from services.inspections.domain.rulebook import NotYours, UnknownCategory, Wron
 from shared import clock, tallies
 from shared.db import Database
 from shared.errors import Stale
-from shared.events.assets import CataloguePublished, DefectRecorded
+from shared.events.assets import CataloguePublished, DefectRecorded, LampMisbehaved
 from shared.events.workorders import OrderClosed, OrderEvent, OrderReopened, OrderVoided
 from shared.outbox import outbox
 from tests.integration.databases import ENGINES, left_as_found, migrated
@@ -288,6 +288,53 @@ def test_a_lamp_that_is_dark_by_day_is_no_finding(database: Database) -> None:
     publish(database)
     assert look(database, {"a": False}, DAY).lamps[0].outcome is Outcome.OUTSIDE_LIGHTING_HOURS
     assert told(database) == ["lights_checked"]
+
+
+def misbehaved(code: str, category: str = "lamp_out", night: str = "2026-03-02", **more: Any) -> LampMisbehaved:
+    known: dict[str, Any] = {
+        "revision": 1, "happened_at": NIGHT, "recorded_at": NIGHT, "category": category, "facility_code": code,
+        "night": night, "report_id": uuid5(NAMESPACE_URL, code + category + night), "longitude": 24.94,
+        "latitude": 60.17,
+    }  # fmt: skip
+    return LampMisbehaved(**known | more)
+
+
+def hear(database: Database, *events: LampMisbehaved) -> None:
+    with database.begin() as session:
+        use_cases.report_lamps(session, events)
+
+
+def test_what_controllers_say_waits_for_confirmation_and_is_reported_once(database: Database) -> None:
+    publish(database)
+    dark, again = misbehaved("a"), misbehaved("a", night="2026-03-03")
+    hear(database, dark, again, misbehaved("a", "burnt_by_day_which_the_catalogue_lost"))
+    hear(database, again)
+    finding = stored(database, dark.report_id)
+    assert (finding.state, finding.source, finding.facility) == (State.REPORTED, "lamp_controller", "a")
+    assert finding.location == {"lon": 24.94, "lat": 60.17}
+    assert told(database) == ["reported"]
+    look(database, {"a": False})
+    assert stored(database, dark.report_id).state is State.CONFIRMED  # a patrol saw it too
+
+
+def test_a_day_burner_stands_once_at_a_time_and_can_come_back(database: Database) -> None:
+    categories = CATALOGUE["categories"] | {"day_burning": {"groups": ["lighting"], "single": False}}
+    publish(database, content=CATALOGUE | {"categories": categories})
+    first, second = misbehaved("a", "day_burning"), misbehaved("a", "day_burning", "2026-03-03")
+    hear(database, first)
+    with database.begin() as session:
+        use_cases.reject_finding(session, finding_id=first.report_id, by="operator-1", reason="a test of the cabinet")
+    hear(database, second)
+    assert stored(database, second.report_id).state is State.REPORTED
+
+
+def test_a_trusted_controllers_word_confirms_what_was_reported(database: Database) -> None:
+    publish(database)
+    known = hotline(database, facility_code="a")
+    with database.begin() as session:
+        use_cases.set_source(session, source="lamp_controller", confirm_on_arrival=True, written_by_staff=True)
+    hear(database, misbehaved("a"))
+    assert stored(database, known.id).state is State.CONFIRMED
 
 
 def test_a_long_walk_is_taken_in_one_check(database: Database) -> None:

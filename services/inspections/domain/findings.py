@@ -16,6 +16,7 @@ from services.inspections.domain.rulebook import Category, Rulebook, Severity, c
 from shared.errors import Conflict, Forbidden, Invalid, NotFound
 
 PATROL = "patrol"
+LAMP_CONTROLLER = "lamp_controller"
 
 
 class UnknownFinding(NotFound):

@@ -99,6 +99,10 @@ class Rulebook:
             raise UnknownCategory(f"The catalogue has no category {slug}.", field="category")
         return self.categories[slug]
 
+    def knows(self, slug: str) -> bool:
+        """Whether there is such a category; any as long as there is no catalogue."""
+        return self.categories is None or slug in self.categories
+
     def source(self, name: str) -> Source:
         if name not in self.sources:
             raise UnknownSource(f"{name} is none of {', '.join(sorted(self.sources))}.", field="source")

@@ -13,23 +13,28 @@ from sqlalchemy.orm import Session
 
 from services.assets.domain.catalogue import running
 from services.assets.domain.facilities import under_defects
+from services.assets.domain.metered import NightSum
+from services.assets.domain.rates import By
 from services.assets.domain.standings import Standing, standing_of
 from services.assets.domain.sums import Dimension, Figure, Labels, Part, Sums, contributions, kept_names, name_of
+from services.assets.queries.lamps import count_silent, latest_night, sums_of
 from services.assets.tables import defects, facilities, looks
 from services.assets.use_cases.looks import oldest
 from shared import clock, tallies
 
-SAMPLED = "sampled"
+SAMPLED, METERED = "sampled", "metered"
 LOOKS = (Figure.LAMPS_CHECKED, Figure.LAMPS, Figure.LAMPS_LIT)
 
 
 def collect(session: Session) -> Iterator[Metric]:
-    """The gauges of facilities, the intact ratio and the sampled light-on ratio, by kind and district."""
+    """The gauges of facilities, the intact ratio and the light-on ratios, by kind and district."""
     yield _facilities(_by_kind_and_district(session, Figure.FACILITIES))
     yield from _intact(
         _by_kind_and_district(session, Figure.IN_SERVICE), _by_kind_and_district(session, Figure.DEFECTIVE)
     )
-    yield from _light_on(*(_by_kind_and_district(session, each) for each in LOOKS))
+    nights = sums_of(session, By.DISTRICT, latest_night(session), 1, {})
+    yield from _light_on(*(_by_kind_and_district(session, each) for each in LOOKS), nights=nights)
+    yield from _lamps(nights, count_silent(session))
     yield GaugeMetricFamily(
         "waywarden_catalogue_refused", "Whether the catalogue file is refused.", value=running.refused is not None
     )
@@ -60,25 +65,34 @@ def _intact(whole: Sums, broken: Sums) -> Iterator[Metric]:
     yield _filled(gauge, ((key, (amount - broken.get(key, 0)) / amount) for key, amount in whole.items() if amount))
 
 
-def _light_on(seen: Sums, lamps: Sums, lit: Sums) -> Iterator[Metric]:
+def _light_on(seen: Sums, lamps: Sums, lit: Sums, *, nights: Iterable[NightSum]) -> Iterator[Metric]:
+    """Sampled: by looks within the window; metered: by what controllers told of the latest night."""
     labels = ["method", "kind", "district"]
-    looked_at = [((SAMPLED, *key), key) for key, amount in seen.items() if amount]
-    yield _filled(
-        GaugeMetricFamily("waywarden_lamps_checked", "Lamps looked at within the window.", labels=labels),
-        ((shown, seen[key]) for shown, key in looked_at),
-    )
-    yield _filled(
-        GaugeMetricFamily("waywarden_lamps_lit", "Lamps seen lit at the latest look within the window.", labels=labels),
-        ((shown, lit.get(key, 0)) for shown, key in looked_at),
-    )
-    yield _filled(
-        GaugeMetricFamily("waywarden_lamps_unknown", "Lamps in service without a look in the window.", labels=labels),
-        (((SAMPLED, *key), amount - seen.get(key, 0)) for key, amount in lamps.items() if amount),
-    )
-    yield _filled(
-        GaugeMetricFamily("waywarden_light_on_ratio", "Lamps seen lit / lamps looked at.", labels=labels),
-        ((shown, lit.get(key, 0) / seen[key]) for shown, key in looked_at),
-    )
+    checked = {(SAMPLED, *key): amount for key, amount in seen.items() if amount}
+    burning = {(SAMPLED, *key): lit.get(key, 0) for key, amount in seen.items() if amount}
+    unknown = {(SAMPLED, *key): amount - seen.get(key, 0) for key, amount in lamps.items() if amount}
+    ratios = {key: burning[key] / amount for key, amount in checked.items()}
+    for each in nights:
+        key = METERED, each.kind, each.key
+        unknown[key] = each.lamps - each.lamps_known
+        if each.known_s:
+            checked[key], burning[key] = each.lamps_known, each.lamps_known - each.lamps_dark
+            ratios[key] = each.lit_s / each.known_s
+    for name, says, values in (
+        ("waywarden_lamps_checked", "Lamps looked at (sampled), or that told of the night (metered).", checked),
+        ("waywarden_lamps_lit", "Lamps seen lit (sampled), or not dark for long that night (metered).", burning),
+        ("waywarden_lamps_unknown", "Lamps in service without a look (sampled), or a word (metered).", unknown),
+        ("waywarden_light_on_ratio", "Lamps lit / looked at (sampled), minutes lit / planned (metered).", ratios),
+    ):
+        yield _filled(GaugeMetricFamily(name, says, labels=labels), values.items())
+
+
+def _lamps(nights: Iterable[NightSum], silent: Iterable[tuple[Labels, int]]) -> Iterator[Metric]:
+    burners = [((each.kind, each.key), each.lamps_day_burning) for each in nights]
+    says = "Lamps in service whose controller is silent for too long."
+    yield _filled(GaugeMetricFamily("waywarden_lamps_silent", says, labels=["kind", "district"]), silent)
+    says = "Lamps in service that burnt by day, on the latest night."
+    yield _filled(GaugeMetricFamily("waywarden_lamps_day_burning", says, labels=["kind", "district"]), burners)
 
 
 def _filled(gauge: GaugeMetricFamily, values: Iterable[tuple[Labels, float]]) -> Metric:

@@ -17,10 +17,12 @@ from services.assets.routes.facilities import FacilityRoutes
 from services.assets.routes.files import FileRoutes
 from services.assets.routes.imports import ImportRoutes
 from services.assets.routes.labels import LabelRoutes
+from services.assets.routes.lamps import LampRoutes
 from services.assets.routes.lives import LifeRoutes
 from services.assets.routes.rates import RateRoutes
 from services.assets.routes.tiles import TileRoutes
 from services.assets.routes.units import UnitRoutes
+from services.assets.use_cases import lamps, metering
 from shared.events.inspections import FindingConfirmed, LightsChecked
 from shared.events.workorders import OrderClosed, OrderEvent, OrderReopened, OrderVoided
 from shared.messaging import on
@@ -40,7 +42,7 @@ class CatalogueOfProcess(DependencyProvider):  # type: ignore[misc]
 
 class Assets(
     FacilityRoutes, LifeRoutes, FileRoutes, LabelRoutes, CatalogueRoutes, AreaRoutes, UnitRoutes, RateRoutes,
-    ImportRoutes, TileRoutes, Service,
+    LampRoutes, ImportRoutes, TileRoutes, Service,
 ):  # fmt: skip
     """Facilities, their defects, the catalogue, areas, and the rates."""
 
@@ -80,3 +82,11 @@ class Assets(
     @every(60)
     def expire_looks(self, session: Session) -> None:
         use_cases.expire_looks(session)
+
+    @every(30)
+    def reckon_nights(self, session: Session) -> None:
+        metering.reckon_nights(session)
+
+    @every(600)
+    def forget_lamp_states(self, session: Session) -> None:
+        lamps.forget_states(session)

@@ -19,6 +19,7 @@ from sqlalchemy import (
     Text,
     Uuid,
     event,
+    false,
     or_,
     true,
 )
@@ -26,7 +27,9 @@ from sqlalchemy.dialects.postgresql import JSONB
 
 from services.assets.domain.documents import Document
 from services.assets.domain.facilities import Facility
+from services.assets.domain.lighting import LightingSchedule
 from services.assets.domain.lives import COUNTED
+from services.assets.domain.metered import DIMENSIONS
 from shared.db import Time, new_mapping
 
 mapping = new_mapping()
@@ -359,5 +362,100 @@ catalogue_editions = Table(
     Column("published_at", Time, nullable=False),
 )
 
+# --- lamps. Times are seconds since 1970 here (…_s), so that both engines reckon with them alike.
+
+lighting_schedules = Table(
+    "lighting_schedules",
+    mapping.metadata,
+    Column("code", String(40), primary_key=True),
+    Column("name", String(200), nullable=False),
+    Column("longitude", Float),
+    Column("latitude", Float),
+    Column("kinds", JSON, nullable=False),
+    Column("districts", JSON, nullable=False),
+    Column("hours", JSON, nullable=False),
+    Column("seasons", JSON, nullable=False),
+    Column("exceptions", JSON, nullable=False),
+    Column("revision", Integer, nullable=False),
+)
+
+# What was planned for a night: kept, so that a night that is over stays planned as it was.
+lighting_plans = Table(
+    "lighting_plans",
+    mapping.metadata,
+    Column("night", Date, primary_key=True),
+    Column("schedule", String(40), primary_key=True),
+    Column("purpose", String(10), primary_key=True),  # planned | allowed (planned or dark, and the tolerance) | window
+    Column("on_s", BigInteger, primary_key=True, autoincrement=False),
+    Column("off_s", BigInteger, nullable=False),
+)
+
+# Without foreign keys: facilities are never deleted, and thousands of states a second have no need to look.
+lamp_states = Table(
+    "lamp_states",
+    mapping.metadata,
+    Column("facility_id", BigInteger, primary_key=True, autoincrement=False),
+    Column("at_s", BigInteger, primary_key=True, autoincrement=False),
+    Column("lit", Boolean, nullable=False),
+    Column("power_w", Float),
+    Column("failure", String(40)),
+)
+Index("ix_lamp_states_at_s", lamp_states.c.at_s, postgresql_using="brin").ddl_if(dialect="postgresql")  # to forget
+
+# The newest state of each lamp.
+lamps = Table(
+    "lamps",
+    mapping.metadata,
+    Column("facility_id", BigInteger, primary_key=True, autoincrement=False),
+    Column("at_s", BigInteger, nullable=False, index=True),
+    Column("lit", Boolean, nullable=False),
+    Column("power_w", Float),
+    Column("failure", String(40)),
+    Column("controller", String(100)),
+    Column("recorded_at", Time, nullable=False),
+)
+
+# Nights of lamps to be reckoned anew. Writers only append, so that they never wait for each other.
+lamp_nights_due = Table(
+    "lamp_nights_due",
+    mapping.metadata,
+    Column("id", Serial, Identity(), primary_key=True),
+    Column("facility_id", BigInteger, nullable=False),
+    Column("night", Date, nullable=False),
+    Column("taken", Boolean, nullable=False, server_default=false()),  # by the run that reckons it
+)
+
+lamp_nights = Table(
+    "lamp_nights",
+    mapping.metadata,
+    Column("night", Date, primary_key=True),
+    Column("facility_id", BigInteger, primary_key=True, autoincrement=False, index=True),
+    Column("schedule", String(40), nullable=False),
+    Column("planned_s", BigInteger, nullable=False),
+    Column("known_s", BigInteger, nullable=False),
+    Column("lit_s", BigInteger, nullable=False),
+    Column("dark_s", BigInteger, nullable=False),
+    Column("day_burning_s", BigInteger, nullable=False),
+    Column("told", String(60), nullable=False),  # which misbehaviours the others were told of
+)
+
+# The sums of a night over the lamps in service, by all that rates are asked by.
+lamp_night_sums = Table(
+    "lamp_night_sums",
+    mapping.metadata,
+    Column("id", Serial, Identity(), primary_key=True),
+    Column("night", Date, nullable=False, index=True),
+    Column("kind", String(40), nullable=False),
+    *(Column(name, String(200), nullable=False) for name in DIMENSIONS),
+    Column("lamps", BigInteger, nullable=False),
+    Column("lamps_known", BigInteger, nullable=False),
+    Column("lamps_dark", BigInteger, nullable=False),
+    Column("lamps_day_burning", BigInteger, nullable=False),
+    Column("planned_s", BigInteger, nullable=False),
+    Column("known_s", BigInteger, nullable=False),
+    Column("lit_s", BigInteger, nullable=False),
+)
+
 mapping.map_imperatively(Facility, facilities)
 mapping.map_imperatively(Document, facility_documents)
+mapping.map_imperatively(LightingSchedule, lighting_schedules)

@@ -146,6 +146,10 @@ class Rules:
     light_on_window_days: int
     lane_width_m: float
     dark_lamps: tuple[tuple[int, int], ...]  # a road with up to so many lamps looked at, may have so many dark
+    lamp_state_holds_min: float
+    day_burning_tolerance_min: float
+    dark_after_min: float
+    lamp_states_kept_days: int
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -350,6 +354,10 @@ def _rules(section: Section) -> Rules:
             light_on_window_days=int(it.number("light_on_window_days", 1, 366)),
             lane_width_m=it.number("lane_width_m", 1, 10),
             dark_lamps=_dark_lamps(it),
+            lamp_state_holds_min=it.number("lamp_state_holds_min", 1, 1_440),
+            day_burning_tolerance_min=it.number("day_burning_tolerance_min", 0, 360),
+            dark_after_min=it.number("dark_after_min", 1, 720),
+            lamp_states_kept_days=int(it.number("lamp_states_kept_days", 2, 3_660)),
         ),
     )
 

@@ -27,6 +27,7 @@ class DayToCome(Invalid):
 class RateName(StrEnum):
     INTACT = "intact"
     LIGHT_ON_SAMPLED = "light_on_sampled"
+    LIGHT_ON_METERED = "light_on_metered"
     LED_SHARE = "led_share"
 
 
@@ -96,6 +97,7 @@ class Rate:
     target: float | None = None
     out_of_service: Mapping[str, Any] = field(default_factory=dict)
     lamps_unknown: int | None = None
+    minutes_unknown: float | None = None
     estimated: float | None = None
     dark_allowed: int | None = None
     power_w: float | None = None

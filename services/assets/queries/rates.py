@@ -15,6 +15,7 @@ from services.assets.domain.facilities import IN_SERVICE, Condition, LightSource
 from services.assets.domain.rates import RECKONED, Board, By, Key, LeftOut, RateName
 from services.assets.domain.standings import Standing, View
 from services.assets.domain.sums import Dimension, Figure, amounts, name_of
+from services.assets.queries.lamps import list_metered
 from services.assets.queries.past import (
     as_of,
     late_facts,
@@ -40,17 +41,20 @@ def list_rates(
     rate: str | None = None,
     date: date | None = None,
     view: str = View.KNOWN,
+    window_days: int = 1,
     **only: str | None,
 ) -> Page:
     """The rates about facilities under each key of ``by``, now or at the end of a past day of the city.
 
-    ``only``: what the facilities must have in common. Raises DayToCome.
+    ``only``: what the facilities must have in common. ``window_days`` is the metered rate's. Raises DayToCome.
     """
     wanted = {name: value for name, value in only.items() if value is not None}
     past = past_day(date)
     board = _past_board(session, By(by), wanted, past, View(view)) if past else _board(session, By(by), wanted)
-    names = [RateName(rate)] if rate else list(RECKONED)
-    return Page([each for name in names for each in RECKONED[name](board)])
+    found = [each for name, reckoned in RECKONED.items() if rate in (None, name) for each in reckoned(board)]
+    if rate in (None, RateName.LIGHT_ON_METERED):
+        found += list_metered(session, by=By(by), date=date, window_days=window_days, only=wanted)
+    return Page(found)
 
 
 def _board(session: Session, by: By, only: Only) -> Board:

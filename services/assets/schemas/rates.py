@@ -7,7 +7,7 @@ from marshmallow import validate
 from services.assets.domain.rates import By, RateName
 from services.assets.domain.standings import View
 from services.assets.schemas.placed import Placed
-from shared.fields import Date, Dict, Float, Integer, Nested, Strict, String
+from shared.fields import Date, Dict, Float, Integer, Nested, QueryInteger, Strict, String
 
 RATE_BY = {"description": "What the rates are grouped by.", "example": "district"}
 
@@ -33,6 +33,11 @@ class RatesQuery(Placed):
             "all that is known now.",
             "example": "known",
         },
+    )
+    window_days = QueryInteger(
+        load_default=1,
+        validate=validate.Range(1, 366),
+        metadata={"description": "Of the metered light-on rate: how many nights, up to the date.", "example": 30},
     )
     kind = String(longest=40, metadata={"description": "Only facilities of this kind.", "example": "street_light"})
 
@@ -71,7 +76,7 @@ class RateOut(Strict):
     ratio = Float(allow_none=True, metadata={"description": "0 to 1.", "example": 0.98})
     numerator = Float(metadata={"description": "In the unit.", "example": 98.0})
     denominator = Float(metadata={"description": "In the unit.", "example": 100.0})
-    unit = String(shortest=0, metadata={"description": "count, m, m2, or weight (composite).", "example": "count"})
+    unit = String(shortest=0, metadata={"description": "count, m, m2, min (metered) or weight.", "example": "count"})
     definition = Nested(DefinitionOut, metadata={"description": "How it is reckoned."})
     window_days = Integer(
         allow_none=True, metadata={"description": "How far back it looks; null: as things stand now.", "example": 30}
@@ -83,7 +88,14 @@ class RateOut(Strict):
     out_of_service = Nested(LeftOutOut, metadata={"description": "What the rate leaves out."})
     lamps_unknown = Integer(
         allow_none=True,
-        metadata={"description": "Lamps in service of which it is not known, in neither term.", "example": 12},
+        metadata={
+            "description": "Lamps in service of which it is not known, in neither term; metered: of each night.",
+            "example": 12,
+        },
+    )
+    minutes_unknown = Float(
+        allow_none=True,
+        metadata={"description": "Metered: planned minutes of the other lamps that nobody knows of.", "example": 60.0},
     )
     estimated = Float(
         allow_none=True,

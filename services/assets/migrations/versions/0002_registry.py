@@ -32,6 +32,10 @@ def upgrade() -> None:
     _imports()
     _editions()
     _files()
+    _lighting()
+    _lamps()
+    if postgresql:
+        op.create_index("ix_lamp_states_at_s", "lamp_states", ["at_s"], postgresql_using="brin")
 
 
 def _facilities() -> None:
@@ -259,4 +263,77 @@ def _files() -> None:
         sa.Column("due_at", Time, nullable=False),
         sa.Column("happened_at", Time, nullable=False),
         sa.Column("recorded_at", Time, nullable=False),
+    )
+
+
+def _lighting() -> None:
+    schedules = op.create_table(
+        "lighting_schedules",
+        sa.Column("code", sa.String(40), primary_key=True),
+        sa.Column("name", sa.String(200), nullable=False),
+        sa.Column("longitude", sa.Float),
+        sa.Column("latitude", sa.Float),
+        sa.Column("kinds", sa.JSON, nullable=False),
+        sa.Column("districts", sa.JSON, nullable=False),
+        sa.Column("hours", sa.JSON, nullable=False),
+        sa.Column("seasons", sa.JSON, nullable=False),
+        sa.Column("exceptions", sa.JSON, nullable=False),
+        sa.Column("revision", sa.Integer, nullable=False),
+    )
+    nothing: dict[str, Any] = {"kinds": [], "districts": [], "hours": {}, "seasons": [], "exceptions": []}
+    op.bulk_insert(schedules, [{"code": "city", "name": "", "revision": 1, **nothing}])
+    op.create_table(
+        "lighting_plans",
+        sa.Column("night", sa.Date, primary_key=True),
+        sa.Column("schedule", sa.String(40), primary_key=True),
+        sa.Column("purpose", sa.String(10), primary_key=True),
+        sa.Column("on_s", sa.BigInteger, primary_key=True, autoincrement=False),
+        sa.Column("off_s", sa.BigInteger, nullable=False),
+    )
+
+
+def _lamps() -> None:
+    op.create_table(
+        "lamp_states",
+        sa.Column("facility_id", sa.BigInteger, primary_key=True, autoincrement=False),
+        sa.Column("at_s", sa.BigInteger, primary_key=True, autoincrement=False),
+        sa.Column("lit", sa.Boolean, nullable=False),
+        sa.Column("power_w", sa.Float),
+        sa.Column("failure", sa.String(40)),
+    )
+    op.create_table(
+        "lamps",
+        sa.Column("facility_id", sa.BigInteger, primary_key=True, autoincrement=False),
+        sa.Column("at_s", sa.BigInteger, nullable=False, index=True),
+        sa.Column("lit", sa.Boolean, nullable=False),
+        sa.Column("power_w", sa.Float),
+        sa.Column("failure", sa.String(40)),
+        sa.Column("controller", sa.String(100)),
+        sa.Column("recorded_at", Time, nullable=False),
+    )
+    op.create_table(
+        "lamp_nights_due",
+        sa.Column("id", Serial, sa.Identity(), primary_key=True),
+        sa.Column("facility_id", sa.BigInteger, nullable=False),
+        sa.Column("night", sa.Date, nullable=False),
+        sa.Column("taken", sa.Boolean, nullable=False, server_default=sa.false()),
+    )
+    op.create_table(
+        "lamp_nights",
+        sa.Column("night", sa.Date, primary_key=True),
+        sa.Column("facility_id", sa.BigInteger, primary_key=True, autoincrement=False, index=True),
+        sa.Column("schedule", sa.String(40), nullable=False),
+        *(sa.Column(name, sa.BigInteger, nullable=False) for name in ("planned_s", "known_s", "lit_s", "dark_s")),
+        sa.Column("day_burning_s", sa.BigInteger, nullable=False),
+        sa.Column("told", sa.String(60), nullable=False),
+    )
+    keys = ("district", "street", "community", "large_grid", "grid", "owner", "authority", "maintainer")
+    counts = ("lamps", "lamps_known", "lamps_dark", "lamps_day_burning", "planned_s", "known_s", "lit_s")
+    op.create_table(
+        "lamp_night_sums",
+        sa.Column("id", Serial, sa.Identity(), primary_key=True),
+        sa.Column("night", sa.Date, nullable=False, index=True),
+        sa.Column("kind", sa.String(40), nullable=False),
+        *(sa.Column(name, sa.String(200), nullable=False) for name in keys),
+        *(sa.Column(name, sa.BigInteger, nullable=False) for name in counts),
     )

@@ -1,0 +1,164 @@
+"""What one can ask about lamps: schedules and their nights, newest states, nights, and the metered light-on rate."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import UTC, date, datetime
+from typing import Any
+
+from sqlalchemy import Row, Select, exists, func, select
+from sqlalchemy.orm import Session
+
+from services.assets.domain.catalogue import the_catalogue
+from services.assets.domain.facilities import IN_SERVICE
+from services.assets.domain.lighting import CITY, DAY, LightingSchedule, Plan, UnknownSchedule, city_place, plan
+from services.assets.domain.metered import NightSum, metered_rates
+from services.assets.domain.rates import By, Rate
+from services.assets.queries.facilities import get_facility
+from services.assets.tables import facilities, lamp_night_sums, lamp_nights, lamps, lighting_schedules
+from shared import clock
+from shared.paging import Page, page
+
+SUMMED = tuple(lamp_night_sums.c[name] for name in NightSum._fields[2:])
+
+
+def get_schedule(session: Session, code: str) -> LightingSchedule:
+    """A lighting schedule by its code. Raises UnknownSchedule."""
+    found = session.scalar(select(LightingSchedule).where(lighting_schedules.c.code == code))
+    if found is None:
+        raise UnknownSchedule(f"There is no lighting schedule {code!r}.")
+    return found
+
+
+def list_schedules(session: Session, *, limit: int, cursor: str | None = None) -> Page:
+    """Lighting schedules by code."""
+    query = select(*lighting_schedules.c)
+    columns = [lighting_schedules.c.code]
+    return page(session, query, columns, limit=limit, cursor=cursor, make=lambda row: LightingSchedule(**row._mapping))
+
+
+def list_planned_nights(session: Session, code: str, *, first: date, last: date) -> Page:
+    """What a schedule plans for each night, from the first to the last. Raises UnknownSchedule."""
+    schedule, catalogue = get_schedule(session, code), the_catalogue()
+    nights = [first + number * DAY for number in range((last - first).days + 1)]
+    return Page([_as_shown(plan(schedule, night, catalogue), schedule) for night in nights])
+
+
+def _as_shown(planned: Plan, schedule: LightingSchedule) -> dict[str, Any]:
+    zone = schedule.place(the_catalogue()).zone
+    return {
+        "night": planned.night,
+        "burning": [{"on_at": on.astimezone(zone), "off_at": off.astimezone(zone)} for on, off in planned.spans],
+        "planned_min": planned.planned_s / 60,
+        "reasons": planned.reasons,
+    }
+
+
+# --- lamps
+
+
+def list_lamp_states(
+    session: Session,
+    *,
+    limit: int,
+    cursor: str | None = None,
+    silent: bool | None = None,
+    day_burning: bool | None = None,
+    failure: str | None = None,
+    **same: Any,
+) -> Page:
+    """The newest state of each lamp in service, by code. ``same``: kind, district, lit."""
+    silence, burns = lamps.c.at_s < silent_before(), _burns_by_day()
+    shown = (*facilities.c["code", "kind", "district"], *lamps.c, silence.label("silent"), burns.label("by_day"))
+    query = _in_service(select(*shown))
+    columns = {"kind": facilities.c.kind, "district": facilities.c.district, "lit": lamps.c.lit}
+    wanted: list[tuple[Any, Any]] = [(column, same.get(name)) for name, column in columns.items()]
+    wanted += [(silence, silent), (burns, day_burning)]
+    query = query.where(*(what == asked for what, asked in wanted if asked is not None))
+    if failure is not None:
+        query = query.where(lamps.c.failure.is_not(None) if failure == "any" else lamps.c.failure == failure)
+    return page(session, query, [facilities.c.code], limit=limit, cursor=cursor, make=_as_state)
+
+
+def _in_service(query: Select[Any]) -> Select[Any]:
+    told = query.select_from(facilities).join(lamps, lamps.c.facility_id == facilities.c.id)
+    return told.where(facilities.c.condition.in_(IN_SERVICE))
+
+
+def silent_before() -> int:
+    """A lamp whose newest state is older than this second is silent: the state holds no longer."""
+    return int(clock.now().timestamp() - the_catalogue().rules.lamp_state_holds_min * 60)
+
+
+def _burns_by_day() -> Any:
+    mine = (lamp_nights.c.facility_id == facilities.c.id) & (lamp_nights.c.night >= present_night() - DAY)
+    return exists().where(mine, lamp_nights.c.day_burning_s > 0)
+
+
+def _as_state(row: Row[Any]) -> dict[str, Any]:
+    shown = dict(row._mapping)
+    shown |= {"facility_code": row.code, "at": datetime.fromtimestamp(row.at_s, UTC), "day_burning": row.by_day}
+    return shown
+
+
+def list_lamp_nights(session: Session, code: str, *, limit: int, cursor: str | None = None) -> Page:
+    """The nights of a lamp, the newest first. Raises UnknownFacility."""
+    query = select(*lamp_nights.c).where(lamp_nights.c.facility_id == get_facility(session, code).id)
+    return page(session, query, [lamp_nights.c.night], limit=limit, cursor=cursor, descending=True, make=_as_night)
+
+
+def _as_night(row: Row[Any]) -> dict[str, Any]:
+    return {
+        "night": row.night,
+        "schedule": row.schedule,
+        "planned_min": row.planned_s / 60,
+        "lit_min": row.lit_s / 60,
+        "unknown_min": (row.planned_s - row.known_s) / 60,
+        "day_burning_min": row.day_burning_s / 60,
+    }
+
+
+# --- the metered light-on rate
+
+
+def present_night() -> date:
+    """The night that it is now; until noon it is yesterday's."""
+    return city_place(the_catalogue()).night_of(clock.now())
+
+
+def latest_night(session: Session) -> date:
+    """The newest night whose planned hours are over, by the city's schedule."""
+    night = present_night()
+    city = session.get(LightingSchedule, CITY) or LightingSchedule(code=CITY)
+    spans = plan(city, night, the_catalogue()).spans
+    return night if spans and spans[-1][1] <= clock.now() else night - DAY
+
+
+def list_metered(
+    session: Session, *, by: By, date: date | None, window_days: int = 1, only: Mapping[str, str | None]
+) -> list[Rate]:
+    """The metered rate over ``window_days`` nights up to the one of ``date``, or up to the latest that is over."""
+    latest = latest_night(session)
+    sums = sums_of(session, by, min(date or latest, latest), window_days, only)
+    return metered_rates(by, sums, the_catalogue(), window_days=window_days)
+
+
+def sums_of(session: Session, by: By, last: date, window_days: int, only: Mapping[str, str | None]) -> list[NightSum]:
+    """The sums of these nights under each key and kind. ``only``: dimensions that must have a value."""
+    columns = lamp_night_sums.c
+    key = columns[by.value]
+    rows = session.execute(
+        select(key, columns.kind, *(func.sum(each) for each in SUMMED))
+        .where(columns.night <= last, columns.night > last - window_days * DAY)
+        .where(*(columns[name] == value for name, value in only.items() if value is not None))
+        .group_by(key, columns.kind)
+        .order_by(key, columns.kind)
+    )
+    return [NightSum(key, kind, *map(int, sums)) for key, kind, *sums in rows]
+
+
+def count_silent(session: Session) -> list[tuple[tuple[str, str], int]]:
+    """How many lamps in service are silent, by kind and district."""
+    keys = (facilities.c.kind, func.coalesce(facilities.c.district, ""))
+    query = _in_service(select(*keys, func.count())).where(lamps.c.at_s < silent_before()).group_by(*keys)
+    return [((kind, district), count) for kind, district, count in session.execute(query)]

@@ -14,7 +14,7 @@ from services.assets.domain.facilities import IN_SERVICE
 from services.assets.domain.lighting import CITY, DAY, LightingSchedule, Plan, UnknownSchedule, city_place, plan
 from services.assets.domain.metered import NightSum, metered_rates
 from services.assets.domain.rates import By, Rate
-from services.assets.queries.facilities import get_facility
+from services.assets.queries.codes import get_facility
 from services.assets.tables import facilities, lamp_night_sums, lamp_nights, lamps, lighting_schedules
 from shared import clock
 from shared.paging import Page, page

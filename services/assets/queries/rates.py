@@ -91,9 +91,10 @@ def _dimension(by: By, only: Only) -> Dimension | None:
 
 
 def _read(session: Session, figure: Figure, dimension: Dimension, by: By, only: Only) -> Counter[Key]:
+    beginning = f"{only[dimension]}{tallies.LABEL_END}" if dimension in only else ""
     found: Counter[Key] = Counter()
-    for (place, kind), amount in tallies.read(session, name_of(figure, dimension)).items():
-        if only.get(dimension, place) == place and only.get("kind", kind) == kind:
+    for (place, kind), amount in tallies.read(session, name_of(figure, dimension), beginning).items():
+        if only.get("kind", kind) == kind:
             found[kind if by is By.KIND else place, kind] += amount
     return found
 

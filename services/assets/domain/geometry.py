@@ -67,6 +67,9 @@ def segments(geometry: Geometry) -> Iterator[tuple[Position, Position]]:
 
 def box_of(geometry: Geometry) -> Box:
     """The smallest box around a geometry."""
+    if geometry["type"] == "Point":
+        longitude, latitude = geometry["coordinates"][:2]
+        return longitude, latitude, longitude, latitude
     places = list(positions(geometry))
     longitudes, latitudes = [each[0] for each in places], [each[1] for each in places]
     return min(longitudes), min(latitudes), max(longitudes), max(latitudes)

@@ -8,8 +8,9 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
+from functools import cached_property
 from typing import Any
-from urllib.parse import urlencode
+from urllib.parse import quote_plus, urlencode
 
 from services.assets.domain.catalogue import Catalogue
 from services.assets.domain.facilities import Condition
@@ -111,7 +112,7 @@ class Rate:
 
 LeftOut = Mapping[Key, Mapping[str, Any]]
 FACILITIES = "/api/v1/facilities"
-SERVES = {"condition": f"{Condition.INTACT},{Condition.DEFECTIVE}"}
+SERVES = f"condition={Condition.INTACT},{Condition.DEFECTIVE}"
 
 
 @dataclass(frozen=True)
@@ -127,13 +128,15 @@ class Board:
     def of(self, figure: Figure) -> Mapping[Key, int]:
         return self.totals.get(figure, {})
 
-    def behind(self, key: Key, *, counted: Asked, lacking: Asked) -> dict[str, str]:
-        """The addresses of the facilities of one key."""
-        own = {"kind": key[1]} if self.by is By.KIND else {self.by.value: key[0], "kind": key[1]}
-        return {
-            name: f"{FACILITIES}?{urlencode({**self.asked, **own, **more}, safe=',')}"
-            for name, more in (("counted", counted), ("lacking", lacking))
-        }
+    @cached_property
+    def _address(self) -> str:
+        return f"{FACILITIES}?{urlencode(self.asked)}{'&' if self.asked else ''}"
+
+    def behind(self, key: Key, *, counted: str, lacking: str) -> dict[str, str]:
+        """The addresses of the facilities of one key; ``counted``, ``lacking``: what they have beside it."""
+        own = "" if self.by is By.KIND else f"{self.by}={quote_plus(key[0])}&"
+        address = f"{self._address}{own}kind={quote_plus(key[1])}"
+        return {"counted": f"{address}&{counted}", "lacking": f"{address}&{lacking}"}
 
 
 def intact_rates(board: Board) -> list[Rate]:
@@ -159,7 +162,7 @@ def _intact(board: Board, key: Key) -> Rate:
         target=kind.target_intact if kind else None,
         out_of_service=board.left_out.get(key, {}),
         estimated=board.of(Figure.ESTIMATED).get(key, 0) / 1000,
-        facilities=board.behind(key, counted=SERVES, lacking={"condition": Condition.DEFECTIVE.value}),
+        facilities=board.behind(key, counted=SERVES, lacking=f"condition={Condition.DEFECTIVE}"),
     )
 
 
@@ -206,9 +209,7 @@ def light_on_rates(board: Board) -> list[Rate]:
             target=board.catalogue.kinds[key[1]].target_light_on if key[1] in board.catalogue.kinds else None,
             lamps_unknown=lamps.get(key, 0) - seen,
             dark_allowed=dark_allowed(seen, board.catalogue) if board.by is By.STREET and key[0] else None,
-            facilities=board.behind(
-                key, counted=SERVES | {"last_look": "lit,dark"}, lacking=SERVES | {"last_look": "dark"}
-            ),
+            facilities=board.behind(key, counted=f"{SERVES}&last_look=lit,dark", lacking=f"{SERVES}&last_look=dark"),
         )
         for key, seen in sorted(board.of(Figure.LAMPS_CHECKED).items())
         if seen
@@ -239,7 +240,7 @@ def led_shares(board: Board) -> list[Rate]:
             power_w=power.get(key, 0) / 1000,
             lamps_of_unknown_power=without.get(key, 0),
             facilities=board.behind(
-                key, counted=SERVES | {"light_source": "led,other"}, lacking=SERVES | {"light_source": "other"}
+                key, counted=f"{SERVES}&light_source=led,other", lacking=f"{SERVES}&light_source=other"
             ),
         )
         for key, lamps in sorted(board.of(Figure.LAMPS).items())

@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 
 IDEOGRAPH = re.compile(r"[\u3040-\u30ff\u3400-\u9fff\uac00-\ud7af\uf900-\ufaff\U00020000-\U0003ffff]")
+SPACES = re.compile(r"\s+")
 BETWEEN = "\n"  # no text that is looked for runs from one field into the next
 
 
@@ -23,4 +24,5 @@ def sought(q: str) -> str:
 
 
 def _spaced(text: str) -> str:
-    return re.sub(r"\s+", " ", IDEOGRAPH.sub(r" \g<0> ", text.casefold()))
+    spaced = text if text.isascii() else IDEOGRAPH.sub(r" \g<0> ", text)
+    return SPACES.sub(" ", spaced.casefold())

@@ -7,7 +7,7 @@ adds its new ones.
 
 from __future__ import annotations
 
-from collections import Counter, defaultdict
+from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
 from enum import StrEnum
 from typing import NamedTuple
@@ -73,55 +73,89 @@ class Part(NamedTuple):
     quadkey: int
 
 
+class Alike(NamedTuple):
+    """What facilities have in common that add to the same sums."""
+
+    kind: str
+    condition: str
+    estimated: bool
+    light_source: str | None
+    powered: bool
+    lit: bool | None
+
+
+Amounts = list[int]  # number, measure, defective, power
 Contribution = tuple[str, Labels, int]  # name of the sum, labels, amount
 
 
 def contributions(parts: Iterable[Part]) -> Iterator[Contribution]:
-    """What all of these together add to each sum. Those that stand alike are put together first: most do."""
+    """What all of these together add to each sum. Those that are alike are put together first: most are."""
     parts = list(parts)
     yield from _by_tile(parts)
-    alike = Counter[tuple[Standing, bool | None]]()
-    for sign, standing, lit, _ in parts:
-        alike[standing, lit] += sign
-    at_place: defaultdict[tuple[str | None, ...], Counter[tuple[str, ...]]] = defaultdict(Counter)
-    for (standing, lit), times in alike.items():
-        here = at_place[standing[:9]]
-        for key, amount in amounts(standing, lit):
-            here[key] += times * amount
-    for (kind, *places), sums in at_place.items():
-        yield from _by_dimension(kind or "", dict(zip(Dimension, places, strict=True)), sums)
+    rows = [(each.standing[1:9], *_alike(each)) for each in parts]
+    for place, dimension in enumerate(Dimension):
+        heaps: dict[tuple[str | None, Alike], Amounts] = {}
+        for where, alike, amounts in rows:
+            heap = heaps.setdefault((where[place], alike), [0, 0, 0, 0])
+            for number, amount in enumerate(amounts):
+                heap[number] += amount
+        yield from _by_dimension(dimension, heaps)
 
 
-def _by_dimension(
-    kind: str, where: Mapping[Dimension, str | None], sums: Mapping[tuple[str, ...], int]
-) -> Iterator[Contribution]:
-    for (figure, *more), amount in sums.items():
-        for each in _dimensions_of(figure) if amount else ():
-            yield f"{figure}.{each}", (where[each] or "", kind, *more), amount
+def _alike(part: Part) -> tuple[Alike, Amounts]:
+    sign, stands = part.sign, part.standing
+    alike = Alike(
+        stands.kind,
+        stands.condition,
+        stands.measure_estimated,
+        stands.light_source,
+        stands.power_milliwatts is not None,
+        part.last_look_lit,
+    )
+    quantities = sign * stands.measure_milli, sign * stands.defective_milli, sign * (stands.power_milliwatts or 0)
+    return alike, [sign, *quantities]
+
+
+def _by_dimension(dimension: Dimension, heaps: Mapping[tuple[str | None, Alike], Amounts]) -> Iterator[Contribution]:
+    sums = Counter[tuple[str, Labels]]()
+    for (place, alike), heap in heaps.items():
+        for (figure, *more), amount in _summands(alike, *heap):
+            if figure != Figure.FACILITIES or dimension is Dimension.DISTRICT:
+                sums[figure, (place or "", alike.kind, *more)] += amount
+    for (figure, labels), amount in sums.items():
+        if amount:
+            yield f"{figure}.{dimension}", labels, amount
 
 
 def amounts(standing: Standing, lit: bool | None) -> Iterator[tuple[tuple[str, ...], int]]:
     """What a facility adds, under the figure and what it is split by beside place and kind."""
-    yield (Figure.FACILITIES, standing.condition), 1
-    if standing.condition not in IN_SERVICE:
+    alike, heap = _alike(Part(1, standing, lit, 0))
+    return _summands(alike, *heap)
+
+
+def _summands(
+    alike: Alike, number: int, measure: int, defective: int, power: int
+) -> Iterator[tuple[tuple[str, ...], int]]:
+    yield (Figure.FACILITIES, alike.condition), number
+    if alike.condition not in IN_SERVICE:
         return
-    yield (Figure.IN_SERVICE,), standing.measure_milli
-    yield (Figure.DEFECTIVE,), standing.defective_milli
-    if standing.measure_estimated:
-        yield (Figure.ESTIMATED,), standing.measure_milli
-    if standing.light_source is not None:
-        yield from _of_a_lamp(standing)
-    if lit is not None:
-        yield (Figure.LAMPS_CHECKED,), 1
-        yield (Figure.LAMPS_LIT,), int(lit)
+    yield (Figure.IN_SERVICE,), measure
+    yield (Figure.DEFECTIVE,), defective
+    if alike.estimated:
+        yield (Figure.ESTIMATED,), measure
+    if alike.light_source is not None:
+        yield from _of_lamps(alike, number, power)
+    if alike.lit is not None:
+        yield (Figure.LAMPS_CHECKED,), number
+        yield (Figure.LAMPS_LIT,), number if alike.lit else 0
 
 
-def _of_a_lamp(standing: Standing) -> Iterator[tuple[tuple[str, ...], int]]:
-    yield (Figure.LAMPS,), 1
-    yield (Figure.LAMPS_LED,), int(standing.light_source == LightSource.LED)
-    yield (Figure.LAMPS_OF_UNKNOWN_LIGHT,), int(standing.light_source == LightSource.UNKNOWN)
-    yield (Figure.LAMPS_OF_UNKNOWN_POWER,), int(standing.power_milliwatts is None)
-    yield (Figure.POWER,), standing.power_milliwatts or 0
+def _of_lamps(alike: Alike, number: int, power: int) -> Iterator[tuple[tuple[str, ...], int]]:
+    yield (Figure.LAMPS,), number
+    yield (Figure.LAMPS_LED,), number if alike.light_source == LightSource.LED else 0
+    yield (Figure.LAMPS_OF_UNKNOWN_LIGHT,), number if alike.light_source == LightSource.UNKNOWN else 0
+    yield (Figure.LAMPS_OF_UNKNOWN_POWER,), 0 if alike.powered else number
+    yield (Figure.POWER,), power
 
 
 def _by_tile(parts: Iterable[Part]) -> Iterator[Contribution]:

@@ -55,9 +55,12 @@ class Tile:
         return west, _latitude((self.y + 1) / side), east, _latitude(self.y / side)
 
 
+FOUR_DIGITS = ["".join(str(byte >> shift & 3) for shift in (6, 4, 2, 0)) for byte in range(256)]
+
+
 def text_of(quadkey: int, level: int) -> str:
     """The quadkey of the tile of a level that holds it, as text."""
-    return "".join(str(quadkey >> 2 * (geo.FINEST - each) & 3) for each in range(1, level + 1))
+    return "".join(FOUR_DIGITS[each] for each in quadkey.to_bytes(geo.FINEST // 4, "big"))[:level]
 
 
 def column_row(number: int) -> tuple[int, int]:

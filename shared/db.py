@@ -99,12 +99,8 @@ def _engine(url: str, connections: int) -> sa.Engine:
         )
     if (file := sa.make_url(url).database) and file != ":memory:":
         Path(file).parent.mkdir(parents=True, exist_ok=True)
-    engine = sa.create_engine(
-        url,
-        poolclass=QueuePool,
-        pool_size=connections,
-        connect_args={"check_same_thread": False, "timeout": PATIENCE_S},
-    )
+    patience = {"check_same_thread": False, "timeout": PATIENCE_S}
+    engine = sa.create_engine(url, poolclass=QueuePool, pool_size=connections, connect_args=patience)
     sa.event.listen(engine, "connect", _tune_sqlite)
     sa.event.listen(engine, "begin", _begin_sqlite)
     return engine

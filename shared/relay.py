@@ -7,15 +7,16 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from datetime import datetime, timedelta
 from typing import Any
 
 from nameko.extensions import DependencyProvider
 from prometheus_client import Counter
-from sqlalchemy import Column, Row, Table, bindparam, delete, func, select, update
+from sqlalchemy import Column, Row, bindparam, delete, func, select, update
 from sqlalchemy.orm import Session
 
-from shared import changes, clock, failpoints, logs, tallies
+from shared import changes, clock, failpoints, tallies
 from shared.db import Database
 from shared.events.queues import subscribers_of
 from shared.inbox import inbox
@@ -40,7 +41,6 @@ WAITING = (
 MARK = update(outbox).where(outbox.c.id.in_(bindparam("ids", expanding=True))).values(published_at=bindparam("now"))
 
 UNROUTED = Counter("waywarden_unrouted_events", "Events that found no queue; kept and sent again.", ["service"])
-log = logs.get(__name__)
 
 
 class Unrouted(Exception):
@@ -72,11 +72,9 @@ class Sender:
 
     def close(self) -> None:
         publisher, self.publisher = self.publisher, None
-        try:
+        with suppress(Exception):  # it may be broken
             if publisher:
                 publisher.close()
-        except Exception as broken:
-            log.debug("closing a broken connection", error=repr(broken))
 
 
 class Relay(DependencyProvider):  # type: ignore[misc]
@@ -188,15 +186,9 @@ class Relay(DependencyProvider):  # type: ignore[misc]
     def _clean(self) -> float:
         """Remove what is older than anything that can still be delivered, replayed or sent again."""
         before = clock.now() - timedelta(days=self.settings.retention_days)
-        old: list[tuple[Table, Column[Any]]] = [
-            (outbox, outbox.c.published_at),
-            (inbox, inbox.c.handled_at),
-            (requests, requests.c.at),
-            (changes.changes, changes.changes.c.at),
-        ]
-        for table, at in old:
+        for at in (outbox.c.published_at, inbox.c.handled_at, requests.c.at, changes.changes.c.at):
             with self.database.begin() as session:
-                _remove(session, table, at, before)
+                _remove(session, at, before)
         return CLEAN_EVERY_S
 
 
@@ -204,7 +196,8 @@ def _mark(session: Session, ids: list[int]) -> None:
     session.execute(MARK, {"ids": ids, "now": clock.now()})
 
 
-def _remove(session: Session, table: Table, at: Column[Any], before: datetime) -> None:
+def _remove(session: Session, at: Column[Any], before: datetime) -> None:
+    table = at.table
     old = delete(table).where(at < before)
     if table is changes.changes:  # the newest position must stay known, or it would be given out again
         old = old.where(table.c.position < select(func.max(table.c.position)).scalar_subquery())

@@ -161,6 +161,17 @@ def test_a_workbook_is_read_sheet_by_sheet(tmp_path: Path) -> None:
         lamps(path, layer="Sheet9")
 
 
+def test_a_million_empty_rows_cost_nothing(tmp_path: Path) -> None:
+    path = workbook(tmp_path / "whole", [["lat", "lon"], [60.17, 24.94]])
+    empty = "".join(f'<row r="{line}"/>' for line in range(3, 40_000))
+    far = '<row r="1048576"><c r="A1048576"><v>1</v></c></row>'
+    with zipfile.ZipFile(path) as source, zipfile.ZipFile(tmp_path / "upload", "w", zipfile.ZIP_DEFLATED) as target:
+        for name in source.namelist():
+            text = source.read(name)
+            target.writestr(name, text.replace(b"</sheetData>", f"{empty}{far}</sheetData>".encode()))
+    assert [row.line for row in lamps(tmp_path / "upload")] == [2]
+
+
 def test_a_workbook_of_formulas_without_values_is_refused(tmp_path: Path) -> None:
     with pytest.raises(Unusable, match="formulas without values"):
         lamps(workbook(tmp_path / "upload", [["=A2", "=B2"], ["=1+1", "=2"]]))
@@ -258,6 +269,7 @@ LAMPS_JSON = json.dumps(collection(*[feature(point(24.94, 60.17), {"n": n}) for 
         (b"code,name\nA,B\n", "No column says where"),
         (b'lat,lon,name\n60.17,24.94,"' + b"x" * (5 << 20), "quote"),
         (b"just some words", "no rows"),
+        (b'lat,lon,name\n60.17,24.94,"A\n60.17,24.95,B\n60.17,24.96,C\n', "Line 2: A quote"),
     ],
 )
 def test_a_file_that_makes_no_sense_is_refused_whole(tmp_path: Path, content: bytes, why: str) -> None:
@@ -281,6 +293,12 @@ def test_a_zip_bomb_is_refused_unopened(tmp_path: Path, monkeypatch: pytest.Monk
 
 def test_options_that_make_no_sense_are_refused(tmp_path: Path) -> None:
     path = written(tmp_path, "lat,lon\n60.17,24.94\n")
-    for options in ({"crs": "EPSG:0"}, {"encoding": "klingon"}, {"delimiter": "ab"}, {"bounds": "maybe"}):
+    for options in (
+        {"crs": "EPSG:0"},
+        {"encoding": "klingon"},
+        {"delimiter": "ab"},
+        {"bounds": "maybe"},
+        {"mapping": {"x": "lat"}},
+    ):
         with pytest.raises(Unusable):
             lamps(path, **options)

@@ -22,19 +22,9 @@ from services.assets.importing.kinds import Kinds
 from services.assets.importing.model import CHUNK, CODES_GENERATED, Options, Record, Row, Understood
 from services.assets.importing.typed import Unfit, value_of
 from services.assets.importing.values import SPOILT, Impossible, clean, day, number, quantity, tidy
-from services.assets.importing.words import FIELDS
+from services.assets.importing.words import FIELDS, TEXTS
 
 T = TypeVar("T")
-TEXTS = {
-    "name": 200,
-    "street": 200,
-    "district": 60,
-    "community": 60,
-    "grid": 60,
-    "owner": 100,
-    "authority": 100,
-    "maintainer": 100,
-}
 LONGEST_ATTRIBUTES = 20_000
 LONGEST_KEY = 100
 SURELY_SHORT = 5_000  # characters in the values, so that names and quotes do not count

@@ -18,7 +18,7 @@ from services.assets.importing.values import clean
 
 SAMPLE = 5_000
 EDGE = 1 << 16
-READ_WHOLE = 32 << 20  # files up to this size are read to their end before they are taken
+READ_WHOLE = 256 << 20  # files up to this size are read to their end before they are taken
 GEOMETRIES = {
     "Point", "MultiPoint", "LineString", "MultiLineString", "Polygon", "MultiPolygon", "GeometryCollection"
 }  # fmt: skip

@@ -11,6 +11,8 @@ from pathlib import Path
 from typing import Any
 
 from openpyxl import load_workbook
+from openpyxl.reader import excel
+from openpyxl.worksheet._read_only import ReadOnlyWorksheet
 
 from services.assets.importing import archives
 from services.assets.importing.headings import find_header, named
@@ -23,11 +25,21 @@ LARGEST_TEXTS = 96 << 20  # openpyxl keeps all texts of a workbook in memory
 MOST_EMPTY = 20_000  # rows in a row, after which nothing more is expected
 
 
+class _Unmeasured(ReadOnlyWorksheet):
+    """A sheet whose size is not looked up: without a note of it, openpyxl would read all rows into memory for that."""
+
+    def _get_size(self) -> None:
+        return None
+
+
+excel.ReadOnlyWorksheet = _Unmeasured  # type: ignore[attr-defined]
+
+
 def describe(path: Path, options: Options) -> dict[str, Any]:
     """What is to be known before the rows can be read. Raises Unusable."""
     with _workbook(path) as book:
         sheets = {sheet.title: sheet for sheet in book.worksheets}
-        samples = {title: list(islice(_rows(sheet, MOST_COLUMNS), SAMPLE_ROWS)) for title, sheet in sheets.items()}
+        samples = {title: list(islice(_rows(sheet), SAMPLE_ROWS)) for title, sheet in sheets.items()}
         layer = options.layer or next((title for title, sample in samples.items() if len(sample) > 1), None)
         if layer is not None and layer not in sheets:
             raise Unusable(f"There is no sheet {layer!r}; there are {', '.join(map(repr, sheets))}.")
@@ -45,17 +57,17 @@ def _about(layer: str, sheets: dict[str, Any]) -> dict[str, Any]:
 def _table(sample: list[tuple[int, Sequence[Any]]], options: Options) -> dict[str, Any]:
     texts = [["" if cell is None else str(cell) for cell in cells] for _, cells in sample]
     at, header = find_header(texts, options.header)
-    width = max(len(cells) for _, cells in sample)
+    width = min(MOST_COLUMNS, max(len(cells) for _, cells in sample))
     return {
         "header": header,
         "header_line": sample[at - 1][0] if at else 0,
-        "columns": named(texts[at - 1] if header else [], width),
+        "columns": named(texts[at - 1][:width] if header else [], width),
     }
 
 
 def _why_empty(path: Path) -> str:
     with _workbook(path, formulas=True) as book:
-        if any(_rows(sheet, MOST_COLUMNS) for sheet in book.worksheets if next(_rows(sheet, MOST_COLUMNS), None)):
+        if any(next(_rows(sheet), None) for sheet in book.worksheets):
             return "The cells hold formulas without values: open the workbook in a spreadsheet program and save it."
     return "The workbook is empty."
 
@@ -79,7 +91,7 @@ def _workbook(path: Path, formulas: bool = False) -> Iterator[Any]:
             book.close()
 
 
-def _rows(sheet: Any, width: int) -> Iterator[tuple[int, Sequence[Any]]]:
+def _rows(sheet: Any, width: int | None = None) -> Iterator[tuple[int, Sequence[Any]]]:
     """(row number, cells) of rows that hold anything, without the empty cells at their ends. Raises Unusable."""
     sheet.reset_dimensions()  # many writers leave them wrong
     empty, line = 0, 0

@@ -43,7 +43,7 @@ def describe(path: Path, options: Options) -> dict[str, Any]:
         "header": header,
         "header_line": rows[header_line - 1][0] if header else 0,
         "columns": columns,
-        "rows_total": max(0, _lines(path, encoding) - header_line),
+        "rows_total": max(0, _count(path, encoding, delimiter) - header_line),
     }
 
 
@@ -95,14 +95,23 @@ def _cells(file: Any, delimiter: str) -> Iterator[tuple[int, list[str]]]:
         raise Unusable(f"The table breaks off here ({wrong}): perhaps a quote is never closed.", begins) from wrong
 
 
-def _lines(path: Path, encoding: str) -> int:
-    width = {"utf-16": 2, "utf-16-le": 2, "utf-16-be": 2, "utf-32": 4}.get(encoding, 1)
-    count, last = 0, b"\n"
-    with path.open("rb") as file:
-        while block := file.read(1 << 20):
-            count += block.count(b"\n") or (block.count(b"\r") if width == 1 else 0)
-            last = block[-width:]
-    return count + (b"\n" not in last and b"\r" not in last)
+def _count(path: Path, encoding: str, delimiter: str) -> int:
+    """How many rows there are. Raises Unusable when a quote swallows the rest of the file, which csv lets pass."""
+    read = quotes = count = 0
+
+    def lines(file: io.TextIOWrapper) -> Iterator[str]:
+        nonlocal read, quotes
+        for line in file:
+            read, quotes = read + 1, quotes + line.count('"')
+            yield line
+
+    begins = ends = before = within = 0
+    with _opened(path, encoding) as file:
+        for begins, _ in _cells(lines(file), delimiter):  # noqa: B007
+            count, ends, within, before = count + 1, read, quotes - before, quotes
+    if ends > begins and within % 2:
+        raise Unusable("A quote is opened here and never closed.", begins)
+    return count
 
 
 def records(path: Path, understood: Understood) -> Iterator[Record]:

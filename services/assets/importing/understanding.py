@@ -36,6 +36,7 @@ from services.assets.importing.words import (
     LONGITUDES,
     PLACES,
     ROW_NUMBERS,
+    TEXTS,
     WEAK_CODES,
     plain,
 )
@@ -67,6 +68,9 @@ def understand(path: Path, name: str, options: Options, catalogue: Catalogue) ->
 def _check_options(options: Options) -> None:
     if options.bounds not in BOUNDS_OPTIONS:
         raise Unusable(f"bounds is 'refuse' or 'warn', not {options.bounds!r}.")
+    for field, value in options.defaults.items():
+        if field not in TEXTS or not isinstance(value, str) or not 0 < len(value) <= TEXTS[field]:
+            raise Unusable(f"There is no default for {field!r}, or it is too long; there are {', '.join(TEXTS)}.")
     if options.delimiter is not None and len(options.delimiter) != 1:
         raise Unusable("The delimiter is one character.")
 
@@ -115,7 +119,11 @@ class _Finder:
         given = dict(self.options.mapping)
         if self.options.code_column:
             given["code"] = self.options.code_column
-        for column in filter(None, (*given.values(), self.options.kind_column)):
+        self.kind_column = self.options.kind_column or given.pop("kind", None)
+        for field in given.keys() - {*FIELDS, *PLACE_FIELDS}:
+            if not any(field in kind.attributes for kind in self.catalogue.kinds.values()):
+                raise Unusable(f"There is no field {field!r}; there are {', '.join((*FIELDS, *PLACE_FIELDS))}.")
+        for column in filter(None, (*given.values(), self.kind_column)):
             if column not in self.columns:
                 raise Unusable(f"There is no column {column!r}; there are {_listed(self.columns)}.")
         return {field: column for field, column in given.items() if column}
@@ -315,9 +323,9 @@ class _Finder:
     def _find_kind(self, chunk: shapes.Chunk) -> None:
         kinds = Kinds(self.catalogue, self.options.kinds)
         dimensions = np.maximum(shapely.get_dimensions(chunk.shapes), 0)
-        if self.options.kind and not self.options.kind_column and not self.options.kinds:
+        if self.options.kind and not self.kind_column and not self.options.kinds:
             self.know(kind=self.options.kind)
-        elif column := self.options.kind_column or self._kind_column(kinds, dimensions):
+        elif column := self.kind_column or self._kind_column(kinds, dimensions):
             self.know(kind=self.options.kind, kind_column=column, kinds_found=self._kinds_in(column, kinds, dimensions))
         elif sum(kinds.by_tags(each.raw) is not None for each in self.sample) >= len(self.sample) * MOST:
             self.know(kind=self.options.kind)

@@ -66,6 +66,18 @@ FIELDS: Mapping[str, tuple[str, ...]] = {
     ),
 }  # fmt: skip
 
+# Fields that are text, and how many characters they hold.
+TEXTS = {
+    "name": 200,
+    "street": 200,
+    "district": 60,
+    "community": 60,
+    "grid": 60,
+    "owner": 100,
+    "authority": 100,
+    "maintainer": 100,
+}
+
 # A heading that is only a running number for somebody's database: a code unless it merely counts the rows.
 WEAK_CODES = {"id", "fid", "objectid", "ogcfid", "gid", "oid", "number", "no", "番号", "번호", "编号", "編號", "numero"}
 ROW_NUMBERS = {"序号", "序號", "연번", "순번", "row", "rownumber", "index"}

@@ -29,7 +29,10 @@ FOLD = 5_000
 
 def add(session: Session, figure: str, labels: tuple[str, ...], amount: int = 1) -> None:
     """Add to a figure's sum under these labels when the session commits."""
-    session.info.setdefault("tallies", Counter())[figure, LABEL_END.join(labels)] += amount
+    sums = session.info.get("tallies")
+    if sums is None:
+        sums = session.info["tallies"] = Counter()
+    sums[figure, LABEL_END.join(labels)] += amount
 
 
 @at_commit(tallies)

@@ -7,7 +7,9 @@ another at it ends at once. Killed at any moment, the next one goes on with the 
 from __future__ import annotations
 
 import fcntl
+import gc
 import json
+import logging
 import os
 import resource
 import signal
@@ -18,6 +20,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+import structlog
 from sqlalchemy import text
 
 os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")  # each thread of it reserves memory
@@ -66,6 +69,9 @@ def main() -> None:
     threading.Thread(target=_end_with_the_starter, daemon=True).start()
     os.nice(5)
     _bound_memory()
+    structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(logging.WARNING))
+    gc.freeze()
+    gc.set_threshold(100_000, 20, 20)  # rows come and go by thousands, and none refers to itself
     database, folder = Database(told["database_url"], connections=3), Path(told["folder"])
     folder.mkdir(parents=True, exist_ok=True)
     join_in(database, CatalogueFile(Path(told["catalogue"])))

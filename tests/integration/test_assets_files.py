@@ -240,8 +240,9 @@ def test_a_file_from_before_a_renumbering_still_means_the_same_facilities(runnin
     act(running, code, "renumber", code=f"N-{code}")
     draft = {name: LAMP[name] for name in ("kind", "geometry")} | {"code": code, "name": "as the file says"}
     with running.database.begin() as session:
-        plan = census.plan_rows(session, [Row(1, {}, draft)], source=code, code_column=None, now=clock.now())
-        census.carry_out(session, plan, who="ada", import_id=uuid4())
+        now = clock.now()
+        plan = census.plan_rows(session, [Row(1, {}, draft)], source=code, code_column=None, now=now)
+        census.carry_out(session, plan, who="ada", import_id=uuid4(), now=now)
         assert (plan.created, list(plan.changes)) == ({}, [f"N-{code}"])
         assert census.renumbered_of(session, code, {code}) == {f"N-{code}"}
     assert running.get(f"/facilities/{code}")["name"] == "as the file says"

@@ -51,7 +51,7 @@ class Note:
 class Plan:
     """What becomes of rows. ``held``: how many facilities that the series has so far are in these rows."""
 
-    created: dict[str, dict[str, Any]] = field(default_factory=dict)  # code → draft
+    created: dict[str, dict[str, Any]] = field(default_factory=dict)  # code → the facility as registered
     changes: dict[str, dict[str, Any]] = field(default_factory=dict)  # code → what a row says otherwise
     unchanged: int = 0
     held: int = 0
@@ -136,7 +136,7 @@ def _place(
         return refused
     try:
         if there is None:
-            plan.created[draft["code"]] = _checked({**draft, "source": context.source}, context)
+            plan.created[draft["code"]] = _registered(draft, context)
         elif new := changes_of(draft, there, context.source):
             revised(there, new, context.catalogue)  # raises for what cannot be measured
             plan.changes[there["code"]] = new
@@ -147,14 +147,16 @@ def _place(
     return ()
 
 
-def _checked(draft: dict[str, Any], context: Context) -> dict[str, Any]:
+def _registered(draft: dict[str, Any], context: Context) -> dict[str, Any]:
     """Raises for what cannot be registered."""
-    registry.cells_of(registered(context.catalogue, at=context.now, **draft))
-    return draft
+    facility = registered(context.catalogue, at=context.now, **{**draft, "source": context.source})
+    registry.cells_of(facility)
+    return facility
 
 
 def _too_long(draft: Mapping[str, Any]) -> tuple[str, str] | None:
-    long = next((name for name, most in LONGEST.items() if len(draft.get(name) or "") > most), None)
+    texts = ((name, value) for name, value in draft.items() if isinstance(value, str))
+    long = next((name for name, text in texts if len(text) > LONGEST.get(name, len(text))), None)
     return ("too-long", f"The {long} is over {LONGEST[long]} characters long.") if long else None
 
 
@@ -181,9 +183,9 @@ def _as_sample(row: Row) -> dict[str, Any]:
 # --- carrying out
 
 
-def carry_out(session: Session, plan: Plan, *, who: str, import_id: UUID) -> None:
+def carry_out(session: Session, plan: Plan, *, who: str, import_id: UUID, now: datetime) -> None:
     """Write what the plan says. Raises Overtaken, and then nothing of it may be committed."""
-    new = registry.register_facilities(session, list(plan.created.values()), who=who, import_id=str(import_id))
+    new = registry.enter(session, plan.created, who=who, at=now, now=now, import_id=str(import_id))
     if len(new) < len(plan.created):
         raise Overtaken
     registry.revise_facilities(session, plan.changes, who=who, import_id=str(import_id))

@@ -242,7 +242,7 @@ def _take_part(db: Database, job: Job, rows: Sequence[Row], code_column: str | N
         try:
             with db.begin() as session:
                 if not job.dry:
-                    census.carry_out(session, plan, who=job.who, import_id=job.id)
+                    census.carry_out(session, plan, who=job.who, import_id=job.id, now=now)
                 _account(session, job, plan, len(rows))
         except census.Overtaken:
             continue

@@ -69,6 +69,19 @@ def register_facilities(
     taken = former_codes_among(session, [each["code"] for each in drafts])
     drafts = [each for each in drafts if each["code"] not in taken]
     rows = {each["code"]: registered(the_catalogue(), at=at or now, known_at=now, **each) for each in reversed(drafts)}
+    return enter(session, rows, who=who, at=at or now, now=now, import_id=import_id)
+
+
+def enter(
+    session: Session,
+    rows: Mapping[str, dict[str, Any]],
+    *,
+    who: str,
+    at: datetime,
+    now: datetime,
+    import_id: str | None = None,
+) -> dict[str, int]:
+    """Put facilities as ``registered`` gives them into the registry, by code; see register_facilities."""
     fall_into_areas(session, list(rows.values()))
     in_order = [rows[code] for code in sorted(rows)]
     cells = {row["code"]: cells_of(row) for row in in_order}  # refuses what is too large before anything is written
@@ -76,7 +89,7 @@ def register_facilities(
     new = [kept_of({**rows[code], "id": id_}) for code, id_ in ids.items()]
     _write_cells(session, {each.id: cells[each.code] for each in new})
     ledger.tally(session, after=new)
-    _keep(session, new, "registered", who, at or now, now, import_id=import_id)
+    _keep(session, new, "registered", who, at, now, import_id=import_id)
     return ids
 
 

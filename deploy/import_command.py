@@ -15,7 +15,7 @@ from uuid import UUID, uuid4
 import click
 from marshmallow import ValidationError
 
-from deploy import settings
+from deploy import logs, settings
 from deploy.settings import UnusableSettings
 from services.assets.domain.catalogue import FILE
 from services.assets.domain.catalogue_file import CatalogueFile
@@ -76,6 +76,7 @@ def _opened() -> Iterator[tuple[Settings, Database]]:
         chosen = settings.load()
     except UnusableSettings as wrong:
         raise click.ClickException(str(wrong)) from wrong
+    logs.start(level="warning", as_json=chosen.log_json)
     database = Database(chosen.database_urls["assets"], connections=2)
     join_in(database, CatalogueFile(chosen.catalogue or FILE))
     yield chosen, database

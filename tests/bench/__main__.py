@@ -1,4 +1,4 @@
-"""``python -m tests.bench [ROW …] [--quick]``: rows 1 to 6, or all. ``--quick`` only sees whether they run."""
+"""``python -m tests.bench [ROW …] [--quick]``: rows 1 to 7, or all. ``--quick`` only sees whether they run."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from pathlib import Path
 import click
 
 from deploy.servers import Servers, temporary
-from tests.bench import messaging, web
+from tests.bench import imports, messaging, web
 from tests.bench.bed import Bed
 from tests.bench.messaging import Beds
 from tests.bench.table import Line, printed
@@ -23,13 +23,15 @@ MESSAGING: dict[str, Callable[[Beds], Iterator[Line]]] = {
 }
 WEB: dict[str, Callable[[web.Bench], Iterator[Line]]] = {"4": web.report, "5": web.play_stories, "6": web.await_orders}
 
+REGISTRY: dict[str, Callable[[Servers, int], Iterator[Line]]] = {"7": imports.take_census}
+
 
 @click.command()
-@click.argument("rows", nargs=-1, type=click.Choice([*MESSAGING, *WEB]))
+@click.argument("rows", nargs=-1, type=click.Choice([*MESSAGING, *WEB, *REGISTRY]))
 @click.option("--quick", is_flag=True, help="A few events each: shows that the rows run, says nothing of speed.")
 def main(rows: Sequence[str], quick: bool) -> None:
     """The benchmarks, each beside its yardstick in the same run."""
-    chosen = rows or [*MESSAGING, *WEB]
+    chosen = rows or [*MESSAGING, *WEB, *REGISTRY]
     click.echo(f"{datetime.now():%Y-%m-%d %H:%M}, {os.cpu_count()} cores, load {os.getloadavg()[0]:.1f} at the start")
     lines: list[Line] = []
     with temporary() as servers:
@@ -48,6 +50,8 @@ def measured(rows: Sequence[str], servers: Servers, quick: bool) -> Iterator[Lin
         with web.bench(servers, quick) as bench:
             for play in more:
                 yield from play(bench)
+    for take in [REGISTRY[row] for row in rows if row in REGISTRY]:
+        yield from take(servers, 20_000 if quick else imports.ROWS)
 
 
 def make_beds(servers: Servers, quick: bool) -> Beds:

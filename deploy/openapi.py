@@ -156,7 +156,8 @@ def _responses(declared: Declared) -> dict[str, Any]:
 def _answer(declared: Declared) -> dict[str, Any]:
     if declared.media != JSON:
         kind = "object" if declared.media.endswith("+json") else "string"
-        return {"description": "Done.", "content": {declared.media: {"schema": {"type": kind}}}}
+        media = (declared.media, *declared.also_media)
+        return {"description": "Done.", "content": {each: {"schema": {"type": kind}} for each in media}}
     if declared.answer is None:
         return {"description": "Done."}
     schema: Any = declared.answer
@@ -164,8 +165,7 @@ def _answer(declared: Declared) -> dict[str, Any]:
         items = {"type": "array", "items": declared.answer}
         schema = {"type": "object", "properties": {"items": items, "next": {"type": ["string", "null"]}}}
     content = {JSON: {"schema": schema}}
-    if declared.also_media:
-        content[declared.also_media] = {"schema": {"type": "object"}}
+    content |= {each: {"schema": {"type": "object"}} for each in declared.also_media}
     return {"description": "Done.", "content": content}
 
 

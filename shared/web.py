@@ -78,7 +78,7 @@ class Declared:
     """Reads a body that is no JSON; what it puts into the request's ``files`` is closed at the end."""
     media: str = JSON
     also_status: int | None = None
-    also_media: str | None = None
+    also_media: tuple[str, ...] = ()
     natural_key: str | None = None
     transaction: bool = True
     body_limit: int | None = None

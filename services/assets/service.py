@@ -13,6 +13,8 @@ from services.assets.domain.catalogue import FILE
 from services.assets.domain.catalogue_file import CatalogueFile
 from services.assets.routes.areas import AreaRoutes
 from services.assets.routes.catalogue import CatalogueRoutes
+from services.assets.routes.drainage import DrainageRoutes
+from services.assets.routes.exports import ExportRoutes
 from services.assets.routes.facilities import FacilityRoutes
 from services.assets.routes.files import FileRoutes
 from services.assets.routes.imports import ImportRoutes
@@ -41,8 +43,8 @@ class CatalogueOfProcess(DependencyProvider):  # type: ignore[misc]
 
 
 class Assets(
-    FacilityRoutes, LifeRoutes, FileRoutes, LabelRoutes, CatalogueRoutes, AreaRoutes, UnitRoutes, RateRoutes,
-    LampRoutes, ImportRoutes, TileRoutes, Service,
+    ExportRoutes, FacilityRoutes, LifeRoutes, FileRoutes, LabelRoutes, CatalogueRoutes, AreaRoutes, UnitRoutes,
+    RateRoutes, LampRoutes, ImportRoutes, TileRoutes, DrainageRoutes, Service,
 ):  # fmt: skip
     """Facilities, their defects, the catalogue, areas, and the rates."""
 
@@ -90,3 +92,7 @@ class Assets(
     @every(600)
     def forget_lamp_states(self, session: Session) -> None:
         lamps.forget_states(session)
+
+    @every(2)
+    def join_pipes(self, session: Session) -> None:
+        use_cases.join_pipes(session)

@@ -46,7 +46,7 @@ facilities = Table(
     mapping.metadata,
     Column("id", Serial, Identity(), primary_key=True),
     Column("code", String(100), nullable=False, unique=True),
-    Column("kind", String(40), nullable=False, index=True),
+    Column("kind", String(40), nullable=False),
     Column("name", String(200), nullable=False),
     Column("geometry", JSON, nullable=False),
     Column("longitude", Float, nullable=False),
@@ -59,7 +59,7 @@ facilities = Table(
     Column("measure_milli", BigInteger, nullable=False),
     Column("measure_estimated", Boolean, nullable=False),
     Column("attributes", Searchable, nullable=False),
-    Column("district", String(60), index=True),
+    Column("district", String(60)),
     Column("street", String(200)),
     Column("community", String(60)),
     Column("large_grid", String(60)),
@@ -78,12 +78,23 @@ facilities = Table(
     Column("installed_on", Date),
     Column("retired_on", Date),
     Column("source", String(100), index=True),  # the series of imports that it belongs to
-    Column("quadkey", BigInteger, nullable=False, index=True),
+    Column("quadkey", BigInteger, nullable=False),
     Column("search", Text, nullable=False),  # code, name and street, see domain/searching.py
     Column("revision", Integer, nullable=False),
     Column("registered_at", Time, nullable=False),
     Column("changed_at", Time, nullable=False),
     Column("stands_since", Time, nullable=False, index=True),
+)
+# Pages go on by code; codes mostly begin with a district or a kind, so that all of a kind may stand far behind.
+Index("ix_facilities_kind_code", facilities.c.kind, facilities.c.code)
+Index("ix_facilities_district_code", facilities.c.district, facilities.c.code)
+# Map tiles are counted, and what may lie in a box is put in order, without a look at the rows.
+Index(
+    "ix_facilities_quadkey",
+    facilities.c.quadkey,
+    facilities.c.kind,
+    facilities.c.condition,
+    postgresql_include=["code", "id"],
 )
 extended = or_(facilities.c.west < facilities.c.east, facilities.c.south < facilities.c.north)  # is no single point
 Index(
@@ -93,7 +104,12 @@ Index(
     postgresql_where=extended,
     sqlite_where=extended,
 )
-Index("ix_facilities_attributes", facilities.c.attributes, postgresql_using="gin").ddl_if(dialect="postgresql")
+Index(
+    "ix_facilities_attributes",
+    facilities.c.attributes,
+    postgresql_using="gin",
+    postgresql_ops={"attributes": "jsonb_path_ops"},
+).ddl_if(dialect="postgresql")
 Index(
     "ix_facilities_search", facilities.c.search, postgresql_using="gin", postgresql_ops={"search": "gin_trgm_ops"}
 ).ddl_if(dialect="postgresql")
@@ -132,6 +148,33 @@ facility_cells = Table(
     mapping.metadata,
     Column("cell", BigInteger, primary_key=True, autoincrement=False),
     Column("facility_id", ForeignKey("facilities.id", ondelete="CASCADE"), primary_key=True, index=True),
+)
+
+# Which node the ends of each pipe of the drainage network meet; none at a gap.
+pipe_ends = Table(
+    "pipe_ends",
+    mapping.metadata,
+    Column("pipe_id", ForeignKey("facilities.id", ondelete="CASCADE"), primary_key=True),
+    Column("way", String(10), primary_key=True),  # upstream | downstream
+    Column("node_id", ForeignKey("facilities.id"), index=True),
+    Column("distance_m", Float),  # to the nearest node, also where it is too far
+    Column("longitude", Float, nullable=False),
+    Column("latitude", Float, nullable=False),
+    Column("basis", String(10), nullable=False),  # what says which end is which: codes | levels | drawn
+)
+Index(
+    "ix_pipe_ends_gaps",
+    pipe_ends.c.pipe_id,
+    postgresql_where=pipe_ends.c.node_id.is_(None),
+    sqlite_where=pipe_ends.c.node_id.is_(None),
+)
+
+# Pipes and nodes that changed since their ends were looked for.
+network_changes = Table(
+    "network_changes",
+    mapping.metadata,
+    Column("id", Serial, Identity(), primary_key=True),
+    Column("facility_id", BigInteger, nullable=False),
 )
 
 facility_history = Table(

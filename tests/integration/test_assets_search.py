@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import csv
+import io
 from collections.abc import Iterator
 from typing import Any
 
@@ -11,9 +13,11 @@ import pytest
 from services.assets import figures, queries
 from services.assets.domain import geometry as geo
 from services.assets.domain.facilities import Action
+from services.assets.domain.network import Way
+from services.assets.exports import Export
 from services.assets.sample import load_sample
 from services.assets.service import Assets
-from services.assets.use_cases import act_on_facility, register_facilities
+from services.assets.use_cases import act_on_facility, join_pipes, register_facilities, revise_facility
 from shared import tallies
 from shared.db import Database
 from tests.integration.databases import ENGINES, migrated
@@ -117,3 +121,59 @@ def test_the_sums_of_the_map_equal_a_recount(database: Database) -> None:
         recounted = figures.recount(session)
         assert {figure: tallies.read(session, figure) for figure in recounted} == recounted
         assert sum(recounted["tiles.12"].values()) == sum(recounted["tiles.15"].values()) == 3_033
+
+
+def exported(database: Database, **arguments: str) -> bytes:
+    export = Export(database, arguments)
+    try:
+        return b"".join(export)
+    finally:
+        export.close()
+
+
+def test_an_export_holds_what_the_search_finds_in_a_process_of_its_own(database: Database) -> None:
+    found = codes(database, code="3201", condition=["intact", "retired"])
+    text = exported(database, code="3201", condition="intact,retired").decode("utf-8-sig")
+    assert [row["code"] for row in csv.DictReader(io.StringIO(text, newline=""))] == found
+
+
+def test_pipes_meet_manholes_again_when_one_is_moved_or_retired(database: Database) -> None:
+    ends = [[120.01, 31.0], [120.011, 31.0], [120.012, 31.0]]
+    drafts: list[dict[str, Any]] = [
+        {"code": f"N-{n}", "kind": "manhole", "district": "D", "geometry": {"type": "Point", "coordinates": place}}
+        for n, place in enumerate(ends)
+    ] + [
+        {
+            "code": f"P-{n}",
+            "kind": "drain_pipe",
+            "district": "D",
+            "geometry": {"type": "LineString", "coordinates": ends[n : n + 2]},
+        }
+        for n in range(2)
+    ]
+    with database.begin() as session:
+        register_facilities(session, drafts, who="test")
+    assert walked(database, Way.DOWNSTREAM, "N-0") == ["N-0", "P-0", "N-1", "P-1", "N-2"]
+    assert walked(database, Way.UPSTREAM, "P-1") == ["P-1", "N-1", "P-0", "N-0"]
+    aside = {"type": "Point", "coordinates": [120.01105, 31.0]}
+    with database.begin() as session:
+        revise_facility(session, "N-1", who="test", expected=None, geometry=aside)
+    assert walked(database, Way.DOWNSTREAM, "N-0") == ["N-0", "P-0"]
+    with database.read() as session:
+        gaps = queries.list_gaps(session, limit=10, within=5.0, district="D").items
+    assert [(each.code, each.way, round(each.distance_m)) for each in gaps] == [
+        ("P-0", "downstream", 5), ("P-1", "upstream", 5),
+    ]  # fmt: skip
+    with database.begin() as session:
+        revise_facility(session, "N-1", who="test", expected=None, geometry=drafts[1]["geometry"])
+        act_on_facility(session, "P-1", action=Action.RETIRE, who="test", expected=None)
+    assert walked(database, Way.DOWNSTREAM, "N-0") == ["N-0", "P-0", "N-1"]
+
+
+def walked(database: Database, way: Way, code: str) -> list[str]:
+    with database.begin() as session:
+        while join_pipes(session):
+            pass
+    with database.read() as session:
+        found = queries.walk_network(session, way=way, code=code, depth=10)
+    return [each["code"] for each in found["items"]]

@@ -150,6 +150,7 @@ class Rules:
     day_burning_tolerance_min: float
     dark_after_min: float
     lamp_states_kept_days: int
+    network_tolerance_m: float
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -358,6 +359,7 @@ def _rules(section: Section) -> Rules:
             day_burning_tolerance_min=it.number("day_burning_tolerance_min", 0, 360),
             dark_after_min=it.number("dark_after_min", 1, 720),
             lamp_states_kept_days=int(it.number("lamp_states_kept_days", 2, 3_660)),
+            network_tolerance_m=it.number("network_tolerance_m", 0, 20, default=1.0),
         ),
     )
 

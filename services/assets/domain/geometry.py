@@ -192,10 +192,11 @@ def cells_of_box(box: Box) -> set[int]:
     return {_cell(x, y) for x in range(west, east + 1) for y in range(south, north + 1)}
 
 
-def cell_rows(box: Box) -> list[tuple[int, int]]:
-    """The cells that a box touches, as a range of numbers (first, last) for each row of them."""
+def cells_along(box: Box) -> list[tuple[int, int]]:
+    """The cells that the outline of a box touches, as ranges of numbers (first, last)."""
     west, south, east, north = (floor(each / CELL_DEG + 1e-9) for each in box)
-    return [(_cell(west, y), _cell(east, y)) for y in range(south, north + 1)]
+    sides = [(_cell(x, y), _cell(x, y)) for y in range(south + 1, north) for x in {west, east}]
+    return [(_cell(west, y), _cell(east, y)) for y in {south, north}] + sides
 
 
 def _cell(x: int, y: int) -> int:

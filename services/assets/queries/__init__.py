@@ -7,15 +7,18 @@ from services.assets.queries.facilities import list_history
 from services.assets.queries.files import find_document, get_document, get_file, list_documents
 from services.assets.queries.labels import list_labels
 from services.assets.queries.lives import count_lives
+from services.assets.queries.network import list_gaps, walk_network
 from services.assets.queries.rates import list_rates
-from services.assets.queries.search import list_facilities
+from services.assets.queries.search import are_over, every_facility, list_facilities
 from services.assets.queries.tiles import draw_tile
 from services.assets.queries.units import get_unit, list_units
 
 __all__ = [
+    "are_over",
     "count_lives",
     "count_sweeps",
     "draw_tile",
+    "every_facility",
     "find_document",
     "get_area",
     "get_document",
@@ -25,10 +28,12 @@ __all__ = [
     "list_areas",
     "list_documents",
     "list_facilities",
+    "list_gaps",
     "list_history",
     "list_kinds",
     "list_labels",
     "list_rates",
     "list_units",
     "newest_edition",
+    "walk_network",
 ]

@@ -1,20 +1,22 @@
-"""Boxes and nearness, asked alike of any database: points by ranges of their quadkeys, all else by cells or corners."""
+"""Boxes and nearness, asked alike of any database: by ranges of quadkeys, and by cells what reaches in from outside."""
 
 from __future__ import annotations
+
+from collections.abc import Sequence
 
 from sqlalchemy import ColumnElement, CompoundSelect, FromClause, Select, or_, select, union_all
 
 from services.assets.domain import geometry as geo
 from services.assets.tables import extended, facilities, facility_cells
 
-MOST_ROWS = 100  # of cells; what is no point is looked for in a taller box by its corners
+TALLEST_DEG = 2.0  # what is no point is looked for in a taller box by its corners
 
 Box = tuple[float, float, float, float]
 
 
-def in_box(box: Box) -> list[ColumnElement[bool]]:
-    """Facilities whose own box meets this one."""
-    return [*meets(box), facilities.c.id.in_(ids_about(box))]
+def in_box(box: Box, narrowed: Sequence[ColumnElement[bool]] = ()) -> list[ColumnElement[bool]]:
+    """Facilities whose own box meets this one. ``narrowed``: see ``ids_about``."""
+    return [*meets(box), facilities.c.id.in_(ids_about(box, narrowed=narrowed))]
 
 
 def meets(box: Box, of: FromClause = facilities) -> list[ColumnElement[bool]]:
@@ -23,17 +25,22 @@ def meets(box: Box, of: FromClause = facilities) -> list[ColumnElement[bool]]:
     return [of.c.west <= east, of.c.east >= west, of.c.south <= north, of.c.north >= south]
 
 
-def ids_about(*boxes: Box) -> CompoundSelect[tuple[int]]:
-    """Ids of all facilities that meet one of the boxes, and of some nearby."""
+def ids_about(*boxes: Box, narrowed: Sequence[ColumnElement[bool]] = ()) -> CompoundSelect[tuple[int]]:
+    """Ids of all facilities that meet one of the boxes, and of some nearby.
+
+    ``narrowed``: what else those must fulfil that are found by their quadkey. On kind and condition it costs no look at
+    the rows themselves.
+    """
     ranges = {each for box in boxes for each in geo.quadkey_ranges(box)}
     by_key = or_(*(facilities.c.quadkey.between(*each) for each in sorted(ranges)))
-    return union_all(select(facilities.c.id).where(by_key), *(extended_about(box) for box in boxes))
+    return union_all(select(facilities.c.id).where(by_key, *narrowed), *(crossing(box) for box in boxes))
 
 
-def extended_about(box: Box) -> Select[tuple[int]]:
-    """Ids of what is no point and touches a cell of the box, or has its own box meet this one, if it is tall."""
-    rows = geo.cell_rows(box)
-    if len(rows) > MOST_ROWS:
+def crossing(box: Box) -> Select[tuple[int]]:
+    """Ids of what touches the outline of a box and is no point: whatever meets the box and has its anchor elsewhere."""
+    if box[3] - box[1] > TALLEST_DEG:
         return select(facilities.c.id).where(extended, *meets(box))
-    touched = or_(*(facility_cells.c.cell.between(*each) for each in rows))
+    ranges = [each for each in geo.cells_along(box) if each[0] < each[1]]
+    single = [first for first, last in geo.cells_along(box) if first == last]
+    touched = or_(facility_cells.c.cell.in_(single), *(facility_cells.c.cell.between(*each) for each in ranges))
     return select(facility_cells.c.facility_id).where(touched)

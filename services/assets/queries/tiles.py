@@ -8,14 +8,14 @@ from typing import Any
 
 import numpy as np
 import shapely
-from sqlalchemy import ColumnElement, Text, cast, func, not_, select
+from sqlalchemy import ColumnElement, Text, cast, func, not_, select, union_all
 from sqlalchemy.orm import Session
 
 from services.assets.domain import geometry as geo
 from services.assets.domain import tiles
 from services.assets.domain.facilities import Condition
 from services.assets.domain.tiles import Tile
-from services.assets.queries.places import extended_about, meets
+from services.assets.queries.places import crossing, meets
 from services.assets.tables import extended, facilities
 from services.assets.vector_tiles import EXTENT, Feature, Shape, encode, fitted, on_grid, point
 from shared import tallies
@@ -102,13 +102,16 @@ SHOWN = (facilities.c.id, facilities.c.code, facilities.c.kind, facilities.c.con
 
 def _singles(session: Session, tile: Tile, wanted: Sequence[ColumnElement[bool]]) -> list[Feature]:
     """Every facility of the tile; none where there are more than MOST, or none at all."""
-    here = facilities.c.quadkey.between(tile.first, tile.last), not_(extended)
+    here = facilities.c.quadkey.between(tile.first, tile.last)
     at = facilities.c.longitude, facilities.c.latitude
-    points = session.execute(select(*SHOWN, *at).where(*here, *wanted).limit(MOST + 1)).all()
+    points = session.execute(select(*SHOWN, *at).where(here, not_(extended), *wanted).limit(MOST + 1)).all()
     if len(points) > MOST:
         return []
     drawn = select(*SHOWN, cast(facilities.c.geometry, Text).label("geometry")).where(
-        facilities.c.id.in_(extended_about(tile.box)), *meets(tile.box), *wanted
+        facilities.c.id.in_(union_all(select(facilities.c.id).where(here, *wanted), crossing(tile.box))),
+        extended,
+        *meets(tile.box),
+        *wanted,
     )
     lines = session.execute(drawn.limit(MOST + 1 - len(points))).all()
     return [*_points(points, tile), *_lines(lines, tile)] if len(points) + len(lines) <= MOST else []

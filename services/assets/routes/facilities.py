@@ -59,7 +59,8 @@ class FacilityRoutes:
         return use_cases.register_facility(call.session, who=call.user.name, **call.body)
 
     @http("GET", "/facilities", roles=STAFF, query=FacilitiesQuery, answer=FacilityOut, paged=True,
-          also_media=GEOJSON, summary="List facilities; as GeoJSON where application/geo+json is accepted")  # fmt: skip
+          also_media=(GEOJSON,),
+          summary="List facilities; as GeoJSON where application/geo+json is accepted")  # fmt: skip
     def list_facilities(self, call: Call) -> Page | Response:
         page = queries.list_facilities(call.session, **call.query)
         return _as_geojson(page) if call.wants(GEOJSON) else page

@@ -25,3 +25,13 @@ class Numbers(fields.String):
         if any(not low <= each <= high for each, low, high in zip(numbers, self.low, self.high, strict=True)):
             raise ValidationError(f"Is out of bounds: {self.names} within {self.low} to {self.high}.")
         return numbers
+
+
+class Number(Numbers):
+    """One number in a query string."""
+
+    def __init__(self, *, low: float, high: float, **kwargs: Any) -> None:
+        super().__init__(names="number", low=[low], high=[high], **kwargs)
+
+    def _deserialize(self, value: Any, attr: str | None, data: Any, **kwargs: Any) -> Any:
+        return super()._deserialize(value, attr, data, **kwargs)[0]

@@ -6,6 +6,7 @@ from services.assets.use_cases.documents import add_document, is_unwanted, remov
 from services.assets.use_cases.editions import begin_with, follow_catalogue, publish_catalogue
 from services.assets.use_cases.lives import move_facility, renumber_facility, replace_facility
 from services.assets.use_cases.looks import expire_looks, record_looks
+from services.assets.use_cases.network import join_pipes
 from services.assets.use_cases.orders import keep_orders
 from services.assets.use_cases.registry import (
     act_on_facilities,
@@ -33,6 +34,7 @@ __all__ = [
     "follow_orders",
     "import_areas",
     "is_unwanted",
+    "join_pipes",
     "keep_orders",
     "move_facility",
     "publish_catalogue",

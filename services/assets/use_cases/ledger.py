@@ -15,9 +15,12 @@ from services.assets.domain.facilities import Facility, under_defects
 from services.assets.domain.standings import standing_of
 from services.assets.domain.sums import Part, contributions
 from services.assets.tables import defects, facilities, facility_history, past_standings
+from services.assets.use_cases.network import note_changes
 from shared import outbox, tallies
 from shared.db import as_json, insert_new, listed
 from shared.events.assets import FacilityChanged
+
+TOUCHING_THE_NETWORK = {"registered", "changed", "moved", "replaced", "renumbered", "retired"}
 
 
 class Kept(NamedTuple):
@@ -217,4 +220,7 @@ def deed(
 
 
 def write_history(session: Session, deeds: Sequence[dict[str, Any]]) -> None:
+    """Keep deeds; the drainage network follows those that may have changed it."""
     insert_new(session, facility_history, deeds)
+    if touching := {each["facility_id"] for each in deeds if each["what"] in TOUCHING_THE_NETWORK}:
+        note_changes(session, touching)

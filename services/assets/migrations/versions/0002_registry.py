@@ -36,6 +36,7 @@ def upgrade() -> None:
     _lamps()
     if postgresql:
         op.create_index("ix_lamp_states_at_s", "lamp_states", ["at_s"], postgresql_using="brin")
+    _network()
 
 
 def _facilities() -> None:
@@ -75,8 +76,13 @@ def _fill() -> None:
         "DELETE FROM facility_cells WHERE facility_id IN "
         "(SELECT id FROM facilities WHERE west = east AND south = north)"
     )
-    for name in ("source", "quadkey", "stands_since"):
+    for name in ("source", "stands_since"):
         op.create_index(f"ix_facilities_{name}", "facilities", [name])
+    keyed = ["quadkey", "kind", "condition"]
+    op.create_index("ix_facilities_quadkey", "facilities", keyed, postgresql_include=["code", "id"])
+    for name in ("kind", "district"):
+        op.drop_index(f"ix_facilities_{name}", "facilities")
+        op.create_index(f"ix_facilities_{name}_code", "facilities", [name, "code"])
     extended = sa.text("west < east OR south < north")
     op.create_index(
         "ix_facilities_extended", "facilities", ["west", "south"], postgresql_where=extended, sqlite_where=extended
@@ -93,7 +99,13 @@ def _only_postgresql() -> None:
     for name in FILLED:
         op.alter_column("facilities", name, server_default=None)
     op.alter_column("facilities", "attributes", type_=JSONB, postgresql_using="attributes::jsonb")
-    op.create_index("ix_facilities_attributes", "facilities", ["attributes"], postgresql_using="gin")
+    op.create_index(
+        "ix_facilities_attributes",
+        "facilities",
+        ["attributes"],
+        postgresql_using="gin",
+        postgresql_ops={"attributes": "jsonb_path_ops"},
+    )
     op.create_index(
         "ix_facilities_search",
         "facilities",
@@ -336,4 +348,29 @@ def _lamps() -> None:
         sa.Column("kind", sa.String(40), nullable=False),
         *(sa.Column(name, sa.String(200), nullable=False) for name in keys),
         *(sa.Column(name, sa.BigInteger, nullable=False) for name in counts),
+    )
+
+
+def _network() -> None:
+    """What is there already is looked at as if it had just been registered."""
+    op.create_table(
+        "pipe_ends",
+        sa.Column("pipe_id", Serial, sa.ForeignKey("facilities.id", ondelete="CASCADE"), primary_key=True),
+        sa.Column("way", sa.String(10), primary_key=True),
+        sa.Column("node_id", Serial, sa.ForeignKey("facilities.id"), index=True),
+        sa.Column("distance_m", sa.Float),
+        sa.Column("longitude", sa.Float, nullable=False),
+        sa.Column("latitude", sa.Float, nullable=False),
+        sa.Column("basis", sa.String(10), nullable=False),
+    )
+    gap = sa.text("node_id IS NULL")
+    op.create_index("ix_pipe_ends_gaps", "pipe_ends", ["pipe_id"], postgresql_where=gap, sqlite_where=gap)
+    op.create_table(
+        "network_changes",
+        sa.Column("id", Serial, sa.Identity(), primary_key=True),
+        sa.Column("facility_id", sa.BigInteger, nullable=False),
+    )
+    op.execute(
+        "INSERT INTO network_changes (facility_id) SELECT id FROM facilities "
+        "WHERE kind IN ('drain_pipe', 'channel', 'box_culvert') ORDER BY id"
     )

@@ -1,0 +1,78 @@
+"""Exports in a process of their own: a million rows keep a processor busy for a minute, and the hub serves others.
+
+``python -m services.assets.exports`` reads what is wanted from its standard input and writes the file to its output.
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from eventlet.green import subprocess
+from eventlet.semaphore import Semaphore
+
+from services.assets import queries
+from services.assets.exporting import WRITE, Format
+from services.assets.schemas.exports import ExportQuery
+from shared import logs
+from shared.db import Database
+from shared.errors import TooMany, Unavailable
+
+AT_ONCE = 2
+CHUNK = 65_536
+RETRY_S = 30
+
+log = logs.get(__name__)
+_places = Semaphore(AT_ONCE)
+
+
+class Export:
+    """The bytes of one export, as they are written. Ends its process when it is closed, however that comes.
+
+    Raises TooMany when AT_ONCE are under way, Unavailable when the process ends before it wrote anything.
+    """
+
+    def __init__(self, database: Database, arguments: Mapping[str, str]) -> None:
+        if not _places.acquire(blocking=False):
+            raise TooMany(f"{AT_ONCE} exports are under way.", retry_after_s=RETRY_S)
+        self._open = True
+        command = [sys.executable, "-W", "ignore::DeprecationWarning", "-m", "services.assets.exports"]
+        self._child = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+        wanted = {"url": database.engine.url.render_as_string(hide_password=False), "arguments": dict(arguments)}
+        self._child.stdin.write(json.dumps(wanted).encode())
+        self._child.stdin.close()
+        self._first = self._child.stdout.read(CHUNK)
+        if not self._first:
+            self.close()
+            raise Unavailable("The export could not be made.", retry_after_s=RETRY_S)
+
+    def __iter__(self) -> Iterator[bytes]:
+        chunk = self._first
+        while chunk:
+            yield chunk
+            chunk = self._child.stdout.read(CHUNK)
+        if self._child.wait():
+            raise BrokenPipeError("The export broke off.")  # the client must not take half for the whole
+
+    def close(self) -> None:
+        if self._open:
+            self._open = False
+            self._child.kill()
+            self._child.wait()
+            self._child.stdout.close()
+            _places.release()
+
+
+def main() -> None:
+    wanted = json.load(sys.stdin)
+    asked: dict[str, Any] = ExportQuery().load(wanted["arguments"])
+    write = WRITE[Format(asked.pop("format"))]
+    database = Database(wanted["url"], connections=1)
+    with database.read() as session:
+        write(map(dict, queries.every_facility(session, **asked)), sys.stdout.buffer)
+
+
+if __name__ == "__main__":
+    main()

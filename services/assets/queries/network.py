@@ -1,0 +1,119 @@
+"""What lies up and down the drainage network, and where pipes end in nothing."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+
+from services.assets.domain.catalogue import the_catalogue
+from services.assets.domain.facilities import UnknownFacility
+from services.assets.domain.network import (
+    OPPOSITE,
+    Link,
+    NotOfTheNetwork,
+    Step,
+    Way,
+    node_kinds,
+    pipe_kinds,
+    walk,
+)
+from services.assets.queries.search import nearest
+from services.assets.tables import facilities, pipe_ends
+from shared.errors import Invalid
+from shared.paging import Page, page
+
+MOST_FOUND = 5_000
+SHOWN = ("id", "code", "kind", "name", "district", "condition", "longitude", "latitude", "measure_milli")
+
+
+def list_gaps(
+    session: Session, *, limit: int, cursor: str | None = None, district: str | None = None, within: float | None = None
+) -> Page:
+    """Ends of pipes that meet no node, by pipe. ``within``: only those with a node within so many metres."""
+    query = (
+        select(*pipe_ends.c, facilities.c.code, facilities.c.kind, facilities.c.district)
+        .join(facilities, facilities.c.id == pipe_ends.c.pipe_id)
+        .where(pipe_ends.c.node_id.is_(None))
+    )
+    if district is not None:
+        query = query.where(facilities.c.district == district)
+    if within is not None:
+        query = query.where(pipe_ends.c.distance_m <= within)
+    return page(session, query, [facilities.c.code, pipe_ends.c.way], limit=limit, cursor=cursor)
+
+
+def walk_network(
+    session: Session,
+    *,
+    way: Way,
+    code: str | None = None,
+    near: tuple[float, float, float] | None = None,
+    depth: int,
+) -> dict[str, Any]:
+    """What lies up or down of a pipe or node, nearest first: at most ``depth`` pipes on, at most MOST_FOUND facilities.
+
+    Raises UnknownFacility, NotOfTheNetwork, and Invalid where neither a code nor a place is given.
+    """
+    start = _start(session, code, near)
+    steps = [*_first(session, start, way)]
+    nodes = [each.facility_id for each in steps if not each.is_pipe]
+    steps += walk(nodes, lambda frontier: _links(session, frontier, way), depth)
+    shown = steps[:MOST_FOUND]
+    rows = _rows(session, [each.facility_id for each in shown])
+    items = [{**rows[each.facility_id], "step": each.step} for each in shown if each.facility_id in rows]
+    pipes = [each for each in items if each["kind"] in pipe_kinds(the_catalogue())]
+    return {
+        "start": start.code,
+        "way": way,
+        "pipes": len(pipes),
+        "length_m": sum(each["measure_milli"] for each in pipes) / 1000,
+        "complete": len(steps) <= MOST_FOUND and (not steps or steps[-1].step < depth),
+        "items": items,
+    }
+
+
+def _start(session: Session, code: str | None, near: tuple[float, float, float] | None) -> Any:
+    kinds = pipe_kinds(the_catalogue()) | node_kinds(the_catalogue())
+    if code is not None:
+        found = session.execute(select(*facilities.c).where(facilities.c.code == code)).first()
+    elif near is not None:
+        found = next(iter(nearest(session, {"kind": sorted(kinds)}, near, 1)), None)
+    else:
+        raise Invalid("Give a code, or a place as near.", field="code")
+    if found is None:
+        raise UnknownFacility("There is no facility there." if code is None else f"There is no facility {code!r}.")
+    if found.kind not in kinds:
+        raise NotOfTheNetwork(f"{found.code} is a {found.kind}.", field="code")
+    return found
+
+
+def _first(session: Session, start: Any, way: Way) -> list[Step]:
+    """Where a walk begins: the node itself, or the node at the pipe's end on that side."""
+    if start.kind not in pipe_kinds(the_catalogue()):
+        return [Step(start.id, 0, False)]
+    ends = select(pipe_ends.c.node_id).where(pipe_ends.c.pipe_id == start.id, pipe_ends.c.way == way)
+    node = session.scalar(ends)
+    return [Step(start.id, 0, True), *([Step(node, 0, False)] if node is not None else [])]
+
+
+def _links(session: Session, nodes: Sequence[int], way: Way) -> Mapping[int, Sequence[Link]]:
+    """Downstream of a node are the pipes that have it at their upper end; what lies beyond is at their lower end."""
+    near, far = pipe_ends.alias("near"), pipe_ends.alias("far")
+    rows = session.execute(
+        select(near.c.node_id, near.c.pipe_id, far.c.node_id)
+        .join(far, (far.c.pipe_id == near.c.pipe_id) & (far.c.way == way))
+        .where(near.c.node_id.in_(nodes), near.c.way == OPPOSITE[way])
+        .order_by(near.c.node_id, near.c.pipe_id)
+    )
+    links: dict[int, list[Link]] = {}
+    for node, pipe, beyond in rows:
+        links.setdefault(node, []).append(Link(pipe, beyond))
+    return links
+
+
+def _rows(session: Session, ids: Sequence[int]) -> dict[int, dict[str, Any]]:
+    found = session.execute(select(*(facilities.c[name] for name in SHOWN)).where(facilities.c.id.in_(ids)))
+    return {row.id: dict(row._mapping) for row in found}

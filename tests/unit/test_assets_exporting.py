@@ -1,0 +1,107 @@
+"""Facilities as files: cells that no spreadsheet takes for a formula, numbers that stay numbers."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+from datetime import UTC, date, datetime
+from pathlib import Path
+from typing import Any
+
+import pyogrio
+import pytest
+from eventlet.semaphore import Semaphore
+from openpyxl import load_workbook
+
+from services.assets import exports
+from services.assets.exporting import COLUMNS, WRITE, Format, defused
+from shared.db import Database
+from shared.errors import TooMany
+
+MANHOLE: dict[str, Any] = dict.fromkeys(COLUMNS) | {
+    "code": "=1+1",
+    "kind": "manhole",
+    "name": "井盖",
+    "longitude": -72.50313340899999,
+    "latitude": 44.20356262000007,
+    "geometry": {"type": "Point", "coordinates": [-72.50313340899999, 44.20356262000007]},
+    "measure_milli": 1000,
+    "measure_estimated": False,
+    "unit": "count",
+    "attributes": {"depth_m": 2.5, "note": "+x"},
+    "installed_on": date(2020, 5, 1),
+    "registered_at": datetime(2026, 1, 1, tzinfo=UTC),
+    "changed_at": datetime(2026, 1, 1, tzinfo=UTC),
+}
+ROAD = MANHOLE | {
+    "code": "R-1",
+    "kind": "footway",
+    "geometry": {"type": "LineString", "coordinates": [[24.1, 60.1], [24.123456789, 60.2]]},
+    "measure_milli": 12_500,
+    "measure_estimated": True,
+    "attributes": {},
+}
+
+
+def written(kind: Format, *sources: dict[str, Any]) -> bytes:
+    file = io.BytesIO()
+    WRITE[kind](sources, file)
+    return file.getvalue()
+
+
+def read_csv(body: bytes) -> list[dict[str, str]]:
+    return list(csv.DictReader(io.StringIO(body.decode("utf-8-sig"), newline="")))
+
+
+@pytest.mark.parametrize("text", ["=1+1", "+1", "-1", "@SUM(A1)", "\t=1", "\r=1"])
+def test_a_text_that_looks_like_a_formula_is_defused(text: str) -> None:
+    assert defused(text) == f"'{text}"
+    assert defused(-1.5) == -1.5
+    assert defused("1=1") == "1=1"
+
+
+def test_csv_opens_in_excel_and_keeps_numbers_and_every_digit_of_a_place() -> None:
+    body = written(Format.CSV, MANHOLE, ROAD)
+    assert body.startswith(b"\xef\xbb\xbf")
+    manhole, road = read_csv(body)
+    assert (manhole["code"], manhole["name"], manhole["longitude"]) == ("'=1+1", "井盖", "-72.50313340899999")
+    assert manhole["geometry"] == "POINT (-72.50313340899999 44.20356262000007)"
+    assert json.loads(manhole["attributes"]) == MANHOLE["attributes"]
+    assert road["geometry"] == "LINESTRING (24.1 60.1, 24.123456789 60.2)"
+
+
+def test_an_estimate_is_no_measure() -> None:
+    manhole, road = read_csv(written(Format.CSV, MANHOLE, ROAD))
+    assert (manhole["measure"], manhole["estimated_measure"]) == ("1.0", "")
+    assert (road["measure"], road["estimated_measure"]) == ("", "12.5")
+
+
+def test_a_workbook_holds_text_where_a_formula_might_stand() -> None:
+    sheet = load_workbook(io.BytesIO(written(Format.XLSX, MANHOLE))).worksheets[0]
+    row = dict(zip([cell.value for cell in sheet[1]], sheet[2], strict=True))
+    assert (row["code"].value, row["code"].data_type) == ("'=1+1", "s")
+    assert (row["longitude"].value, row["longitude"].data_type) == (-72.50313340899999, "n")
+
+
+@pytest.mark.parametrize("kind", [Format.GEOJSON, Format.GEOPACKAGE])
+def test_files_of_maps_can_be_read_and_may_be_empty(kind: Format, tmp_path: Path) -> None:
+    for sources in ((MANHOLE, ROAD), ()):
+        path = tmp_path / f"{len(sources)}.{kind}"
+        path.write_bytes(written(kind, *sources))
+        assert pyogrio.read_info(path)["features"] == len(sources)
+
+
+@pytest.mark.parametrize("kind", [Format.CSV, Format.XLSX])
+def test_a_table_without_rows_has_its_heading(kind: Format) -> None:
+    body = written(kind)
+    heading = [cell.value for cell in load_workbook(io.BytesIO(body)).worksheets[0][1]] if kind == Format.XLSX else (
+        body.decode("utf-8-sig").strip().split(",")
+    )  # fmt: skip
+    assert heading == [*COLUMNS, "geometry"]
+
+
+def test_only_so_many_exports_run_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(exports, "_places", Semaphore(0))
+    with pytest.raises(TooMany):
+        exports.Export(Database("sqlite://"), {})

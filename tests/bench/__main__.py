@@ -1,4 +1,4 @@
-"""``python -m tests.bench [ROW …] [--quick]``: rows 1 to 7, or all. ``--quick`` only sees whether they run."""
+"""``python -m tests.bench [ROW …] [--quick]``: rows 1 to 8, or all. ``--quick`` only sees whether they run."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from pathlib import Path
 import click
 
 from deploy.servers import Servers, temporary
-from tests.bench import imports, messaging, web
+from tests.bench import imports, messaging, registry, web
 from tests.bench.bed import Bed
 from tests.bench.messaging import Beds
 from tests.bench.table import Line, printed
@@ -23,7 +23,10 @@ MESSAGING: dict[str, Callable[[Beds], Iterator[Line]]] = {
 }
 WEB: dict[str, Callable[[web.Bench], Iterator[Line]]] = {"4": web.report, "5": web.play_stories, "6": web.await_orders}
 
-REGISTRY: dict[str, Callable[[Servers, int], Iterator[Line]]] = {"7": imports.take_census}
+REGISTRY: dict[str, Callable[[Servers, bool], Iterator[Line]]] = {
+    "7": lambda servers, quick: imports.take_census(servers, 20_000 if quick else imports.ROWS),
+    "8": registry.measure,
+}
 
 
 @click.command()
@@ -51,7 +54,7 @@ def measured(rows: Sequence[str], servers: Servers, quick: bool) -> Iterator[Lin
             for play in more:
                 yield from play(bench)
     for take in [REGISTRY[row] for row in rows if row in REGISTRY]:
-        yield from take(servers, 20_000 if quick else imports.ROWS)
+        yield from take(servers, quick)
 
 
 def make_beds(servers: Servers, quick: bool) -> Beds:

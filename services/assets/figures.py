@@ -20,6 +20,7 @@ from services.assets.domain.sums import Dimension, Figure, Labels, Part, Sums, c
 from services.assets.queries.lamps import count_silent, latest_night, sums_of
 from services.assets.tables import defects, facilities, looks
 from services.assets.use_cases.looks import oldest
+from services.assets.use_cases.sweeps import waiting_sweeps
 from shared import clock, tallies
 
 SAMPLED, METERED = "sampled", "metered"
@@ -40,6 +41,9 @@ def collect(session: Session) -> Iterator[Metric]:
     )
     yield GaugeMetricFamily(
         "waywarden_catalogue_revision", "The edition of the catalogue that the replica runs on.", value=running.revision
+    )
+    yield GaugeMetricFamily(
+        "waywarden_area_sweeps", "Changes of areas that facilities have yet to follow.", value=waiting_sweeps(session)
     )
 
 

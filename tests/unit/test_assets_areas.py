@@ -19,7 +19,7 @@ from services.assets.domain.division import Division, Drawn
 from services.assets.domain.geometry import TooLarge
 from services.assets.tables import area_sweeps, facilities, mapping, past_standings
 from services.assets.use_cases.area_files import read_areas
-from services.assets.use_cases.sweeps import sweep_chunk
+from services.assets.use_cases.sweeps import sweep_chunk, waiting_sweeps
 from shared import clock, tallies
 from shared.db import Database, kernel
 from shared.outbox import outbox
@@ -159,7 +159,7 @@ def test_facilities_fall_into_a_district_that_is_drawn_after_them(db: Database) 
     use_cases.sweep_areas(db)
     assert (stands(db, "L-1"), stands(db, "L-2")) == ("west", None)
     with db.read() as session:
-        assert queries.count_sweeps(session) == 0
+        assert waiting_sweeps(session) == 0
         assert [row.district for row in session.execute(select(past_standings))] == [None]
         deed = queries.list_history(session, "L-1", limit=9).items[-1]
         assert (deed.what, deed.who, deed.details["changes"]) == ("changed", "ada", {"district": [None, "west"]})

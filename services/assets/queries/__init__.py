@@ -1,6 +1,6 @@
 """What one can ask about facilities, areas, kinds and rates. Read-only."""
 
-from services.assets.queries.areas import count_sweeps, get_area, list_areas
+from services.assets.queries.areas import get_area, list_areas
 from services.assets.queries.catalogue import list_kinds, newest_edition
 from services.assets.queries.codes import get_facility
 from services.assets.queries.facilities import list_history
@@ -16,7 +16,6 @@ from services.assets.queries.units import get_unit, list_units
 __all__ = [
     "are_over",
     "count_lives",
-    "count_sweeps",
     "draw_tile",
     "every_facility",
     "find_document",

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from typing import Any
 
-from sqlalchemy import Row, func, select
+from sqlalchemy import Row, select
 from sqlalchemy.orm import Session
 
 from services.assets.domain.areas import Level, UnknownArea
-from services.assets.tables import area_sweeps, areas
+from services.assets.tables import areas
 from shared.paging import Page, page
 
 
@@ -26,8 +26,3 @@ def get_area(session: Session, *, level: Level, code: str) -> Row[Any]:
     if found is None:
         raise UnknownArea(f"There is no {level} {code!r}.")
     return found
-
-
-def count_sweeps(session: Session) -> int:
-    """How many changes of areas facilities have yet to follow."""
-    return session.scalar(select(func.count()).select_from(area_sweeps)) or 0

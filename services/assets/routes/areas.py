@@ -24,7 +24,6 @@ from shared.workers import aside
 
 C = TypeVar("C", bound=type)
 Method = Callable[..., Any]
-LARGEST_BYTES = 5_000_000
 LARGEST_FILE = 50_000_000  # read while the client waits
 DRAWING = (NoPolygon, CrossesItself, TooLarge)
 
@@ -83,7 +82,7 @@ def _shows(which: Level, path: str, one: str) -> Method:
 
 def _draws(which: Level, path: str, one: str) -> Method:
     @http("POST", f"/{path}", roles=WRITERS, body=AreaIn, answer=AreaOut, status=201, natural_key="code",
-          body_limit=LARGEST_BYTES, refuses=(AreaTaken, *DRAWING),
+          refuses=(AreaTaken, *DRAWING),
           summary=f"Draw a {one}; the facilities that lie in it follow within moments")  # fmt: skip
     @named(f"add {one}")
     def add_area(self: Any, call: Call) -> Area:
@@ -93,7 +92,7 @@ def _draws(which: Level, path: str, one: str) -> Method:
 
 
 def _changes(which: Level, path: str, one: str) -> Method:
-    @http("PATCH", f"/{path}/<code>", roles=WRITERS, body=AreaChangeIn, answer=AreaOut, body_limit=LARGEST_BYTES,
+    @http("PATCH", f"/{path}/<code>", roles=WRITERS, body=AreaChangeIn, answer=AreaOut,
           refuses=(UnknownArea, Stale, *DRAWING),
           summary=f"Change a {one}; the facilities follow its polygon within moments")  # fmt: skip
     @named(f"change {one}")

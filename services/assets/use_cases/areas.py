@@ -6,6 +6,7 @@ import json
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from datetime import datetime
+from operator import itemgetter
 from typing import Any
 
 from sqlalchemy import Text, cast, insert, select, text, update
@@ -23,6 +24,7 @@ from shared.events.assets import AreaChanged
 Place = tuple[float, float]
 Found = dict[str, str]  # level → code
 DRAWING = 1_463_900_504  # the advisory lock between those who draw areas and those who place facilities in them
+_levels = itemgetter(*(level.value for level in Level))
 LYING = ("geometry", "parent")  # what decides which areas a place lies in
 
 
@@ -124,7 +126,7 @@ def _tell(session: Session, area: Mapping[str, Any], now: datetime) -> None:
 
 def fall_into_areas(session: Session, facilities: Sequence[dict[str, Any]]) -> None:
     """Give each facility the areas that it lies in, where it names none, and the large grid cell of its grid cell."""
-    lost = [each for each in facilities if any(each[level] is None for level in Level)]
+    lost = [each for each in facilities if None in _levels(each)]
     _lock_drawing(session, shared=True)
     found = areas_of(session, [(each["longitude"], each["latitude"]) for each in lost])
     for facility, there in zip(lost, found, strict=True):
@@ -135,9 +137,10 @@ def areas_of(session: Session, places: Sequence[Place]) -> list[Found]:
     """By level, the code of the area that each place lies in; see ``Division``."""
     if not places:
         return []
-    division = Division(drawn(session, box=geo.box_of({"type": "MultiPoint", "coordinates": places})))
-    found: list[Found] = [{} for _ in places]
     longitudes, latitudes = zip(*places, strict=True)
+    box = min(longitudes), min(latitudes), max(longitudes), max(latitudes)
+    division = Division(drawn(session, box=box))
+    found: list[Found] = [{} for _ in places]
     for level, codes in division.of(longitudes, latitudes).items():
         for there, code in zip(found, codes, strict=True):
             if code is not None:

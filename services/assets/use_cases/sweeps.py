@@ -24,8 +24,13 @@ from shared import clock
 from shared.db import Database
 
 Codes = Mapping[str, Any]  # by level, None for none
-CHUNK = 5_000
+CHUNK = 2_000
 CHUNKS_A_TURN = 20
+
+
+def waiting_sweeps(session: Session) -> int:
+    """How many changes of areas facilities have yet to follow."""
+    return session.scalar(select(func.count()).select_from(area_sweeps)) or 0
 
 
 def sweep_areas(db: Database) -> None:

@@ -24,9 +24,10 @@ from deploy.keys import make_keys
 from deploy.migrations import migrate
 from deploy.services import SERVICE_CLASSES
 from deploy.settings import UnusableSettings
-from services.assets.domain.catalogue import read_catalogue
+from services.assets.domain.catalogue import FILE, read_catalogue
 from services.assets.domain.catalogue_file import CatalogueFile
 from services.assets.domain.sections import CatalogueError
+from services.assets.use_cases.editions import join_in
 from shared import inbox, tallies
 from shared.auth import ROLES, Keys, User
 from shared.db import Database
@@ -110,6 +111,8 @@ def admin() -> None:
 @click.option("--repair", is_flag=True, help="Set the sums that are wrong.")
 def recount(repair: bool) -> None:
     """Count every figure anew from its tables and compare it with the running sums. Exit code 1 where they differ."""
+    with opened("assets") as database:  # how far back looks at lamps count stands in the city's catalogue
+        join_in(database, CatalogueFile(_settings().catalogue or FILE))
     wrong = [line for name in SERVICE_CLASSES for line in _recount(name, repair)]
     for line in wrong:
         click.echo(line)

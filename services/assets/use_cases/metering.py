@@ -27,6 +27,7 @@ from sqlalchemy import (
     select,
     text,
     true,
+    tuple_,
     update,
 )
 from sqlalchemy.dialects import postgresql, sqlite
@@ -73,9 +74,10 @@ def reckon_nights(session: Session) -> int:
 
 
 def _take_due(session: Session) -> list[date]:
-    """Mark what this run does: what comes in meanwhile waits for the next one."""
-    some = select(lamp_nights_due.c.id).order_by(lamp_nights_due.c.id).limit(AT_ONCE)
-    session.execute(update(lamp_nights_due).where(lamp_nights_due.c.id.in_(some)).values(taken=True))
+    """Mark what this run does, all that is due of each lamp-night: what comes in meanwhile waits for the next one."""
+    pair = lamp_nights_due.c["facility_id", "night"]
+    some = select(*pair).distinct().limit(AT_ONCE)
+    session.execute(update(lamp_nights_due).where(tuple_(*pair).in_(some)).values(taken=True))
     return list(session.scalars(select(lamp_nights_due.c.night).where(lamp_nights_due.c.taken).distinct()))
 
 

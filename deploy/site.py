@@ -22,7 +22,15 @@ from shared import errors, logs
 from shared.errors import Invalid, Malformed, NotFound, Refused
 from shared.web import PROBLEM, Route, status_of, to_json
 
+HANG_UP = "waywarden.hang_up"
 log = logs.get(__name__)
+
+
+class Protocol(eventlet.wsgi.HttpProtocol):  # type: ignore[misc]
+    """Lets an answer end its connection: eventlet would first read what is left of the body, gigabytes maybe."""
+
+    def get_environ(self) -> Any:
+        return super().get_environ() | {HANG_UP: lambda: setattr(self, "close_connection", 1)}
 
 
 class Site:
@@ -45,6 +53,8 @@ class Site:
         request_id = re.sub(r"[^\w.:-]", "", request.headers.get("X-Request-ID", ""))[:64] or uuid4().hex
         with logs.bound(request_id=request_id):
             response = self._respond(request)
+        if response.status_code == 413 and HANG_UP in environ:
+            environ[HANG_UP]()
         response.headers["X-Request-ID"] = request_id
         response.headers["X-Content-Type-Options"] = "nosniff"
         return response(environ, start_response)
@@ -85,7 +95,7 @@ class Site:
     def open(self, socket: Any) -> None:
         """Serve on a listening socket, whose backlog kept who came before."""
         self._server = eventlet.spawn(
-            eventlet.wsgi.server, socket, self, log_output=False, socket_timeout=75, keepalive=75,
+            eventlet.wsgi.server, socket, self, log_output=False, protocol=Protocol, socket_timeout=75, keepalive=75,
             custom_pool=eventlet.GreenPool(2_000), url_length_limit=16_384,
         )  # fmt: skip
 

@@ -233,6 +233,11 @@ def test_a_renumbered_facility_is_still_found_by_its_old_code(running: Running) 
     hear(running, use_cases.keep_orders, told(OrderClosed, found, 7, "closed"))
     shown = running.get(f"/facilities/{new}/file")
     assert (len(shown["defects"]), len(shown["orders"])) == (2, 1)
+    states = {
+        "states": [{"facility_code": each, "at": clock.now().isoformat(), "lit": True} for each in (old, "nobody")]
+    }
+    taken = running.call("POST", "/lamp-states", "device", states).get_json()
+    assert [each["reason"][:12] for each in taken["rejected"]] == ["unknown-lamp"], taken
 
 
 def test_a_file_from_before_a_renumbering_still_means_the_same_facilities(running: Running) -> None:

@@ -15,7 +15,7 @@ from sqlalchemy.orm import Session
 from services.assets.domain.catalogue import the_catalogue
 from services.assets.domain.lamp_states import Refusal, refuse
 from services.assets.domain.lighting import city_place
-from services.assets.tables import facilities, lamp_nights_due, lamp_states, lamps
+from services.assets.tables import facilities, former_codes, lamp_nights_due, lamp_states, lamps
 from services.assets.use_cases.lighting import seconds
 from shared import clock
 from shared.db import as_json, insert_new, listed
@@ -64,11 +64,15 @@ def take_states(session: Session, *, batch: Sequence[State]) -> Taken:
 
 
 def _lamp_ids(session: Session, codes: Collection[str]) -> dict[str, int]:
-    kinds = [slug for slug, kind in the_catalogue().kinds.items() if kind.lamp]
-    wanted = select(facilities.c.code, facilities.c.id).where(
-        facilities.c.code.in_(codes), facilities.c.kind.in_(kinds)
-    )
-    return {code: each for code, each in session.execute(wanted)}  # noqa: C416
+    """A controller may send a code that its lamp had before it was renumbered."""
+    is_lamp = facilities.c.kind.in_([slug for slug, kind in the_catalogue().kinds.items() if kind.lamp])
+    wanted = select(facilities.c.code, facilities.c.id).where(facilities.c.code.in_(codes), is_lamp)
+    ids = {code: each for code, each in session.execute(wanted)}  # noqa: C416
+    if lost := set(codes) - ids.keys():
+        had_them = select(former_codes.c.code, facilities.c.id).join_from(former_codes, facilities)
+        rows = session.execute(had_them.where(former_codes.c.code.in_(lost), is_lamp))
+        ids |= {row.code: row.id for row in rows}
+    return ids
 
 
 def _insert(session: Session, good: Mapping[Key, State]) -> set[Key]:

@@ -89,7 +89,10 @@ def work_off(database: Database, folder: Path) -> None:
             turn = queries.next_import(session)
         if turn is None:
             return
-        use_cases.carry_out(database, folder, turn, alive=_alive)
+        try:
+            use_cases.carry_out(database, folder, turn, alive=_alive)
+        finally:
+            signal.alarm(0)  # the command line goes on after it
 
 
 def _alive() -> None:

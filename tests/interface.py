@@ -15,7 +15,7 @@ from shared.auth import PUBLIC
 from shared.web import Declared
 
 JSON = "application/json"
-PATHS = {"number": "20260301-000123", "sha256": "0" * 64}
+PATHS = {"number": "20260301-000123", "sha256": "0" * 64, "z": "0", "x": "0", "y": "0"}
 OF_TYPE: dict[str, Any] = {"string": "text", "integer": 1, "number": 1.5, "boolean": True, "array": [], "object": {}}
 WRONG_TYPES: dict[str, list[Any]] = {
     "string": [5, True, [], {}],

@@ -262,11 +262,13 @@ class World:
         with connect(self.settings.broker_url) as connection:
             channel = connection.channel()
             declare(channel)
+            # The broker may forget what nobody waits for, when the connection closes at once.
+            publish = channel.basic_publish if self.settings.embedded else channel.basic_publish_confirm
             for body in bodies:
                 message = channel.prepare_message(
                     body, content_type="application/json", content_encoding="utf-8", headers=headers or {}
                 )
-                channel.basic_publish(message, "inspections.events", FindingConfirmed.event_type)
+                publish(message, "inspections.events", FindingConfirmed.event_type)
 
     def count(self, table: Table, service: str = "assets", *where: Any) -> int:
         with self.databases[service].read() as session:

@@ -37,12 +37,12 @@ def fuzz(running: Embedded, document: Path, token: str | None, *chosen: str) -> 
     return subprocess.Popen(command, cwd=document.parent, stdout=PIPE, stderr=STDOUT, text=True)
 
 
-@pytest.mark.timeout(900)
+@pytest.mark.timeout(2_400)
 def test_no_server_error_and_no_undocumented_answer(alone: Embedded, tmp_path: Path) -> None:
     with System.of(alone).user("admin") as admin:
         document = tmp_path / "openapi.json"
         document.write_bytes(admin.send("GET", "/openapi.json").content)
-        halves = [("--include-tag", "workorders"), ("--exclude-tag", "workorders")]
+        halves = [("--include-tag", "assets"), ("--exclude-tag", "assets")]
         runs = [fuzz(alone, document, admin.token, *half) for half in halves]
     said = [run.communicate()[0] for run in runs]
     assert [run.returncode for run in runs] == [0, 0], "\n".join(each[-15_000:] for each in said)

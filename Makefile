@@ -50,7 +50,7 @@ check-code:
 	@$(BIN)/lint-imports
 
 check-tests:
-	@$(BIN)/python -m pytest -q tests/unit tests/contracts
+	@$(BIN)/python -m pytest -q -m 'not thorough' tests/unit tests/contracts
 
 test: setup-dev  ## every test, on private PostgreSQL and RabbitMQ servers that are installed if missing
 	@$(BIN)/python -m deploy.servers install

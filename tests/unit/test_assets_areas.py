@@ -233,6 +233,7 @@ CHANGES = st.lists(
 )
 
 
+@pytest.mark.thorough
 @given(changes=CHANGES)
 @settings(max_examples=40, deadline=None)
 def test_however_areas_change_while_facilities_come_they_end_where_they_lie(one_db: Database, changes: Any) -> None:

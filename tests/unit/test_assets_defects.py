@@ -469,6 +469,7 @@ def one_db(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Database]:
     yield from a_city(f"sqlite:///{tmp_path_factory.mktemp('assets')}/assets.db")
 
 
+@pytest.mark.thorough
 @given(steps=st.lists(STEPS, max_size=15))
 @settings(max_examples=15, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 def test_whatever_happens_the_ratios_stay_within_0_and_1_and_equal_a_recount(

@@ -28,6 +28,7 @@ KOREAN = "관리번호,경도,위도,도로명\nL1,24.94,60.17,중앙대로\nL2,
 GERMAN = "Kennung;Längengrad;Breite;Straße\nL1;24,94;60,17;Königstraße\nL2;24,95;60,17;Weg\n"
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize(
     ("name", "kinds"),
     [
@@ -56,6 +57,7 @@ def test_the_delimiter_is_found_out(tmp_path: Path, delimiter: str, end: str) ->
     assert place(found[0]) == [24.94, 60.17]
 
 
+@pytest.mark.thorough
 def test_a_restart_skips_rows_and_gives_the_same_ones(tmp_path: Path) -> None:
     path = written(tmp_path, "lat,lon\n" + "60.17,24.94\n" * 4_500)
     options = Options(kind=LAMP)
@@ -161,6 +163,7 @@ def test_a_workbook_is_read_sheet_by_sheet(tmp_path: Path) -> None:
         lamps(path, layer="Sheet9")
 
 
+@pytest.mark.thorough
 def test_a_million_empty_rows_cost_nothing(tmp_path: Path) -> None:
     path = workbook(tmp_path / "whole", [["lat", "lon"], [60.17, 24.94]])
     empty = "".join(f'<row r="{line}"/>' for line in range(3, 40_000))

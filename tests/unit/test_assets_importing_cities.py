@@ -11,6 +11,7 @@ import pytest
 from services.assets.importing.rules import REFUSED, REPAIRED
 from tests.unit.importing import LAMP, drafts, read
 
+pytestmark = pytest.mark.thorough
 DATA = Path(__file__).parents[1] / "data"
 PAGE = Path(__file__).parents[2] / "docs" / "importing.md"
 

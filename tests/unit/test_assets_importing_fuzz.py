@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 import openpyxl
 import pyogrio.raw
+import pytest
 import shapely
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -22,6 +23,8 @@ from services.assets.domain.facilities import new_facility
 from services.assets.importing import CHUNK, Options, Unusable, rows, understand
 from services.assets.importing.rules import REFUSED, REPAIRED
 from tests.unit.importing import CATALOGUE, LAMP, collection, feature, point
+
+pytestmark = pytest.mark.thorough
 
 
 def swallow(content: bytes, options: Options) -> None:

@@ -155,9 +155,8 @@ def _responses(declared: Declared) -> dict[str, Any]:
 
 def _answer(declared: Declared) -> dict[str, Any]:
     if declared.media != JSON:
-        kind = "object" if declared.media.endswith("+json") else "string"
-        media = (declared.media, *declared.also_media)
-        return {"description": "Done.", "content": {each: {"schema": {"type": kind}} for each in media}}
+        content = {each: {"schema": {"type": _type_of(each)}} for each in (declared.media, *declared.also_media)}
+        return {"description": "Done.", "content": content}
     if declared.answer is None:
         return {"description": "Done."}
     schema: Any = declared.answer
@@ -167,6 +166,10 @@ def _answer(declared: Declared) -> dict[str, Any]:
     content = {JSON: {"schema": schema}}
     content |= {each: {"schema": {"type": "object"}} for each in declared.also_media}
     return {"description": "Done.", "content": content}
+
+
+def _type_of(media: str) -> str:
+    return "object" if media.endswith("+json") else "string"
 
 
 def _refusals(declared: Declared) -> list[type[errors.Refused]]:

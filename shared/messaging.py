@@ -281,7 +281,13 @@ class EventConsumer(Entrypoint):  # type: ignore[misc]
             delays_s = self.settings.retry_delays_s
             with self.database.begin() as session:
                 next_at = inbox.postpone(session, self.queue, message.event_id, error[:2000], delays_s)
-            log.error("parked event failed again", queue=self.queue, event_id=str(message.event_id), next_at=next_at)
+            log.error(
+                "event failed again",
+                queue=self.queue,
+                event_id=str(message.event_id),
+                error=error,
+                next_at=str(next_at),
+            )
         return 0
 
 

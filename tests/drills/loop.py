@@ -37,11 +37,13 @@ class Loop:
     """Plays lamp stories on several threads, as many as ``wanted`` and more until it is told that it is enough.
 
     ``with Loop(running, wanted=500) as loop: …break things…`` The end of the block waits for the stories in hand and
-    raises what any of them raised.
+    raises what any of them raised. It leaves the lamp ``besides`` alone: what is reported twice is merged, not ordered.
     """
 
-    def __init__(self, running: Embedded | Stack, *, wanted: int, threads: int = 8) -> None:
-        self.running, self.wanted = running, wanted
+    def __init__(
+        self, running: Embedded | Stack, *, wanted: int, threads: int = 8, besides: Thing | None = None
+    ) -> None:
+        self.running, self.wanted, self.besides = running, wanted, besides
         self.journal = Journal()
         self.played: list[str] = []
         self.started = 0
@@ -59,7 +61,8 @@ class Loop:
     def __enter__(self) -> Self:
         with closing(self._system()) as system:
             for lamp in Cast(system).lamps(8 * len(self._threads)):
-                self._lamps.put(lamp)
+                if self.besides is None or lamp["code"] != self.besides["code"]:
+                    self._lamps.put(lamp)
         for thread in self._threads:
             thread.start()
         return self

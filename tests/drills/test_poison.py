@@ -42,7 +42,7 @@ def test_one_poison_event_among_good_ones(either: Embedded | Stack, size: Size) 
         cast = Cast(system)
         lamp = cast.lamps(1)[0]
         poison = LampStory(cast, lamp)
-        with bug_in(either), Loop(either, wanted=size.stories, threads=4) as loop:
+        with bug_in(either), Loop(either, wanted=size.stories, threads=4, besides=lamp) as loop:
             cast.inspector.post("/findings", finding(lamp, poison.finding_id, description=POISON))
             wait_for(lambda: dead_letters(system) == 1, "one dead letter", 60)
             assert cast.dispatcher.get("/work-orders", finding_id=poison.finding_id)["items"] == []

@@ -82,16 +82,17 @@ def keys() -> None:
 
 @main.command("migrate")
 @click.argument("services", nargs=-1)
-def migrate_command(services: tuple[str, ...]) -> None:
+@click.option("--sample", is_flag=True, help="Then load the sample city into all four; again, it changes nothing.")
+def migrate_command(services: tuple[str, ...], sample: bool) -> None:
     """Bring the databases of these services, or of all, up to date."""
     for name in services or SERVICE_CLASSES:
         with opened(name) as database:
             migrate(database.engine, name, SERVICE_CLASSES[name].metadata)
+    if sample:
+        _load_sample()
 
 
-@main.command()
-def sample() -> None:
-    """Load the sample city into the four databases. Running it again changes nothing."""
+def _load_sample() -> None:
     urls = _settings().database_urls
     databases = {name: Database(urls[name], connections=2) for name in SERVICE_CLASSES}
     welcome.load_samples(databases)

@@ -24,6 +24,7 @@ from typing import Self
 
 import click
 
+from deploy.keys import make_keys
 from deploy.process import NotStarted, Process, answers, free_port, wait_until
 from deploy.proxy import Proxy
 from deploy.servers import Kept, Missing, Servers, install
@@ -133,11 +134,11 @@ class Stack(Running):
             self.servers.rabbitmq.add_vhost(self.name)
         for service in SERVICES:
             self.servers.postgres.create_database(self._database(service))
-        self.run("migrate")
-        if not (self.keys / "signing.pem").exists():
-            self.run("keys")
-        if self._sample and not self._kept.has("sample"):
-            self.run("sample")
+        make_keys(self.keys)
+        if not self._sample or self._kept.has("sample"):
+            self.run("migrate")
+        else:
+            self.run("migrate", "--sample")
             self._kept.get("sample", lambda: "loaded")
 
     def run(self, *arguments: str) -> str:

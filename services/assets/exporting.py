@@ -20,8 +20,6 @@ from typing import Any, BinaryIO
 
 import numpy as np
 import shapely
-from openpyxl import Workbook
-from pyogrio import raw
 
 from shared.errors import Invalid
 
@@ -129,6 +127,8 @@ def write_geojson(sources: Iterable[Source], file: BinaryIO) -> None:
 
 def write_xlsx(sources: Iterable[Source], file: BinaryIO) -> None:
     """As many sheets as the rows need. A geometry longer than a cell is left out, its place stays."""
+    from openpyxl import Workbook  # here, since a service that exports no workbook does without
+
     book = Workbook(write_only=True)
     rows, sheet, left = _cells(sources), None, 0
     for row in rows:
@@ -154,6 +154,8 @@ def write_geopackage(sources: Iterable[Source], file: BinaryIO) -> None:
 
 
 def _add_layer(path: Path, batch: Sequence[Source], *, append: bool) -> None:
+    from pyogrio import raw  # here, since a service that exports no GeoPackage does without
+
     rows = [properties(each) for each in batch]
     raw.write(
         path,

@@ -28,8 +28,8 @@ os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")  # each thread of it reserves
 from services.assets.domain.catalogue import FILE
 from services.assets.domain.catalogue_file import CatalogueFile
 from services.assets.queries import imports as queries
-from services.assets.use_cases import imports as use_cases
 from services.assets.use_cases.editions import join_in
+from services.assets.use_cases.imports import folder_of
 from shared.db import Database
 from shared.settings import Settings
 
@@ -49,7 +49,7 @@ def start_worker(settings: Settings) -> subprocess.Popen[bytes]:
         stdin=subprocess.PIPE, cwd=ROOT, start_new_session=True,
     )  # fmt: skip
     assert worker.stdin
-    folder = use_cases.folder_of(settings.data)
+    folder = folder_of(settings.data)
     told = {"database_url": settings.database_urls["assets"], "folder": str(folder)}
     told["catalogue"] = str(settings.catalogue or FILE)
     worker.stdin.write(json.dumps(told).encode() + b"\n")
@@ -77,20 +77,23 @@ def main() -> None:
     join_in(database, CatalogueFile(Path(told["catalogue"])))
     with alone(database, folder) as mine:
         if mine:
-            use_cases.sweep(database, folder)
             work_off(database, folder)
     database.close()
 
 
 def work_off(database: Database, folder: Path) -> None:
     """Every import that waits, the oldest first."""
+    # Here, since a service that only starts this process does without what reads files: it takes a second.
+    from services.assets.use_cases import carrying_out
+
+    carrying_out.sweep(database, folder)
     while True:
         with database.read() as session:
             turn = queries.next_import(session)
         if turn is None:
             return
         try:
-            use_cases.carry_out(database, folder, turn, alive=_alive)
+            carrying_out.carry_out(database, folder, turn, alive=_alive)
         finally:
             signal.alarm(0)  # the command line goes on after it
 

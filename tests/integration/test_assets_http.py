@@ -21,6 +21,7 @@ from deploy import settings
 from deploy.keys import make_keys
 from deploy.migrations import migrate
 from deploy.site import Site
+from services.assets.routes import exports
 from services.assets.sample import load_sample
 from services.assets.service import Assets
 from shared.auth import Keys, User
@@ -291,3 +292,15 @@ def test_kinds_come_with_their_names_and_defects(running: Running) -> None:
     lamps = next(each for each in running.items("/kinds") if each["slug"] == "street_light")
     assert (lamps["zh"], lamps["unit"], lamps["lamp"]) == ("路灯", "count", True)
     assert {"lamp_out", "leakage"} <= {each["slug"] for each in lamps["categories"]}
+
+
+@pytest.mark.parametrize("kind", ["csv", "geojson"])
+def test_a_small_export_is_what_a_process_of_its_own_writes(
+    running: Running, monkeypatch: pytest.MonkeyPatch, kind: str
+) -> None:
+    path = f"/facilities/export?format={kind}&kind=bridge"
+    small = running.call("GET", path).get_data()
+    monkeypatch.setattr(exports, "SMALL", 0)
+    with running.call("GET", path) as answer:
+        assert answer.get_data() == small
+    assert small.count(b"bridge") >= len(running.items("/facilities?kind=bridge")) > 1

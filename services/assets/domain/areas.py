@@ -39,6 +39,13 @@ class AreaTaken(Conflict):
     zh = "区域编码已被使用"
 
 
+class UnusableAreas(Invalid):
+    """The file cannot be read as areas."""
+
+    slug = "unusable-areas"
+    zh = "无法将文件读为区域"
+
+
 class NoPolygon(Invalid):
     """An area is a polygon."""
 

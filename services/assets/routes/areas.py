@@ -8,13 +8,19 @@ from typing import Any, TypeVar
 from sqlalchemy import Row
 
 from services.assets import queries, use_cases
-from services.assets.domain.areas import Area, AreaTaken, CrossesItself, Level, NoPolygon, UnknownArea
+from services.assets.domain.areas import (
+    Area,
+    AreaTaken,
+    CrossesItself,
+    Level,
+    NoPolygon,
+    UnknownArea,
+    UnusableAreas,
+)
 from services.assets.domain.geometry import TooLarge
 from services.assets.routes.roles import WRITERS
 from services.assets.routes.uploads import FORM, receive_form
 from services.assets.schemas.areas import AreaChangeIn, AreaFileIn, AreaFileOut, AreaIn, AreaOut, AreasQuery
-from services.assets.use_cases import area_files
-from services.assets.use_cases.area_files import UnusableAreas
 from shared.auth import STAFF, User
 from shared.errors import Stale
 from shared.errors import TooLarge as FileTooLarge
@@ -110,6 +116,8 @@ def _imports(which: Level, path: str, many: str) -> Method:
           summary=f"Draw and change {many} from a file; running it again changes nothing")  # fmt: skip
     @named(f"import {many}")
     def import_areas(self: Any, call: Call) -> dict[str, Any]:
+        from services.assets.use_cases import area_files  # here, since a service that reads no file does without
+
         options, file = dict(call.body["options"]), call.body["file"]
         dry_run = options.pop("dry_run", False)
         if file["bytes"] > LARGEST_FILE:

@@ -7,7 +7,7 @@ from urllib.parse import quote, urlencode
 
 from werkzeug.wrappers import Request, Response
 
-from services.assets import label_sheets, queries
+from services.assets import queries
 from services.assets.domain.facilities import UnknownFacility
 from services.assets.domain.labels import SHEETS, NothingToPrint, Sheet, divided
 from services.assets.schemas.labels import LabelsQuery
@@ -28,6 +28,8 @@ class LabelRoutes:
           refuses=(UnknownFacility, NothingToPrint),
           summary="Print QR labels of the facilities that a search finds; Link leads to those left over")  # fmt: skip
     def print_labels(self, call: Call) -> Response:
+        from services.assets import label_sheets  # here, since a service that prints none does without what draws PDF
+
         sheet, search = _sheet_of(call.query)
         public_url = self.settings.public_url or call.request.host_url
         with self.db.read() as session:

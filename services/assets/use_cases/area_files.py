@@ -10,13 +10,13 @@ from typing import Any
 from sqlalchemy.orm import Session
 
 from services.assets import importing
-from services.assets.domain.areas import Level, drawn
+from services.assets.domain.areas import Level, UnusableAreas, drawn
 from services.assets.domain.attributes import Attribute, Type
 from services.assets.domain.catalogue import Catalogue, Kind, Unit, the_catalogue
 from services.assets.importing import Row, Unusable
 from services.assets.importing.model import CODES_GENERATED
 from services.assets.use_cases.areas import import_areas
-from shared.errors import Invalid, Refused
+from shared.errors import Refused
 
 MOST_AREAS = 50_000
 FIELDS = ("district",)  # a draft of a facility has them as an area does
@@ -35,13 +35,6 @@ AREA = Kind(
     weight=0.0,
     attributes={slug: Attribute(slug=slug, en=en, zh=zh, type=Type.TEXT) for slug, (en, zh) in COLUMNS.items()},
 )
-
-
-class UnusableAreas(Invalid):
-    """The file cannot be read as areas."""
-
-    slug = "unusable-areas"
-    zh = "无法将文件读为区域"
 
 
 @dataclass

@@ -1,0 +1,267 @@
+"""Carrying out imports: a file is taken in parts, each with the position in one transaction.
+
+Only the process that imports loads this (import_worker.py): what reads files is large.
+"""
+
+from __future__ import annotations
+
+import shutil
+import time
+from collections import Counter
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from itertools import islice
+from pathlib import Path
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import func, insert, select, update
+from sqlalchemy.exc import InterfaceError, OperationalError
+from sqlalchemy.orm import Session
+
+from services.assets import importing
+from services.assets.domain.catalogue import the_catalogue
+from services.assets.domain.imports import (
+    MOST_STARTS,
+    OPEN,
+    Interrupted,
+    Retiring,
+    State,
+    UnusableFile,
+    may_retire,
+    series_of,
+)
+from services.assets.importing import Row, Unusable
+from services.assets.tables import facilities, import_rejects, imports
+from services.assets.use_cases import census
+from services.assets.use_cases.imports import file_of
+from shared import clock, failpoints, logs, outbox
+from shared.db import Database
+from shared.errors import Refused
+from shared.events.assets import FacilitiesImported
+
+AT_ONCE = {"postgresql": 2_000, "sqlite": 250}  # SQLite lets one write at a time: others get their turn in between
+MOST_REPAIRS = 1_000  # of one rule that are kept with their rows; all are counted
+FORGOTTEN_S = 3_600
+log = logs.get(__name__)
+
+
+def sweep(db: Database, folder: Path) -> None:
+    """Remove files that no open import needs: of processes that died at an unlucky moment."""
+    with db.read() as session:
+        needed = {str(each) for each in session.scalars(select(imports.c.id).where(imports.c.state.in_(OPEN)))}
+    for path in folder.iterdir():
+        if path.is_dir() and path.name not in needed and path.stat().st_mtime < time.time() - FORGOTTEN_S:
+            shutil.rmtree(path, ignore_errors=True)
+
+
+@dataclass
+class Job:
+    """An import in hand. ``noted``: how many rows are kept as refused or repaired; ``held``: how many facilities that
+    the series has at this moment are in the file."""
+
+    id: UUID
+    name: str
+    options: Mapping[str, Any]
+    who: str
+    counts: Counter[str]
+    rules: Counter[str]
+    noted: int
+    position: int
+    codes: set[str] = field(default_factory=set)
+
+    @property
+    def source(self) -> str:
+        return series_of(self.options)
+
+    @property
+    def dry(self) -> bool:
+        return bool(self.options.get("dry_run"))
+
+    @property
+    def retiring(self) -> str:
+        return str(self.options.get("retire_missing", Retiring.NO))
+
+    def reading(self) -> importing.Options:
+        return importing.Options.from_json({**self.options, "source": self.source})
+
+
+COUNTED = ("rows", "created", "updated", "unchanged", "rejected", "repaired", "held", "retired")
+
+
+def carry_out(db: Database, folder: Path, import_id: UUID, *, alive: Callable[[], object] = lambda: None) -> None:
+    """Take the whole file, or what is left of it; ``alive`` is called before each part. The import ends done or failed.
+
+    Raises what says that the database is gone: then another worker goes on later.
+    """
+    try:
+        job = _begin(db, import_id)
+        alive()
+        _take(db, file_of(folder, import_id), job, alive)
+        _finish(db, job)
+    except (OperationalError, InterfaceError):
+        raise
+    except Exception as wrong:
+        _fail(db, import_id, wrong)
+    shutil.rmtree(folder / str(import_id), ignore_errors=True)
+
+
+def _begin(db: Database, import_id: UUID) -> Job:
+    """Raises Interrupted for a file that has stopped several workers at the same row."""
+    now = clock.now()
+    with db.begin() as session:
+        row = session.execute(select(*imports.c).where(imports.c.id == import_id)).one()
+        noted = session.scalar(select(func.count()).where(import_rejects.c.import_id == import_id))
+        started = {"state": State.RUNNING.value, "starts": row.starts + 1, "started_at": row.started_at or now}
+        session.execute(update(imports).where(imports.c.id == import_id).values(**started, heartbeat_at=now))
+    if row.starts >= MOST_STARTS:
+        raise Interrupted(f"Row {row.position + 1} or one soon after it stopped the work {row.starts} times.")
+    counts = Counter({name: getattr(row, name) for name in COUNTED})
+    return Job(row.id, row.file_name, row.options, row.who, counts, Counter(row.rules), noted or 0, row.position)
+
+
+def _take(db: Database, path: Path, job: Job, alive: Callable[[], object]) -> None:
+    options, catalogue = job.reading(), the_catalogue()
+    understood = importing.understand(path, job.name, options, catalogue)
+    _note(db, job, understood=understood.as_json(), rows_total=understood.rows_total)
+    code_column = understood.mapping.get("code")
+    if job.retiring != Retiring.NO:
+        job.codes = _codes(importing.rows(path, understood, options, catalogue), code_column, alive)
+        with db.read() as session:
+            job.codes |= census.renumbered_of(session, job.source, job.codes)
+            known = census.codes_of(session, job.source)
+        may_retire(len(known - job.codes), len(known), job.retiring)
+    at_once = AT_ONCE[db.engine.dialect.name]
+    for chunk in importing.rows(path, understood, options, catalogue, skip=job.position):
+        for start in range(0, len(chunk), at_once):
+            alive()
+            _take_part(db, job, chunk[start : start + at_once], code_column)
+
+
+def _codes(chunks: Iterator[list[Row]], code_column: str | None, alive: Callable[[], object]) -> set[str]:
+    """Every code in the file, also of rows that will be refused."""
+    codes: set[str] = set()
+    for chunk in chunks:
+        alive()
+        codes.update(code for row in chunk if (code := census.code_of(row, code_column)))
+    return codes
+
+
+def _take_part(db: Database, job: Job, rows: Sequence[Row], code_column: str | None) -> None:
+    """Plan without a lock, then write what the plan says, unless somebody changed one of its facilities meanwhile."""
+    while True:
+        now = clock.now()
+        with db.read() as session:
+            plan = census.plan_rows(session, rows, source=job.source, code_column=code_column, now=now)
+        began = time.monotonic()
+        try:
+            with db.begin() as session:
+                if not job.dry:
+                    census.carry_out(session, plan, who=job.who, import_id=job.id, now=now)
+                _account(session, job, plan, len(rows))
+        except census.Overtaken:
+            continue
+        failpoints.pass_by("import-part-taken")
+        if db.engine.dialect.name == "sqlite":
+            time.sleep(time.monotonic() - began)
+        return
+
+
+def _account(session: Session, job: Job, plan: census.Plan, taken: int) -> None:
+    """Counts, notes and position, in the transaction of the rows themselves."""
+    old, job.position = job.position, job.position + taken
+    job.counts.update(plan.counts(dry=job.dry), rows=taken)
+    _keep_notes(session, job, plan)
+    values = {
+        **{name: job.counts[name] for name in COUNTED},
+        "rules": dict(job.rules),
+        "position": job.position,
+        "starts": 0,
+        "heartbeat_at": clock.now(),
+    }
+    if old == 0:
+        values["sample"] = plan.sample
+    session.execute(update(imports).where(imports.c.id == job.id).values(values))
+
+
+def _keep_notes(session: Session, job: Job, plan: census.Plan) -> None:
+    notes = []
+    for note in plan.notes:
+        job.rules[note.rule] += 1
+        if not note.repaired or job.rules[note.rule] <= MOST_REPAIRS:
+            job.noted += 1
+            notes.append({"import_id": job.id, "id": job.noted, **vars(note)})
+    if notes:
+        session.execute(insert(import_rejects), notes)
+
+
+def _finish(db: Database, job: Job) -> None:
+    """What the file no longer holds, then the event, unless the file changed nothing."""
+    with db.read() as session:
+        active = census.size_of(session, job.source)
+    missing = max(0, active - job.counts["held"])
+    if job.retiring != Retiring.NO:
+        job.counts["retired"] += _retire_missing(db, job)
+    now = clock.now()
+    with db.begin() as session:
+        done = {"state": State.DONE.value, "missing": missing, "retired": job.counts["retired"], "finished_at": now}
+        session.execute(update(imports).where(imports.c.id == job.id).values(done))
+        if not job.dry and any(job.counts[name] for name in ("created", "updated", "retired")):
+            outbox.record(session, _event(session, job, missing, now))
+
+
+def _retire_missing(db: Database, job: Job) -> int:
+    with db.read() as session:
+        gone = sorted(census.codes_of(session, job.source) - job.codes)
+    if job.dry:
+        return len(gone)
+    todo = iter(gone)
+    while part := list(islice(todo, AT_ONCE[db.engine.dialect.name])):
+        with db.begin() as session:
+            census.retire(session, part, who=job.who, import_id=job.id)
+            _touch(session, job)
+    return len(gone)
+
+
+def _touch(session: Session, job: Job, **values: Any) -> None:
+    session.execute(update(imports).where(imports.c.id == job.id).values(heartbeat_at=clock.now(), **values))
+
+
+def _note(db: Database, job: Job, **values: Any) -> None:
+    with db.begin() as session:
+        _touch(session, job, **values)
+
+
+def _event(session: Session, job: Job, missing: int, now: Any) -> FacilitiesImported:
+    kinds = session.scalars(select(facilities.c.kind).where(facilities.c.source == job.source).distinct())
+    counts = {name: job.counts[name] for name in COUNTED if name != "held"}
+    return FacilitiesImported(
+        revision=1, happened_at=now, recorded_at=now, import_id=job.id, source=job.source,
+        kinds=sorted(kinds), missing=missing, **counts,
+    )  # fmt: skip
+
+
+def _fail(db: Database, import_id: UUID, wrong: Exception) -> None:
+    refused = _refusal(wrong)
+    problem = {
+        "type": f"urn:waywarden:problem:{refused.slug}",
+        "title": refused.title(),
+        "status": 422,
+        "detail": refused.detail,
+    }
+    failed = {"state": State.FAILED.value, "error": problem, "finished_at": clock.now()}
+    with db.begin() as session:
+        session.execute(update(imports).where(imports.c.id == import_id).values(failed))
+
+
+def _refusal(wrong: Exception) -> Refused:
+    if isinstance(wrong, Refused):
+        return wrong
+    if isinstance(wrong, Unusable):
+        return UnusableFile(str(wrong))
+    if isinstance(wrong, MemoryError):
+        return UnusableFile("It needs more memory than an import may have.")
+    if isinstance(wrong, FileNotFoundError):
+        return UnusableFile("The file is gone: was the data folder changed?")
+    log.error("import failed", error=repr(wrong), exc_info=wrong)
+    return UnusableFile(f"It could not be read: {type(wrong).__name__}.")

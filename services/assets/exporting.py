@@ -1,7 +1,6 @@
 """Facilities as files: CSV, XLSX, GeoJSON and GeoPackage, written row by row in bounded memory.
 
-The columns bear the names of the fields, so that importing a file again finds them by itself and changes nothing. What
-was estimated stands in a column of its own: taken for a measure it would no longer be an estimate.
+An import knows such a file again by its columns (domain/columns.py), and changes only what somebody changed in it.
 """
 
 from __future__ import annotations
@@ -21,14 +20,9 @@ from typing import Any, BinaryIO
 import numpy as np
 import shapely
 
+from services.assets.domain.columns import COLUMNS, GEOMETRY
 from shared.errors import Invalid
 
-COLUMNS = (
-    "code", "kind", "name", "longitude", "latitude", "district", "street", "community", "large_grid", "grid",
-    "owner", "authority", "maintainer", "measure", "estimated_measure", "unit", "condition", "out_of_service_reason",
-    "installed_on", "retired_on", "attributes", "registered_at", "changed_at",
-)  # fmt: skip
-GEOMETRY = "geometry"  # well-known text, the last column of a table
 NUMBERS = frozenset({"longitude", "latitude", "measure", "estimated_measure"})
 DANGEROUS = ("=", "+", "-", "@", "\t", "\r")
 AT_ONCE = 2_000

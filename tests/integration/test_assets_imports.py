@@ -21,9 +21,11 @@ from deploy import settings
 from deploy.keys import make_keys
 from deploy.site import Site
 from services.assets import figures, queries
+from services.assets.exporting import WRITE, Format
 from services.assets.import_worker import end_worker, start_worker, work_off
 from services.assets.service import Assets
 from services.assets.tables import facilities, facility_history, imports
+from services.assets.use_cases import register_facilities
 from shared import tallies
 from shared.auth import Keys, User
 from shared.db import Database
@@ -69,7 +71,8 @@ class Registry:
         return self.call("POST", "", data=form, content_type="multipart/form-data", headers=headers or {})
 
     def order(self, content: str | bytes, name: str = "lamps.csv", **options: Any) -> str:
-        answer = self.send(content, name, options={"kind": "street_light", **options})
+        options = {name: value for name, value in {"kind": "street_light", **options}.items() if value is not None}
+        answer = self.send(content, name, options=options)
         assert answer.status_code == 202, answer.get_data(as_text=True)
         assert answer.get_json()["state"] == "running"
         return str(answer.get_json()["id"])
@@ -135,6 +138,27 @@ def test_a_file_is_imported_once_and_next_years_file_changes_what_is_new(registr
     assert [each.what for each in history] == ["registered", "changed"]
     assert history[1].details["changes"]["attributes"] == [{"colour": "red"}, {"colour": "blue"}]
     assert not registry.wrong_sums()
+
+
+@pytest.mark.parametrize("kind", list(Format))
+def test_an_export_imported_again_changes_nothing(registry: Registry, kind: Format) -> None:
+    awkward = [
+        "L-=1,24.95,60.17,=1+1,+358",
+        "=L-2,24.95,60.17,-,'x",
+        'L-3,24.95,60.17,"@a, ""b""",5',
+        "L-4,24.95,60.17,路灯,",
+    ]
+    assert counts(registry.take(lamps(3, "red", *awkward))) == {"created": 7}
+    street = {"type": "LineString", "coordinates": [[24.9, 60.1], [24.91, 60.123456789]]}
+    with registry.database.begin() as session:
+        by_hand = {"code": "R-1", "kind": "carriageway", "geometry": street, "attributes": {"width_m": 7.5}}
+        register_facilities(session, [by_hand], who="somebody")
+    file = BytesIO()
+    with registry.database.read() as session:
+        WRITE[kind](map(dict, queries.every_facility(session)), file)
+    before = registry.counted()
+    assert counts(registry.take(file.getvalue(), f"facilities.{kind}", kind=None)) == {"unchanged": 8}
+    assert registry.counted() == before
 
 
 def test_a_dry_run_says_what_would_be_done_and_does_nothing(registry: Registry) -> None:

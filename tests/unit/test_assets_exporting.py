@@ -15,7 +15,8 @@ from eventlet.semaphore import Semaphore
 from openpyxl import load_workbook
 
 from services.assets import exports
-from services.assets.exporting import COLUMNS, WRITE, Format, defused
+from services.assets.domain.columns import COLUMNS
+from services.assets.exporting import WRITE, Format, defused
 from shared.db import Database
 from shared.errors import TooMany
 

@@ -105,7 +105,7 @@ def refusal_of(draft: Mapping[str, Any], there: Mapping[str, Any], source: str) 
         return "other-kind", f"{code} is registered as {there['kind']}, not {draft['kind']}."
     if there["condition"] == "retired":
         return "retired-code", f"{code} was retired; a new facility needs a new code."
-    if there["source"] not in (None, source):
+    if there["source"] not in (None, source, draft.get("source")):
         return "other-source", f"{code} belongs to the series {there['source']!r}: import with that source."
     return None
 
@@ -113,7 +113,7 @@ def refusal_of(draft: Mapping[str, Any], there: Mapping[str, Any], source: str) 
 def changes_of(draft: Mapping[str, Any], there: Mapping[str, Any], source: str) -> dict[str, Any]:
     """What the row says otherwise than the registry. What it leaves empty stays as it is."""
     said = {name: value for name, value in draft.items() if value not in (None, "") and name not in ("code", "kind")}
-    if there["source"] is None:
+    if there["source"] is None and "source" not in draft:  # an export says of each row to which series it belongs
         said["source"] = source
     if "attributes" in said:
         said["attributes"] = {**there["attributes"], **said["attributes"]}

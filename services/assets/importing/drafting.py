@@ -16,6 +16,7 @@ from services.assets.domain import facilities
 from services.assets.domain import geometry as geo
 from services.assets.domain.attributes import Attribute
 from services.assets.domain.catalogue import Catalogue, Unit
+from services.assets.domain.columns import ATTRIBUTES, SOURCE
 from services.assets.importing import shapes
 from services.assets.importing.formats import records
 from services.assets.importing.kinds import Kinds
@@ -91,6 +92,9 @@ class _Drafter:
         self.texts = [(field, column) for field, column in self.mapping.items() if field in TEXTS]
         dropped = {self.mapping[each] for each in self.mapping if each in (*FIELDS, "longitude", "latitude", "place")}
         dropped |= set(understood.left_out)
+        self.again = ATTRIBUTES in self.mapping  # an export of ours
+        if self.again:
+            dropped |= {ATTRIBUTES, SOURCE}
         self.kept = [each for each in understood.columns if each not in dropped]
         self.open = understood.format == "geojson"  # later features may have other properties
         self.dropped = dropped
@@ -144,6 +148,9 @@ class _Drafter:
         attributes = self._attributes(record.raw, repairs)
         draft: dict[str, Any] = {"kind": kind, "geometry": geometry, **self.defaults}
         self._type(kind, attributes, repairs)
+        if self.again:
+            attributes |= _exported(record.raw.get(ATTRIBUTES))
+            draft["source"] = tidy(record.raw.get(SOURCE))
         for field, column in self.texts:
             self._text(draft, field, column, record.raw, attributes, repairs)
         self._measure(draft, record.raw, attributes, repairs)
@@ -230,7 +237,8 @@ class _Drafter:
         if column is None or (value := tidy(raw.get(column))) is None:
             return
         if self.catalogue.kinds[draft["kind"]].unit is Unit.COUNT and "measure" not in self.options.mapping:
-            attributes[column] = value
+            if not self.again:
+                attributes[column] = value
             return
         found = quantity(value, column)
         if found is None or not 0.001 <= found[0] <= 1e9:
@@ -299,6 +307,19 @@ class _Drafter:
             return facilities.checked_code(code)
         except facilities.BadCode as wrong:
             raise Refuse("bad-code", wrong.detail) from wrong
+
+
+def _exported(cell: Any) -> dict[str, Any]:
+    """The attributes that an export wrote into one cell. Raises Refuse for what is no JSON object."""
+    try:
+        found = json.loads(cell or "{}") if isinstance(cell, str) else cell or {}
+    except ValueError:
+        found = None
+    if not isinstance(found, dict):
+        raise Refuse("bad-attributes", f"{str(cell)[:60]!r} is no JSON object.")
+    attributes: dict[str, Any] = clean(found)
+    _check_size(attributes)
+    return attributes
 
 
 def _as_it_came(record: Record) -> dict[str, Any]:

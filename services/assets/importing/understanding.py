@@ -13,6 +13,7 @@ import numpy as np
 import shapely
 
 from services.assets.domain.catalogue import Catalogue
+from services.assets.domain.columns import ATTRIBUTES, GEOMETRY, ONLY_SHOWN, SOURCE, are_ours
 from services.assets.importing import datums, shapes
 from services.assets.importing.formats import describe, records
 from services.assets.importing.headings import looks_like_data
@@ -91,6 +92,16 @@ class _Finder:
         self.repairs: list[list[str]] = []
         self.mapping = self._given_mapping()
         self.left_out = [each for each in self.columns if self._only_counts(each)]
+        if are_ours(self.columns):
+            self._know_again()
+
+    def _know_again(self) -> None:
+        """An export of the registry: geometry and attributes are whole, and what only the registry says stays out."""
+        self.notes.append("The file is an export of the registry: what it says of facilities is compared with them.")
+        self.left_out = [each for each in self.columns if each in ONLY_SHOWN]
+        self.mapping = {ATTRIBUTES: ATTRIBUTES, SOURCE: SOURCE} | self.mapping
+        if GEOMETRY in self.columns and not self.mapping.keys() & {*PLACE_FIELDS}:
+            self.mapping["place"] = GEOMETRY
 
     def find(self) -> Understood:
         self._find_place()

@@ -27,6 +27,7 @@ UNITS = {
     "ft2": 0.09290304, "ft²": 0.09290304, "sqft": 0.09290304, "acre": 4046.8564224, "亩": 10_000 / 15,
 }  # fmt: skip
 
+DEFUSED = ("'=", "'+", "'-", "'@")  # so that no spreadsheet runs it: as exports write it, and people do
 SPOILT = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f\ud800-\udfff]")
 QUANTITY = re.compile(r"([-+]?[\d.,\s]*\d\.?)\s*(\D*\d?)")
 HEADING_UNIT = re.compile(r"[(（\[]([^()（）\[\]]+)[)）\]]\s*$|[_\s]([^\W_]+)$")
@@ -66,6 +67,7 @@ def tidy(value: Any) -> Any:
 @lru_cache(maxsize=1 << 14)
 def _tidy_text(text: str) -> str | None:
     text = text.strip()
+    text = text[1:] if text.startswith(DEFUSED) else text
     return None if text.casefold() in NOTHING else text
 
 

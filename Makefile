@@ -17,6 +17,8 @@ PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check --requir
 COMPILE := $(BIN)/uv pip compile pyproject.toml --quiet --universal --python-version 3.11 --generate-hashes \
 	--no-header --no-annotate --no-emit-index-url --no-emit-find-links --no-config --no-strip-extras
 
+unexport PYTHONDONTWRITEBYTECODE  # or each process that starts would compile everything anew
+
 .DEFAULT_GOAL := help
 .PHONY: help setup setup-dev check check-code check-tests test test-services test-system run stack demo bench drills token import lock clean
 

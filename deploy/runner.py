@@ -5,15 +5,16 @@
 
 from __future__ import annotations
 
+import gc
 import os
 
+gc.disable()  # what is imported is no garbage; see _spare_the_collector
 os.environ.setdefault("EVENTLET_THREADPOOL_SIZE", "4")  # each thread that hashes a password keeps its 64 MiB
 
-import eventlet
+import eventlet  # noqa: E402
 
 eventlet.monkey_patch()  # before everything else that is imported
 
-import gc  # noqa: E402
 import signal  # noqa: E402
 import sys  # noqa: E402
 import warnings  # noqa: E402
@@ -95,6 +96,7 @@ def _spare_the_collector() -> None:
     gc.collect()
     gc.freeze()
     gc.set_threshold(20_000, 20, 20)
+    gc.enable()
 
 
 def _wait_for_signal() -> None:

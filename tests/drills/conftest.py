@@ -11,6 +11,7 @@ import pytest
 
 from deploy.servers import Missing
 from deploy.stack import Embedded, Stack
+from shared.events.queues import SERVICES
 from tests.conftest import RUNNING
 
 SETTINGS = {"WAYWARDEN_RETRY_DELAYS_S": "1,2,2,2,2", "WAYWARDEN_LOG_JSON": "1"}
@@ -21,14 +22,22 @@ class Size:
     """``full`` is what ``make drills`` runs; the short form, a little of everything, is part of ``make test``."""
 
     stories: int
-    kills: int
+    kills: int  # at least
+    most_kills: int  # where stories are still under way
     rounds: int
+    all_services: bool  # whether each is a victim in turn, or one by chance
+
+    def victims(self, chance: random.Random) -> list[str]:
+        """The services that a drill turns against, one after the other; alerts has no part in the loop."""
+        return [*SERVICES[:3]] * self.rounds if self.all_services else [chance.choice(SERVICES[:3])]
 
 
 @pytest.fixture(scope="session")
 def size() -> Size:
     full = os.environ.get("WAYWARDEN_DRILLS") == "full"
-    return Size(stories=500, kills=20, rounds=3) if full else Size(stories=12, kills=4, rounds=1)
+    if full:
+        return Size(stories=500, kills=20, most_kills=200, rounds=3, all_services=True)
+    return Size(stories=12, kills=4, most_kills=8, rounds=1, all_services=False)
 
 
 @pytest.fixture

@@ -18,10 +18,10 @@ from tests.drills.conftest import Size
 from tests.drills.loop import Loop
 
 
-def keep_killing(processes: list[Process], kills: int, chance: random.Random, loop: Loop) -> None:
+def keep_killing(processes: list[Process], size: Size, chance: random.Random, loop: Loop) -> None:
     """``kill -9`` each in turn at random moments, and start it again, until both the kills and the stories are done."""
     for number, process in zip(count(1), cycle(processes)):
-        if number > kills and (loop.done or number > 10 * kills):
+        if number > size.kills and (loop.done or number > size.most_kills):
             return
         time.sleep(chance.uniform(0.1, 1.5))  # a random moment is what this is about
         process.kill()
@@ -30,7 +30,7 @@ def keep_killing(processes: list[Process], kills: int, chance: random.Random, lo
 
 def test_services_killed_at_random_moments(whole: Stack, size: Size, chance: random.Random) -> None:
     with Loop(whole, wanted=size.stories) as loop:
-        keep_killing(whole.processes, size.kills, chance, loop)
+        keep_killing(whole.processes, size, chance, loop)
     audit(whole, loop)
 
 
@@ -38,7 +38,7 @@ def test_the_embedded_system_killed_at_random_moments(
     drilled_embedded: Embedded, size: Size, chance: random.Random
 ) -> None:
     with Loop(drilled_embedded, wanted=size.stories, threads=4) as loop:
-        keep_killing(drilled_embedded.processes, size.kills, chance, loop)
+        keep_killing(drilled_embedded.processes, size, chance, loop)
     audit(drilled_embedded, loop)
 
 
@@ -52,7 +52,7 @@ def await_death(process: Process, loop: Loop) -> None:
 def test_death_at_a_failpoint(whole: Stack, size: Size, chance: random.Random, failpoint: str) -> None:
     """Between publish and mark, an event is published again; between commit and ack, it is delivered again."""
     with Loop(whole, wanted=size.stories) as loop:
-        for service in [*SERVICES[:3]] * size.rounds:
+        for service in size.victims(chance):
             process = whole.process(service)
             process.stop()
             process.start(WAYWARDEN_FAILPOINT=f"{failpoint}:{chance.randint(1, 5)}")
@@ -64,7 +64,7 @@ def test_death_at_a_failpoint(whole: Stack, size: Size, chance: random.Random, f
 
 def test_a_service_killed_while_the_broker_is_down(whole: Stack, size: Size, chance: random.Random) -> None:
     with Loop(whole, wanted=size.stories) as loop:
-        for service in [*SERVICES[:3]] * size.rounds:
+        for service in size.victims(chance):
             whole.servers.rabbitmq.stop()
             time.sleep(chance.uniform(0.2, 1.0))
             whole.process(service).kill()
@@ -81,5 +81,5 @@ def test_two_replicas_of_each_service(
     replicas = dict.fromkeys(SERVICES[:3], 2)
     with Stack(folder, servers=whole.servers, name="replicas", replicas=replicas) as stack:
         with Loop(stack, wanted=size.stories) as loop:
-            keep_killing(stack.processes, size.kills, chance, loop)
+            keep_killing(stack.processes, size, chance, loop)
         audit(stack, loop)

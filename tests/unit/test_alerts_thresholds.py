@@ -91,7 +91,7 @@ class Level(RuleBasedStateMachine):
             assert self.level >= threshold - MARGIN
 
 
-TestLevel = Level.TestCase
+TestLevel = pytest.mark.thorough(Level.TestCase)
 
 
 def test_a_level_below_every_margin_clears_at_once() -> None:

@@ -93,7 +93,7 @@ class Life(RuleBasedStateMachine):
         assert self.finding.state != State.CONFIRMED or self.finding.confirmed_at is not None
 
 
-TestLife = Life.TestCase
+TestLife = pytest.mark.thorough(Life.TestCase)
 
 
 def test_every_state_but_the_ends_can_be_left() -> None:

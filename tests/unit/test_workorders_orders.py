@@ -318,5 +318,5 @@ class AnyLife(RuleBasedStateMachine):
             assert (self.order.crew is None) == (self.order.state == State.REGISTERED)
 
 
-TestAnyLife = AnyLife.TestCase
+TestAnyLife = pytest.mark.thorough(AnyLife.TestCase)
 TestAnyLife.settings = settings(max_examples=60, stateful_step_count=40, deadline=None)

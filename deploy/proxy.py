@@ -16,7 +16,7 @@ TEMPLATE = Path(__file__).parent / "nginx.conf"
 API: dict[str, tuple[str, ...]] = {
     "assets": (
         "facilities", "catalogue", "kinds", "districts", "streets", "communities", "large-grid-cells", "grid-cells",
-        "units", "rates", "lamp-states", "lighting-schedules", "tiles", "tiles.json", "drainage",
+        "units", "rates", "lamp-states", "lamp-nights", "lighting-schedules", "tiles", "tiles.json", "drainage",
     ),
     "inspections": ("routes", "patrols", "findings", "finding-sources", "light-checks"),
     "workorders": (

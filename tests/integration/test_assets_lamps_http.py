@@ -114,6 +114,33 @@ def test_a_night_from_its_schedule_to_its_rate(call: Caller, database: Database)
     assert (night["schedule"], night["planned_min"], night["lit_min"]) == ("city", 1008, 0)
 
 
+def test_a_metered_rate_leads_to_the_very_lamps_behind_it(call: Caller, database: Database) -> None:
+    told = [each for each in states() if each["facility_code"] in ("L-1", "L-2")]
+    dumb = {"code": "L-4", "kind": "landscape_light", "geometry": {"type": "Point", "coordinates": [24.9, 60.2]}}
+    call("POST", "/facilities", dumb, status=201)
+    call("POST", "/lamp-states", {"states": told}, role="device", status=202)
+    with database.begin() as session:
+        metering.reckon_nights(session)
+    rates = call("GET", "/rates?rate=light_on_metered&by=district&window_days=2&owner=")["items"]
+    (rate,) = [each for each in rates if each["kind"] == "street_light"]
+
+    def nights(address: str) -> list[dict[str, Any]]:
+        found: list[dict[str, Any]] = []
+        cursor = ""
+        while cursor is not None:
+            page = call("GET", f"{address.removeprefix(API)}&limit=1&{cursor and f'cursor={cursor}'}".rstrip("&"))
+            found, cursor = found + page["items"], page["next"]
+        return found
+
+    counted, lacking = (nights(rate["facilities"][name]) for name in ("counted", "lacking"))
+    assert [(each["night"], each["facility_code"]) for each in counted] == [("2026-01-15", c) for c in ("L-1", "L-2")]
+    assert sum(each["lit_min"] for each in counted) == rate["numerator"] == 1008
+    assert sum(each["planned_min"] - each["unknown_min"] for each in counted) == rate["denominator"] == 2016
+    assert [each["facility_code"] for each in lacking] == ["L-2"]
+    silent = {each["facility_code"]: each for each in nights("/lamp-nights?which=unknown&kind=landscape_light")}
+    assert (silent["L-4"]["schedule"], silent["L-4"]["planned_min"]) == ("", 0)
+
+
 @pytest.mark.parametrize(
     ("state", "field"),
     [

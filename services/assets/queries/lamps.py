@@ -6,19 +6,21 @@ from collections.abc import Mapping
 from datetime import UTC, date, datetime
 from typing import Any
 
-from sqlalchemy import Row, Select, exists, func, select
+from sqlalchemy import Date, Row, Select, exists, func, literal, select
 from sqlalchemy.orm import Session
 
 from services.assets.domain.catalogue import the_catalogue
 from services.assets.domain.facilities import IN_SERVICE
 from services.assets.domain.lighting import CITY, DAY, LightingSchedule, Plan, UnknownSchedule, city_place, plan
-from services.assets.domain.metered import NightSum, metered_rates
+from services.assets.domain.metered import NightSum, Which, metered_rates
 from services.assets.domain.rates import By, Rate
 from services.assets.queries.codes import get_facility
+from services.assets.queries.past import as_of
 from services.assets.tables import facilities, lamp_night_sums, lamp_nights, lamps, lighting_schedules
 from shared import clock
-from shared.paging import Page, page
+from shared.paging import Page, cut, page, position
 
+OF_LAMP = ("facility_code", "kind", "district")
 SUMMED = tuple(lamp_night_sums.c[name] for name in NightSum._fields[2:])
 
 
@@ -121,6 +123,12 @@ def _as_night(row: Row[Any]) -> dict[str, Any]:
 # --- the metered light-on rate
 
 
+def lamps_of(night: date) -> Any:
+    """The columns of the facilities, of a night that is over as they stood at its end: that never changes again."""
+    end = city_place(the_catalogue()).window(night)[1]
+    return as_of(end).c if end <= clock.now() else facilities.c
+
+
 def present_night() -> date:
     """The night that it is now; until noon it is yesterday's."""
     return city_place(the_catalogue()).night_of(clock.now())
@@ -138,9 +146,14 @@ def list_metered(
     session: Session, *, by: By, date: date | None, window_days: int = 1, only: Mapping[str, str | None]
 ) -> list[Rate]:
     """The metered rate over ``window_days`` nights up to the one of ``date``, or up to the latest that is over."""
+    last = _last_night(session, date)
+    sums = sums_of(session, by, last, window_days, only)
+    return metered_rates(by, sums, the_catalogue(), last=last, window_days=window_days, only=only)
+
+
+def _last_night(session: Session, asked: date | None) -> date:
     latest = latest_night(session)
-    sums = sums_of(session, by, min(date or latest, latest), window_days, only)
-    return metered_rates(by, sums, the_catalogue(), window_days=window_days)
+    return min(asked or latest, latest)
 
 
 def sums_of(session: Session, by: By, last: date, window_days: int, only: Mapping[str, str | None]) -> list[NightSum]:
@@ -155,6 +168,47 @@ def sums_of(session: Session, by: By, last: date, window_days: int, only: Mappin
         .order_by(key, columns.kind)
     )
     return [NightSum(key, kind, *map(int, sums)) for key, kind, *sums in rows]
+
+
+def list_nights_behind(
+    session: Session,
+    *,
+    limit: int,
+    cursor: str | None = None,
+    date: date | None = None,
+    window_days: int = 1,
+    which: str = Which.KNOWN,
+    **only: str | None,
+) -> Page:
+    """The lamp-nights behind a metered rate, the newest night first, then by code; lamps as they stood that night."""
+    by = (lamp_nights.c.night, facilities.c.code)
+    last, after = _last_night(session, date), ""
+    first = last - (window_days - 1) * DAY
+    if cursor is not None:
+        night, after = position(cursor, by)
+        last = min(last, night)
+    rows: list[Row[Any]] = []
+    while last >= first and len(rows) <= limit:
+        rows += session.execute(_lamps_on(last, Which(which), only, after).limit(limit + 1 - len(rows))).all()
+        last, after = last - DAY, ""
+    return cut(rows, by, limit, lambda row: _as_night(row) | {name: row._mapping[name] for name in OF_LAMP})
+
+
+def _lamps_on(night: date, which: Which, only: Mapping[str, str | None], after: str) -> Select[Any]:
+    """The lamps in service of one night by code, after one of them, with what is known of their night."""
+    of, lamp = lamp_nights.c, lamps_of(night)
+    same = (lamp[name] == value if value else lamp[name].is_(None) for name, value in only.items() if value is not None)
+    kinds = [slug for slug, kind in the_catalogue().kinds.items() if kind.lamp]
+    known = func.coalesce(of.known_s, 0) > 0
+    wanted = {Which.KNOWN: known, Which.LESS: known & (of.lit_s < of.known_s), Which.UNKNOWN: ~known}[which]
+    seconds = (func.coalesce(of[name], 0).label(name) for name in ("planned_s", "lit_s", "known_s", "day_burning_s"))
+    return (
+        select(literal(night, Date).label("night"), func.coalesce(of.schedule, "").label("schedule"), *seconds)
+        .add_columns(lamp.code, lamp.code.label("facility_code"), lamp.kind, lamp.district)
+        .outerjoin(lamp_nights, (of.facility_id == lamp.id) & (of.night == night))
+        .where(lamp.kind.in_(kinds), lamp.condition.in_(IN_SERVICE), lamp.code > after, wanted, *same)
+        .order_by(lamp.code)
+    )
 
 
 def count_silent(session: Session) -> list[tuple[tuple[str, str], int]]:

@@ -8,9 +8,11 @@ from services.assets.queries import lamps as queries
 from services.assets.routes.roles import WRITERS
 from services.assets.schemas.lamps import (
     LampNightOut,
+    LampNightsQuery,
     LampStateOut,
     LampStatesIn,
     LampStatesQuery,
+    NightOfLampOut,
     NightsQuery,
     PlannedNightOut,
     ScheduleChangeIn,
@@ -63,6 +65,11 @@ class LampRoutes:
           summary="List the newest state of each lamp in service")  # fmt: skip
     def list_lamp_states(self, call: Call) -> Page:
         return queries.list_lamp_states(call.session, **call.query)
+
+    @http("GET", "/lamp-nights", roles=STAFF, query=LampNightsQuery, answer=NightOfLampOut, paged=True,
+          summary="List the lamp-nights behind a metered light-on rate")  # fmt: skip
+    def list_nights_behind(self, call: Call) -> Page:
+        return queries.list_nights_behind(call.session, **call.query)
 
     @http("GET", "/lamp-states/<code>/nights", roles=STAFF, query=PageQuery, answer=LampNightOut, paged=True,
           refuses=(UnknownFacility,), summary="List the nights of a lamp, the newest first")  # fmt: skip

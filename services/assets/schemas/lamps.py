@@ -10,11 +10,14 @@ from marshmallow import ValidationError, fields, validate, validates_schema
 
 from services.assets.domain.lamp_states import AT_ONCE, Failure
 from services.assets.domain.lighting import Burns
+from services.assets.domain.metered import Which
+from services.assets.schemas.placed import Placed
 from services.assets.schemas.words import DISTRICT, KIND, REVISION
 from shared.fields import (
     CONTROL,
     Boolean,
     Code,
+    Date,
     Float,
     Integer,
     List,
@@ -22,6 +25,7 @@ from shared.fields import (
     Nested,
     PageQuery,
     QueryBoolean,
+    QueryInteger,
     Strict,
     String,
     Time,
@@ -342,3 +346,33 @@ class LampNightOut(Strict):
     day_burning_min = Float(
         metadata={"description": "How long it burnt by day, outside of the tolerance.", "example": 0.0}
     )
+
+
+class NightOfLampOut(LampNightOut):
+    """One lamp on one night, and where the lamp then stood."""
+
+    schedule = String(shortest=0, metadata=SCHEDULE | {"description": "Empty where nothing is known of the night."})
+    facility_code = String(metadata=A_LAMP)
+    kind = String(metadata=KIND)
+    district = String(allow_none=True, metadata=DISTRICT)
+
+
+class LampNightsQuery(PageQuery, Placed):
+    """Which lamps in service, on which nights. An area or unit that is left empty: lamps of none."""
+
+    date = Date(metadata=NIGHT | {"description": "The last night; else the latest whose planned hours are over."})
+    window_days = QueryInteger(
+        load_default=1,
+        validate=validate.Range(1, 366),
+        metadata={"description": "How many nights, up to the last.", "example": 30},
+    )
+    which = String(
+        load_default=Which.KNOWN.value,
+        validate=validate.OneOf([*Which]),
+        metadata={
+            "description": "Those of whose planned time something is known (known), those of them that burnt less than "
+            "is known (less), or those of which nothing is known (unknown).",
+            "example": "less",
+        },
+    )
+    kind = String(longest=40, metadata=KIND)

@@ -36,9 +36,9 @@ from sqlalchemy.orm import Session
 from services.assets.domain.catalogue import the_catalogue
 from services.assets.domain.facilities import IN_SERVICE
 from services.assets.domain.lamp_states import LampNight, Misbehaviour, misbehaviours
-from services.assets.domain.lighting import CITY, DAY, LightingSchedule, city_place
+from services.assets.domain.lighting import CITY, DAY, LightingSchedule
 from services.assets.domain.metered import DIMENSIONS
-from services.assets.queries.past import as_of
+from services.assets.queries.lamps import lamps_of
 from services.assets.tables import (
     facilities,
     lamp_night_sums,
@@ -270,7 +270,7 @@ def _sum_up(session: Session, nights: Iterable[date]) -> None:
 
 def _summed(night: date) -> Select[Any]:
     """The sums of a night over the lamps in service, those without data among them."""
-    of, lamp = lamp_nights.c, _lamps_of(night)
+    of, lamp = lamp_nights.c, lamps_of(night)
     kinds = [slug for slug, kind in the_catalogue().kinds.items() if kind.lamp]
     keys = [lamp.kind, *(func.coalesce(lamp[name], "").label(name) for name in DIMENSIONS)]
     dark = of.dark_s >= int(the_catalogue().rules.dark_after_min * 60)
@@ -283,9 +283,3 @@ def _summed(night: date) -> Select[Any]:
         .where(lamp.kind.in_(kinds), lamp.condition.in_(IN_SERVICE))
         .group_by(*keys)
     )
-
-
-def _lamps_of(night: date) -> Any:
-    """The columns of the facilities, of a night that is over as they stood at its end: that never changes again."""
-    end = city_place(the_catalogue()).window(night)[1]
-    return as_of(end).c if end <= clock.now() else facilities.c

@@ -16,7 +16,8 @@ import signal
 import subprocess
 import sys
 import threading
-from collections.abc import Iterator
+import time
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -34,6 +35,7 @@ from shared.db import Database
 from shared.settings import Settings
 
 MEMORY_BYTES = 1_500_000_000  # beyond what the process has reserved when it starts
+LINGER_S, LOOK_EVERY_S = 20, 0.2  # the next file does not wait for another process to start
 LONGEST_SILENCE_S = 600  # for one batch of rows: a file that keeps a parser longer is hostile
 ROOT = Path(__file__).parents[2]
 LOCK = 4_711_001  # of PostgreSQL's advisory locks in this database
@@ -74,28 +76,36 @@ def main() -> None:
     gc.set_threshold(100_000, 20, 20)  # rows come and go by thousands, and none refers to itself
     database, folder = Database(told["database_url"], connections=3), Path(told["folder"])
     folder.mkdir(parents=True, exist_ok=True)
-    join_in(database, CatalogueFile(Path(told["catalogue"])))
+    catalogue = CatalogueFile(Path(told["catalogue"]))
     with alone(database, folder) as mine:
         if mine:
-            work_off(database, folder)
+            work_off(database, folder, linger_s=LINGER_S, begin=lambda: join_in(database, catalogue))
     database.close()
 
 
-def work_off(database: Database, folder: Path) -> None:
-    """Every import that waits, the oldest first."""
+def work_off(
+    database: Database, folder: Path, *, linger_s: float = 0, begin: Callable[[], object] = lambda: None
+) -> None:
+    """Every import that waits or comes within ``linger_s``, the oldest first; ``begin`` is called before each."""
     # Here, since a service that only starts this process does without what reads files: it takes a second.
     from services.assets.use_cases import carrying_out
 
     carrying_out.sweep(database, folder)
+    until = time.monotonic() + linger_s
     while True:
         with database.read() as session:
             turn = queries.next_import(session)
-        if turn is None:
+        if turn is not None:
+            try:
+                begin()
+                carrying_out.carry_out(database, folder, turn, alive=_alive)
+            finally:
+                signal.alarm(0)  # the command line goes on after it
+            until = time.monotonic() + linger_s
+        elif time.monotonic() < until:
+            time.sleep(LOOK_EVERY_S)
+        else:
             return
-        try:
-            carrying_out.carry_out(database, folder, turn, alive=_alive)
-        finally:
-            signal.alarm(0)  # the command line goes on after it
 
 
 def _alive() -> None:

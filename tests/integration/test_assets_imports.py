@@ -14,7 +14,7 @@ from uuid import uuid4
 
 import pytest
 from nameko.containers import ServiceContainer
-from sqlalchemy import func, select
+from sqlalchemy import func, select, text
 from werkzeug.test import Client, TestResponse
 
 from deploy import settings
@@ -225,6 +225,29 @@ def run_worker(registry: Registry) -> int:
     wait_for(lambda: worker.poll() is not None, "the worker ends", 60)
     end_worker(worker)
     return int(worker.returncode)
+
+
+def test_a_row_that_only_the_database_refuses_is_refused_alone(registry: Registry) -> None:
+    if registry.database.engine.dialect.name != "postgresql":
+        pytest.skip("SQLite takes any value.")
+    with registry.database.begin() as session:
+        session.execute(
+            text(
+                "CREATE FUNCTION picky() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN IF NEW.code = 'L-77' "
+                "THEN RAISE data_exception USING MESSAGE = 'not this one'; END IF; RETURN NEW; END $$"
+            )
+        )
+        session.execute(text("CREATE TRIGGER picky BEFORE INSERT ON facilities FOR EACH ROW EXECUTE FUNCTION picky()"))
+    try:
+        done = registry.take(lamps(300))
+    finally:
+        with registry.database.begin() as session:
+            session.execute(text("DROP FUNCTION picky CASCADE"))
+    assert counts(done) == {"created": 299, "rejected": 1}
+    assert done["rules"] == {"unstorable": 1}
+    assert "L-77" in (rejects := registry.call("GET", f"/{done['id']}/rejects.csv").get_data(as_text=True))
+    assert "not this one" in rejects
+    assert not registry.wrong_sums()
 
 
 def test_a_file_that_kills_every_worker_fails_in_the_end(registry: Registry) -> None:

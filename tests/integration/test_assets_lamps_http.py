@@ -126,7 +126,7 @@ def test_a_metered_rate_leads_to_the_very_lamps_behind_it(call: Caller, database
 
     def nights(address: str) -> list[dict[str, Any]]:
         found: list[dict[str, Any]] = []
-        cursor = ""
+        cursor: str | None = ""
         while cursor is not None:
             page = call("GET", f"{address.removeprefix(API)}&limit=1&{cursor and f'cursor={cursor}'}".rstrip("&"))
             found, cursor = found + page["items"], page["next"]

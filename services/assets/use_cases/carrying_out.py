@@ -9,14 +9,14 @@ import shutil
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from itertools import islice
 from pathlib import Path
 from typing import Any
 from uuid import UUID
 
 from sqlalchemy import func, insert, select, update
-from sqlalchemy.exc import InterfaceError, OperationalError
+from sqlalchemy.exc import DataError, InterfaceError, OperationalError
 from sqlalchemy.orm import Session
 
 from services.assets import importing
@@ -135,7 +135,26 @@ def _take(db: Database, path: Path, job: Job, alive: Callable[[], object]) -> No
     for chunk in importing.rows(path, understood, options, catalogue, skip=job.position):
         for start in range(0, len(chunk), at_once):
             alive()
-            _take_part(db, job, chunk[start : start + at_once], code_column)
+            _take_or_halve(db, job, chunk[start : start + at_once], code_column)
+
+
+def _take_or_halve(db: Database, job: Job, rows: Sequence[Row], code_column: str | None) -> None:
+    """Where the database refuses a value that we let pass, find its row: the others are taken."""
+    try:
+        _take_part(db, job, rows, code_column)
+    except DataError as refused:
+        half = len(rows) // 2
+        parts = [rows[:half], rows[half:]] if half else [[_unstorable(rows[0], refused)]]
+        for part in parts:
+            _take_or_halve(db, job, part, code_column)
+
+
+def _unstorable(row: Row, refused: DataError) -> Row:
+    if row.reject:
+        raise refused  # it is not the draft that cannot be stored
+    return replace(
+        row, draft=None, reject=("unstorable", f"The database refuses it: {str(refused.orig).strip()[:200]}")
+    )
 
 
 def _codes(chunks: Iterator[list[Row]], code_column: str | None, alive: Callable[[], object]) -> set[str]:

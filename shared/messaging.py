@@ -30,10 +30,10 @@ from shared.loops import Loop
 from shared.settings import MEMORY, Settings
 
 BATCH = 500  # events in one transaction
-REST_S, LONGEST_REST_S = 0.01, 0.1  # for each event of a batch that was not full, and for all of them
+REST_S = 0.06  # after a batch that was not full
 PIECE = 32_768  # bytes read or written at once
 DATABASE_PAUSE_S = 0.5
-RETRY_EVERY_S = 0.5
+RETRY_EVERY_S = 1.0
 END = None  # after the last message of a connection
 
 log = logs.get(__name__)
@@ -292,8 +292,8 @@ class EventConsumer(Entrypoint):  # type: ignore[misc]
 
 
 def rest(events: int) -> float:
-    """Seconds to wait after a batch: where many events come, they are cheaper together; a single one is not held up."""
-    return 0 if events == BATCH else min(REST_S * events, LONGEST_REST_S)
+    """Seconds to wait after a batch: what comes meanwhile is cheaper together; one that comes alone is not held up."""
+    return 0 if events == BATCH else REST_S
 
 
 def _fetch(connection: Connection) -> None:

@@ -21,7 +21,7 @@ from shared.db import Database
 from shared.events.queues import subscribers_of
 from shared.inbox import inbox
 from shared.loops import Loop
-from shared.messaging import BATCH, Publisher, rest
+from shared.messaging import BATCH, REST_S, Publisher, rest
 from shared.outbox import outbox
 from shared.requests import requests
 from shared.settings import Settings
@@ -169,6 +169,7 @@ class Relay(DependencyProvider):  # type: ignore[misc]
         if waiting:
             with self.database.begin() as session:
                 changes.number(session)
+            time.sleep(REST_S)
         return LOOK_S
 
     def _fold(self) -> float:

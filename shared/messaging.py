@@ -282,11 +282,7 @@ class EventConsumer(Entrypoint):  # type: ignore[misc]
             with self.database.begin() as session:
                 next_at = inbox.postpone(session, self.queue, message.event_id, error[:2000], delays_s)
             log.error(
-                "event failed again",
-                queue=self.queue,
-                event_id=str(message.event_id),
-                error=error,
-                next_at=str(next_at),
+                "failed again", queue=self.queue, event_id=str(message.event_id), error=error, next_at=str(next_at)
             )
         return 0
 

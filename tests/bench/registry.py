@@ -107,7 +107,7 @@ def _ask(city: City) -> Iterator[Line]:
     for name, question in QUESTIONS.items():
         yield _line(city, name, city.seconds(partial(_find, city, question)), SEARCH_GOAL_S)
     yield from _tiles(city)
-    for by in ("district", "grid"):
+    for by in ("district", "grid", "street"):
         yield _line(city, f"rates by {by}", city.seconds(partial(queries.list_rates, by=by)), RATES_GOAL_S)
     yield _line(city, "metrics", city.seconds(lambda session: list(figures.collect(session))), RATES_GOAL_S)
     yield _line(city, "a defect in the rates", list(_defects(city)), DEFECT_GOAL_S)

@@ -36,8 +36,15 @@ class Size:
 def size() -> Size:
     full = os.environ.get("WAYWARDEN_DRILLS") == "full"
     if full:
-        return Size(stories=500, kills=20, most_kills=200, rounds=3, all_services=True)
+        return Size(stories=500, kills=20, most_kills=60, rounds=3, all_services=True)
     return Size(stories=12, kills=4, most_kills=8, rounds=1, all_services=False)
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Five hundred stories among faults take minutes, and many on a slow machine."""
+    if os.environ.get("WAYWARDEN_DRILLS") == "full":
+        for item in items:
+            item.add_marker(pytest.mark.timeout(1_800))
 
 
 @pytest.fixture

@@ -9,7 +9,7 @@ from queue import Queue
 from typing import Any, Self
 
 from deploy.stack import Embedded, Stack
-from tests.client import Answer, System, Thing
+from tests.client import Answer, System, Thing, wait_for
 from tests.story import Cast, LampStory
 
 PATIENCE_S = 120.0
@@ -57,6 +57,11 @@ class Loop:
     def done(self) -> bool:
         """Whether the wanted number is played, or nothing more will be."""
         return len(self.played) >= self.wanted or bool(self._failures)
+
+    def await_story(self) -> None:
+        """Until one more story is played: the next fault is to hit a system at work, not one that still starts."""
+        before = len(self.played)
+        wait_for(lambda: len(self.played) > before or self.done, "a story to end", PATIENCE_S)
 
     def __enter__(self) -> Self:
         with closing(self._system()) as system:

@@ -70,6 +70,7 @@ def test_a_service_killed_while_the_broker_is_down(whole: Stack, size: Size, cha
             whole.process(service).kill()
             whole.process(service).start()  # it must serve without a broker
             whole.servers.rabbitmq.start()
+            loop.await_story()
     audit(whole, loop)
 
 

@@ -35,6 +35,7 @@ def test_a_server_goes_and_comes_back(whole: Stack, size: Size, chance: random.R
             end()
             time.sleep(chance.uniform(0.5, 2.0))
             process.start()
+            loop.await_story()
     audit(whole, loop)
 
 

@@ -74,6 +74,20 @@ def act(database: Database, code: str, action: Action, **more: Any) -> None:
         use_cases.act_on_facility(session, code, action=action, who="ada", expected=None, **more)
 
 
+@pytest.mark.parametrize("by", ["kind", "district", "grid"])
+def test_pages_of_one_rate_follow_each_other_to_the_whole_list(db: Database, by: str) -> None:  # noqa: F811
+    look(db, checked({"L-1": True, "L-2": False}))
+    paged: list[Rate] = []
+    cursor = None
+    with db.read() as session:
+        whole = queries.list_rates(session, by=by).items
+        while not paged or cursor:
+            page = queries.list_rates(session, by=by, limit=1, cursor=cursor)
+            paged, cursor = [*paged, *page.items], page.next
+    assert paged == whole
+    assert {each.rate for each in whole} >= {"intact", "light_on_sampled", "led_share"}
+
+
 def test_a_past_day_is_as_it_was_known_whatever_is_learned_later(db: Database) -> None:  # noqa: F811
     record(db, confirmed())
     with clock.frozen(NIGHT + 2 * DAY):

@@ -5,11 +5,11 @@ Numerators and denominators come from the sums of sums.py, as they stand or as t
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 from functools import cached_property
-from typing import Any
+from typing import Any, NamedTuple
 from urllib.parse import quote_plus, urlencode
 
 from services.assets.domain.catalogue import Catalogue
@@ -126,7 +126,7 @@ class Board:
     asked: Asked = field(default_factory=dict)
 
     def of(self, figure: Figure) -> Mapping[Key, int]:
-        return self.totals.get(figure, {})
+        return self.totals[figure]
 
     @cached_property
     def _address(self) -> str:
@@ -139,12 +139,9 @@ class Board:
         return {"counted": f"{address}&{counted}", "lacking": f"{address}&{lacking}"}
 
 
-def intact_rates(board: Board) -> list[Rate]:
-    """The intact rate of each kind under each key, then the composite of each key."""
+def _keys_in_service(board: Board) -> list[Key]:
     whole = board.of(Figure.IN_SERVICE)
-    keys = sorted(key for key in {*whole, *board.left_out} if whole.get(key) or board.left_out.get(key))
-    rates = [_intact(board, key) for key in keys]
-    return rates + _composites(board, rates)
+    return [key for key in {*whole, *board.left_out} if whole.get(key) or board.left_out.get(key)]
 
 
 def _intact(board: Board, key: Key) -> Rate:
@@ -166,54 +163,53 @@ def _intact(board: Board, key: Key) -> Rate:
     )
 
 
-def _composites(board: Board, rates: Iterable[Rate]) -> list[Rate]:
-    """Of each key, or by kind of all: Σ weight × ratio / Σ weight over the kinds that have a ratio."""
-    by_key: dict[str, list[Rate]] = {}
-    for rate in rates:
-        if rate.ratio is not None and rate.kind in board.catalogue.kinds:
-            by_key.setdefault("" if board.by is By.KIND else rate.key, []).append(rate)
-    return [_composite(board, key, parts) for key, parts in by_key.items()]
+def _keys_of_composites(board: Board) -> list[Key]:
+    whole, kinds = board.of(Figure.IN_SERVICE), board.catalogue.kinds
+    places = {"" if board.by is By.KIND else key[0] for key, amount in whole.items() if amount and key[1] in kinds}
+    return [(place, "") for place in places]
 
 
-def _composite(board: Board, key: str, parts: list[Rate]) -> Rate:
-    weights = {str(part.kind): board.catalogue.kinds[str(part.kind)].weight for part in parts}
+def _composite(board: Board, key: Key) -> Rate:
+    """Σ weight × ratio / Σ weight over the kinds that have a ratio, of one key, or by kind of all."""
+    whole, broken = board.of(Figure.IN_SERVICE), board.of(Figure.DEFECTIVE)
+    parts = {kind: (kind if board.by is By.KIND else key[0], kind) for kind in board.catalogue.kinds}
+    parts = {kind: part for kind, part in sorted(parts.items()) if whole.get(part)}
+    weights = {kind: board.catalogue.kinds[kind].weight for kind in parts}
     return Rate(
         rate=RateName.INTACT,
         by=board.by,
-        key=key,
+        key=key[0],
         kind=None,
-        numerator=sum(weights[str(part.kind)] * (part.ratio or 0.0) for part in parts),
+        numerator=sum(weights[kind] * (1 - broken.get(part, 0) / whole[part]) for kind, part in parts.items()),
         denominator=sum(weights.values()),
         unit="weight",
         definition=DEFINITIONS["composite"],
         weights=weights,
-        out_of_service={"facilities": sum(part.out_of_service.get("facilities", 0) for part in parts)},
+        out_of_service={
+            "facilities": sum(board.left_out.get(part, {}).get("facilities", 0) for part in parts.values())
+        },
     )
 
 
-def light_on_rates(board: Board) -> list[Rate]:
-    """The sampled light-on rate of each kind of lamp under each key; judged by the count of dark lamps where few."""
-    lit, lamps = board.of(Figure.LAMPS_LIT), board.of(Figure.LAMPS)
-    return [
-        Rate(
-            rate=RateName.LIGHT_ON_SAMPLED,
-            by=board.by,
-            key=key[0],
-            kind=key[1],
-            numerator=lit.get(key, 0),
-            denominator=seen,
-            unit="count",
-            definition=DEFINITIONS["light_on_sampled"],
-            window_days=board.catalogue.rules.light_on_window_days,
-            out_of_service=board.left_out.get(key, {}),
-            target=board.catalogue.kinds[key[1]].target_light_on if key[1] in board.catalogue.kinds else None,
-            lamps_unknown=lamps.get(key, 0) - seen,
-            dark_allowed=dark_allowed(seen, board.catalogue) if board.by is By.STREET and key[0] else None,
-            facilities=board.behind(key, counted=f"{SERVES}&last_look=lit,dark", lacking=f"{SERVES}&last_look=dark"),
-        )
-        for key, seen in sorted(board.of(Figure.LAMPS_CHECKED).items())
-        if seen
-    ]
+def _light_on(board: Board, key: Key) -> Rate:
+    """The sampled light-on rate of lamps; judged by the count of dark ones where a road has few."""
+    seen, kind = board.of(Figure.LAMPS_CHECKED)[key], board.catalogue.kinds.get(key[1])
+    return Rate(
+        rate=RateName.LIGHT_ON_SAMPLED,
+        by=board.by,
+        key=key[0],
+        kind=key[1],
+        numerator=board.of(Figure.LAMPS_LIT).get(key, 0),
+        denominator=seen,
+        unit="count",
+        definition=DEFINITIONS["light_on_sampled"],
+        window_days=board.catalogue.rules.light_on_window_days,
+        out_of_service=board.left_out.get(key, {}),
+        target=kind.target_light_on if kind else None,
+        lamps_unknown=board.of(Figure.LAMPS).get(key, 0) - seen,
+        dark_allowed=dark_allowed(seen, board.catalogue) if board.by is By.STREET and key[0] else None,
+        facilities=board.behind(key, counted=f"{SERVES}&last_look=lit,dark", lacking=f"{SERVES}&last_look=dark"),
+    )
 
 
 def dark_allowed(seen: int, catalogue: Catalogue) -> int | None:
@@ -221,35 +217,43 @@ def dark_allowed(seen: int, catalogue: Catalogue) -> int | None:
     return next((allowed for lamps, allowed in catalogue.rules.dark_lamps if seen <= lamps), None)
 
 
-def led_shares(board: Board) -> list[Rate]:
+def _led_share(board: Board, key: Key) -> Rate:
     """LED lamps / lamps in service of which the light source is known, and their installed power."""
-    led, unknown = board.of(Figure.LAMPS_LED), board.of(Figure.LAMPS_OF_UNKNOWN_LIGHT)
-    power, without = board.of(Figure.POWER), board.of(Figure.LAMPS_OF_UNKNOWN_POWER)
-    return [
-        Rate(
-            rate=RateName.LED_SHARE,
-            by=board.by,
-            key=key[0],
-            kind=key[1],
-            numerator=led.get(key, 0),
-            denominator=lamps - unknown.get(key, 0),
-            unit="count",
-            definition=DEFINITIONS["led_share"],
-            out_of_service=board.left_out.get(key, {}),
-            lamps_unknown=unknown.get(key, 0),
-            power_w=power.get(key, 0) / 1000,
-            lamps_of_unknown_power=without.get(key, 0),
-            facilities=board.behind(
-                key, counted=f"{SERVES}&light_source=led,other", lacking=f"{SERVES}&light_source=other"
-            ),
-        )
-        for key, lamps in sorted(board.of(Figure.LAMPS).items())
-        if lamps
-    ]
+    unknown = board.of(Figure.LAMPS_OF_UNKNOWN_LIGHT).get(key, 0)
+    return Rate(
+        rate=RateName.LED_SHARE,
+        by=board.by,
+        key=key[0],
+        kind=key[1],
+        numerator=board.of(Figure.LAMPS_LED).get(key, 0),
+        denominator=board.of(Figure.LAMPS)[key] - unknown,
+        unit="count",
+        definition=DEFINITIONS["led_share"],
+        out_of_service=board.left_out.get(key, {}),
+        lamps_unknown=unknown,
+        power_w=board.of(Figure.POWER).get(key, 0) / 1000,
+        lamps_of_unknown_power=board.of(Figure.LAMPS_OF_UNKNOWN_POWER).get(key, 0),
+        facilities=board.behind(
+            key, counted=f"{SERVES}&light_source=led,other", lacking=f"{SERVES}&light_source=other"
+        ),
+    )
 
 
-RECKONED: Mapping[RateName, Callable[[Board], list[Rate]]] = {
-    RateName.INTACT: intact_rates,
-    RateName.LIGHT_ON_SAMPLED: light_on_rates,
-    RateName.LED_SHARE: led_shares,
-}
+def _keys_with(figure: Figure) -> Callable[[Board], list[Key]]:
+    return lambda board: [key for key, amount in board.of(figure).items() if amount]
+
+
+class Series(NamedTuple):
+    """One rate under many keys: which, and how each is made. A page makes only its own."""
+
+    rate: RateName
+    keys: Callable[[Board], list[Key]]
+    make: Callable[[Board, Key], Rate]
+
+
+SERIES = (
+    Series(RateName.INTACT, _keys_in_service, _intact),
+    Series(RateName.INTACT, _keys_of_composites, _composite),
+    Series(RateName.LIGHT_ON_SAMPLED, _keys_with(Figure.LAMPS_CHECKED), _light_on),
+    Series(RateName.LED_SHARE, _keys_with(Figure.LAMPS), _led_share),
+)

@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from datetime import date, datetime
-from typing import Any
+from operator import attrgetter, itemgetter
+from typing import Any, NamedTuple
 
-from sqlalchemy import ColumnElement, FromClause, case, func, literal, select
+from sqlalchemy import Column, ColumnElement, FromClause, Integer, String, case, func, literal, select
 from sqlalchemy.orm import Session
 
 from services.assets.domain.catalogue import the_catalogue
 from services.assets.domain.facilities import IN_SERVICE, Condition, LightSource
-from services.assets.domain.rates import RECKONED, Board, By, Key, LeftOut, RateName
+from services.assets.domain.rates import SERIES, Board, By, Key, LeftOut, Rate, RateName
 from services.assets.domain.standings import Standing, View
 from services.assets.domain.sums import Dimension, Figure, amounts, name_of
 from services.assets.queries.lamps import list_metered
@@ -28,10 +29,32 @@ from services.assets.queries.past import (
 )
 from services.assets.tables import facilities, past_standings
 from shared import tallies
-from shared.paging import Page
+from shared.paging import Page, cut, position
+
+PLACE = (Column("series", Integer), Column("key", String), Column("kind", String))  # of a rate in the list
+
+
+class Placed(NamedTuple):
+    series: int
+    key: str
+    kind: str
+    made: Rate
+
 
 Only = Mapping[str, str]  # field of a facility → what it must be; an empty text: none
 Counts = dict[str, Counter[Key]]  # by figure
+
+
+class Kept(Counts):
+    """Sums that are kept, each figure read when it is first asked for: a page of one rate needs few of them."""
+
+    def __init__(self, read: Callable[[str], Counter[Key]]) -> None:
+        super().__init__()
+        self.read = read
+
+    def __missing__(self, figure: str) -> Counter[Key]:
+        found = self[figure] = self.read(figure)
+        return found
 
 
 def list_rates(
@@ -42,19 +65,28 @@ def list_rates(
     date: date | None = None,
     view: str = View.KNOWN,
     window_days: int = 1,
+    limit: int = 1_000,
+    cursor: str | None = None,
     **only: str | None,
 ) -> Page:
-    """The rates about facilities under each key of ``by``, now or at the end of a past day of the city.
+    """The rates about facilities under each key of ``by``, now or at the end of a past day of the city, rate by rate.
 
     ``only``: what the facilities must have in common. ``window_days`` is the metered rate's. Raises DayToCome.
     """
     wanted = {name: value for name, value in only.items() if value is not None}
     past = past_day(date)
     board = _past_board(session, By(by), wanted, past, View(view)) if past else _board(session, By(by), wanted)
-    found = [each for name, reckoned in RECKONED.items() if rate in (None, name) for each in reckoned(board)]
-    if rate in (None, RateName.LIGHT_ON_METERED):
-        found += list_metered(session, by=By(by), date=date, window_days=window_days, only=wanted)
-    return Page(found)
+    after = tuple(position(cursor, PLACE)) if cursor else (-1, "", "")
+    found: list[Placed] = []
+    for number, series in enumerate(SERIES):
+        if rate in (None, series.rate) and len(found) <= limit:
+            keys = sorted(key for key in series.keys(board) if (number, *key) > after)
+            found += [Placed(number, *key, series.make(board, key)) for key in keys[: limit + 1 - len(found)]]
+    if rate in (None, RateName.LIGHT_ON_METERED) and len(found) <= limit:
+        metered = list_metered(session, by=By(by), date=date, window_days=window_days, only=wanted)
+        last = sorted((Placed(len(SERIES), each.key, each.kind or "", each) for each in metered), key=itemgetter(1, 2))
+        found += [each for each in last if each[:3] > after]
+    return cut(found, PLACE, limit, attrgetter("made"))
 
 
 def _board(session: Session, by: By, only: Only) -> Board:
@@ -81,8 +113,10 @@ def _totals(session: Session, by: By, only: Only) -> Counts:
     """From the sums that are kept, where what is asked for is but the kind and what they are kept by."""
     dimension = _dimension(by, only)
     if dimension is None:
-        return _grouped(session, facilities, by, only)
-    return {figure: _read(session, figure, dimension, by, only) for figure in Figure if figure != Figure.FACILITIES}
+        counted = Kept(lambda figure: Counter())
+        counted |= _grouped(session, facilities, by, only)
+        return counted
+    return Kept(lambda figure: _read(session, Figure(figure), dimension, by, only))
 
 
 def _dimension(by: By, only: Only) -> Dimension | None:
@@ -163,17 +197,18 @@ def _looked(session: Session, by: By, only: Only, end: datetime) -> Counts:
 
 def _counted(standings: Iterable[Standing], by: By, only: Only) -> Counts:
     """The sums over some standings."""
-    found: Counts = {figure: Counter() for figure in Figure}
+    found: Counts = {figure: Counter() for figure in Figure if figure != Figure.FACILITIES}
     for each in standings:
         if all((getattr(each, name) or "") == value for name, value in only.items()):
             for (figure, *_), amount in amounts(each, None):
-                found[figure][getattr(each, by) or "", each.kind] += amount
+                if figure in found:
+                    found[figure][getattr(each, by) or "", each.kind] += amount
     return found
 
 
 def _add(totals: Counts, more: Counts, sign: int) -> None:
     for figure, sums in more.items():
-        mine = totals.setdefault(figure, Counter())
+        mine = totals[figure]
         for key, amount in sums.items():
             mine[key] += sign * amount
 

@@ -7,14 +7,17 @@ from marshmallow import validate
 from services.assets.domain.rates import By, RateName
 from services.assets.domain.standings import View
 from services.assets.schemas.placed import Placed
-from shared.fields import Date, Dict, Float, Integer, Nested, QueryInteger, Strict, String
+from shared.fields import Date, Dict, Float, Integer, Nested, PageQuery, QueryInteger, Strict, String
 
 RATE_BY = {"description": "What the rates are grouped by.", "example": "district"}
 
 
-class RatesQuery(Placed):
+class RatesQuery(PageQuery, Placed):
     """Which rates, of which facilities, when. An area or unit that is left empty: of facilities of none."""
 
+    limit = QueryInteger(
+        load_default=1_000, validate=validate.Range(1, 1_000), metadata={"description": "Most rates to answer."}
+    )
     by = String(load_default=By.DISTRICT.value, validate=validate.OneOf([*By]), metadata=RATE_BY)
     rate = String(
         validate=validate.OneOf([*RateName]), metadata={"description": "Only this rate.", "example": "intact"}

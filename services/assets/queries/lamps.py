@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import UTC, date, datetime
 from typing import Any
 
@@ -188,10 +188,17 @@ def list_nights_behind(
         night, after = position(cursor, by)
         last = min(last, night)
     rows: list[Row[Any]] = []
-    while last >= first and len(rows) <= limit:
-        rows += session.execute(_lamps_on(last, Which(which), only, after).limit(limit + 1 - len(rows))).all()
-        last, after = last - DAY, ""
+    for each in _summed_nights(session, first, last):
+        if len(rows) <= limit:
+            begin = after if each == last else ""
+            rows += session.execute(_lamps_on(each, Which(which), only, begin).limit(limit + 1 - len(rows))).all()
     return cut(rows, by, limit, lambda row: _as_night(row) | {name: row._mapping[name] for name in OF_LAMP})
+
+
+def _summed_nights(session: Session, first: date, last: date) -> Sequence[date]:
+    """The nights that the rate knows, the newest first."""
+    night = lamp_night_sums.c.night
+    return session.scalars(select(night).where(night.between(first, last)).distinct().order_by(night.desc())).all()
 
 
 def _lamps_on(night: date, which: Which, only: Mapping[str, str | None], after: str) -> Select[Any]:

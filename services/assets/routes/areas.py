@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any, TypeVar
 
+import pyproj  # noqa: F401  with what lives as long as the process: loaded by a request, it dies with its greenlet
 from sqlalchemy import Row
 
 from services.assets import queries, use_cases

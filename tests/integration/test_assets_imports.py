@@ -227,7 +227,16 @@ def run_worker(registry: Registry) -> int:
     return int(worker.returncode)
 
 
-def test_a_row_that_only_the_database_refuses_is_refused_alone(registry: Registry) -> None:
+@pytest.mark.parametrize(
+    "trigger",
+    [
+        pytest.param("TRIGGER picky BEFORE INSERT ON facilities", id="at the insert"),
+        pytest.param(
+            "CONSTRAINT TRIGGER picky AFTER INSERT ON facilities DEFERRABLE INITIALLY DEFERRED", id="at the commit"
+        ),
+    ],
+)
+def test_a_row_that_only_the_database_refuses_is_refused_alone(registry: Registry, trigger: str) -> None:
     if registry.database.engine.dialect.name != "postgresql":
         pytest.skip("SQLite takes any value.")
     with registry.database.begin() as session:
@@ -237,7 +246,7 @@ def test_a_row_that_only_the_database_refuses_is_refused_alone(registry: Registr
                 "THEN RAISE data_exception USING MESSAGE = 'not this one'; END IF; RETURN NEW; END $$"
             )
         )
-        session.execute(text("CREATE TRIGGER picky BEFORE INSERT ON facilities FOR EACH ROW EXECUTE FUNCTION picky()"))
+        session.execute(text(f"CREATE {trigger} FOR EACH ROW EXECUTE FUNCTION picky()"))
     try:
         done = registry.take(lamps(300))
     finally:

@@ -140,9 +140,11 @@ def _take(db: Database, path: Path, job: Job, alive: Callable[[], object]) -> No
 
 def _take_or_halve(db: Database, job: Job, rows: Sequence[Row], code_column: str | None) -> None:
     """Where the database refuses a value that we let pass, find its row: the others are taken."""
+    before = replace(job, counts=Counter(job.counts), rules=Counter(job.rules))
     try:
         _take_part(db, job, rows, code_column)
     except DataError as refused:
+        vars(job).update(vars(before))  # refused as late as at the commit, the rows are counted already
         half = len(rows) // 2
         parts = [rows[:half], rows[half:]] if half else [[_unstorable(rows[0], refused)]]
         for part in parts:

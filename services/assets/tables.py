@@ -19,7 +19,6 @@ from sqlalchemy import (
     Text,
     Uuid,
     event,
-    false,
     or_,
     true,
 )
@@ -465,7 +464,14 @@ lamp_nights_due = Table(
     Column("id", Serial, Identity(), primary_key=True),
     Column("facility_id", BigInteger, nullable=False),
     Column("night", Date, nullable=False),
-    Column("taken", Boolean, nullable=False, server_default=false()),  # by the run that reckons it
+)
+
+# Those that a run reckons; empty between runs.
+lamp_nights_work = Table(
+    "lamp_nights_work",
+    mapping.metadata,
+    Column("night", Date, primary_key=True),
+    Column("facility_id", BigInteger, primary_key=True, autoincrement=False),
 )
 
 lamp_nights = Table(

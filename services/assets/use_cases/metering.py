@@ -44,6 +44,7 @@ from services.assets.tables import (
     lamp_night_sums,
     lamp_nights,
     lamp_nights_due,
+    lamp_nights_work,
     lamp_states,
     lamps,
     lighting_plans,
@@ -63,22 +64,28 @@ def reckon_nights(session: Session) -> int:
 
     Run every so often; each run takes up to AT_ONCE.
     """
-    if session.get_bind().dialect.name == "postgresql":
+    postgresql = session.get_bind().dialect.name == "postgresql"
+    if postgresql:
         session.execute(text(f"SELECT pg_advisory_xact_lock({TURN})"))
-    nights = _take_due(session)
+    nights = _take_due(session, postgresql)
     reckoned = _reckon(session, nights) if nights else []
-    session.execute(delete(lamp_nights_due).where(lamp_nights_due.c.taken))
+    session.execute(delete(lamp_nights_work))
     _tell(session, reckoned)
     _sum_up(session, {*nights, *_unsummed(session)})
     return len(reckoned)
 
 
-def _take_due(session: Session) -> list[date]:
-    """Mark what this run does, all that is due of each lamp-night: what comes in meanwhile waits for the next one."""
-    pair = lamp_nights_due.c["facility_id", "night"]
-    some = select(*pair).distinct().limit(AT_ONCE)
-    session.execute(update(lamp_nights_due).where(tuple_(*pair).in_(some)).values(taken=True))
-    return list(session.scalars(select(lamp_nights_due.c.night).where(lamp_nights_due.c.taken).distinct()))
+def _take_due(session: Session, postgresql: bool) -> Sequence[date]:
+    """Move what this run does, all that is due of each lamp-night; what comes in meanwhile waits for the next one."""
+    due, work = (table.c["facility_id", "night"] for table in (lamp_nights_due, lamp_nights_work))
+    some = select(*due).distinct().limit(AT_ONCE)
+    moved: Any = session.execute(insert(lamp_nights_work).from_select(["facility_id", "night"], some))
+    if not moved.rowcount:
+        return []
+    if postgresql:  # else it plans for one row, and compares each state with each lamp-night
+        session.execute(text(f"ANALYZE {lamp_nights_work.name}"))
+    session.execute(delete(lamp_nights_due).where(tuple_(*due).in_(select(*work))))
+    return session.scalars(select(lamp_nights_work.c.night).distinct()).all()
 
 
 def _reckon(session: Session, nights: Collection[date]) -> Sequence[Row[Any]]:
@@ -94,12 +101,12 @@ def _reckon(session: Session, nights: Collection[date]) -> Sequence[Row[Any]]:
 
 def _due(schedules: Sequence[LightingSchedule]) -> FromClause:
     """The lamp-nights to reckon, each with its schedule: on a night that is over the one that it had."""
-    due = select(lamp_nights_due.c.facility_id, lamp_nights_due.c.night).where(lamp_nights_due.c.taken).distinct().cte()
-    same = (lamp_nights.c.facility_id == due.c.facility_id) & (lamp_nights.c.night == due.c.night)
-    had = case((due.c.night < present_night(), lamp_nights.c.schedule))
+    work = lamp_nights_work.c
+    same = (lamp_nights.c.facility_id == work.facility_id) & (lamp_nights.c.night == work.night)
+    had = case((work.night < present_night(), lamp_nights.c.schedule))
     return (
-        select(due.c.facility_id, due.c.night, func.coalesce(had, _schedule_of(schedules)).label("schedule"))
-        .join(facilities, facilities.c.id == due.c.facility_id)
+        select(work.facility_id, work.night, func.coalesce(had, _schedule_of(schedules)).label("schedule"))
+        .join(facilities, facilities.c.id == work.facility_id)
         .outerjoin(lamp_nights, same)
         .cte("work")
     )

@@ -87,14 +87,19 @@ facilities = Table(
 # Pages go on by code; codes mostly begin with a district or a kind, so that all of a kind may stand far behind.
 Index("ix_facilities_kind_code", facilities.c.kind, facilities.c.code)
 Index("ix_facilities_district_code", facilities.c.district, facilities.c.code)
-# Map tiles are counted, and what may lie in a box is put in order, without a look at the rows.
+# What lies in a box is listed in this order, and map tiles are counted, without a look at the rows.
 Index(
     "ix_facilities_quadkey",
-    facilities.c.quadkey,
-    facilities.c.kind,
-    facilities.c.condition,
-    postgresql_include=["code", "id"],
+    *facilities.c["quadkey", "id", "kind", "condition", "west", "south", "east", "north"],
 )
+# Kinds of which some facility has, or once had, an attribute of a name: where a search by attribute need not look.
+attribute_kinds = Table(
+    "attribute_kinds",
+    mapping.metadata,
+    Column("name", String(100), primary_key=True),
+    Column("kind", String(40), primary_key=True),
+)
+
 extended = or_(facilities.c.west < facilities.c.east, facilities.c.south < facilities.c.north)  # is no single point
 Index(
     "ix_facilities_extended",

@@ -16,13 +16,14 @@ from itertools import islice
 from typing import Any
 
 from sqlalchemy import Engine, Table, text
+from sqlalchemy.dialects.postgresql import insert
 
 from services.assets.domain import geometry as geo
 from services.assets.domain.catalogue import the_catalogue
 from services.assets.domain.facilities import Facility, new_facility
 from services.assets.domain.searching import searchable
 from services.assets.sample import drafts
-from services.assets.tables import facilities, facility_cells
+from services.assets.tables import attribute_kinds, facilities, facility_cells
 from shared.db import as_json
 
 SIDE = 400  # cells of 0.001 degrees on a side of the city: 44 km from south to north, 22 km from west to east
@@ -141,6 +142,9 @@ def build(engine: Engine, first: int, past: int) -> None:
             copy(engine, facilities, names, ([each[name] for name in names] for each, _ in batch))
             cells = ((cell, each["id"]) for each, touched in batch for cell in touched)
             copy(engine, facility_cells, ["cell", "facility_id"], cells)
+    pairs = [{"name": name, "kind": kind} for kind in WEIGHTS for name in _attributes(random.Random(1), kind)]
+    with engine.begin() as connection:
+        connection.execute(insert(attribute_kinds).values(pairs).on_conflict_do_nothing())
     with engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
         connection.execute(text("VACUUM ANALYZE facilities, facility_cells"))
 

@@ -37,21 +37,27 @@ def database(request: pytest.FixtureRequest, tmp_path: Path) -> Database:
     return Database(postgres.create_database("assets_migrated"), connections=2)
 
 
-def as_it_was_before(engine: Engine) -> None:
+def as_in(revision: str, engine: Engine, *statements: str) -> None:
     script = ScriptDirectory(str(FOLDER))
-    environment = EnvironmentContext(Config(), script, fn=lambda at, _: script._upgrade_revs("0001", at))
+    environment = EnvironmentContext(Config(), script, fn=lambda at, _: script._upgrade_revs(revision, at))
     with engine.execution_options(writes=True).begin() as connection, environment:
         environment.configure(connection=connection, target_metadata=mapping.metadata, version_table="service_version")
         environment.run_migrations()
-        connection.execute(text(INSERT))
-        connection.execute(text("INSERT INTO facility_cells (cell, facility_id) VALUES (1, 7)"))
+        for each in statements:
+            connection.execute(text(each))
 
 
 def test_facilities_that_were_there_are_found_by_text_place_and_attribute(database: Database) -> None:
-    as_it_was_before(database.engine)
+    as_in("0001", database.engine, INSERT, "INSERT INTO facility_cells (cell, facility_id) VALUES (1, 7)")
+    as_in("0002", database.engine, "UPDATE facilities SET search = 'l-7'")
     migrate(database.engine, "assets", mapping.metadata)
     with database.read() as session:
-        for asked in ({"q": "灯"}, {"near": (24.94, 60.1701, 50.0)}, {"attributes": {"network": "storm"}}):
+        for asked in (
+            {"q": "灯"},
+            {"q": "路灯"},
+            {"near": (24.94, 60.1701, 50.0)},
+            {"attributes": {"network": "storm"}},
+        ):
             (found,) = queries.list_facilities(session, limit=10, **asked).items
             assert (found.code, found.stands_since) == ("L-7", found.changed_at)
         assert session.execute(text("SELECT count(*) FROM facility_cells")).scalar() == 0

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import csv
 import io
-from collections.abc import Iterator
+import random
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import mapbox_vector_tile
@@ -76,17 +77,70 @@ def test_facilities_are_found(database: Database, asked: dict[str, Any], found: 
     assert codes(database, **asked) == [f"3201{n:04}" for n in found]
 
 
+def in_pages(database: Database, limit: int, **asked: Any) -> list[str]:
+    found, cursor = [], None
+    with database.read() as session:
+        while True:
+            page = queries.list_facilities(session, limit=limit, cursor=cursor, **asked)
+            found += [each.code for each in page.items]
+            if (cursor := page.next) is None:
+                return found
+
+
 def test_pages_follow_each_other_through_what_many_have_and_through_what_few_have(database: Database) -> None:
-    for asked in ({"kind": ["footway"]}, {"attributes": {"lanes": "2"}}, {"bbox": (24.93, 60.16, 24.95, 60.18)}):
-        whole, pages, cursor = codes(database, **asked), [], None
-        with database.read() as session:
-            while True:
-                page = queries.list_facilities(session, limit=100, cursor=cursor, **asked)
-                pages += [each.code for each in page.items]
-                if (cursor := page.next) is None:
-                    break
-        assert pages[:1_000] == whole
+    with database.read() as session:
+        standing = list(queries.every_facility(session))
+    of = {"footway", "carriageway", "street_light"}
+    for asked, fits in (
+        ({"kind": ["footway"]}, lambda each: each["kind"] == "footway"),
+        ({"kind": sorted(of)}, lambda each: each["kind"] in of),
+        ({"attributes": {"lanes": "2"}}, lambda each: each["attributes"].get("lanes") in ("2", 2)),
+        ({"attributes": {"surface": "asphalt"}}, lambda each: each["attributes"].get("surface") == "asphalt"),
+    ):
+        pages = in_pages(database, 100, **asked)
+        assert pages == [each["code"] for each in standing if fits(each)]
         assert len(set(pages)) == len(pages) > 100
+
+
+def test_an_attribute_with_the_longest_name_is_found_on_any_kind_that_gets_it_later(database: Database) -> None:
+    long = "x" * 2_000
+    with database.begin() as session:
+        revise_facility(session, "32010001", who="test", expected=None, attributes={long: "y", "z": "1"})
+        revise_facility(session, "32010000", who="test", expected=None, attributes={long: "n"})
+    assert codes(database, attributes={long: "y"}) == codes(database, attributes={long: "y", "z": "1"}) == ["32010001"]
+    assert codes(database, attributes={long: "y"}, kind=["inlet"]) == []
+    with database.begin() as session:
+        for code in ("32010000", "32010001"):
+            draft = next(each for each in DRAFTS if each["code"] == code)
+            revise_facility(session, code, who="test", expected=None, attributes=draft["attributes"])
+
+
+@pytest.mark.parametrize(
+    ("asked", "fits"),
+    [
+        ({}, lambda each: True),
+        ({"kind": ["footway"]}, lambda each: each.kind == "footway"),
+        ({"kind": ["footway", "street_light"]}, lambda each: each.kind in ("footway", "street_light")),
+        ({"attributes": {"surface": "asphalt"}}, lambda each: each.attributes.get("surface") == "asphalt"),
+    ],
+)
+def test_a_box_lists_all_that_meets_it_once_on_pages_of_any_size(
+    database: Database, asked: dict[str, Any], fits: Callable[[Any], bool]
+) -> None:
+    chance = random.Random(3)
+    with database.read() as session:
+        standing = [each for each in queries.every_facility(session) if fits(each)]
+    seen = 0
+    for metres in (5.0, 40.0, 150.0, 400.0, 1_500.0, 300_000.0):
+        east, north = (chance.uniform(-0.004, 0.004) for _ in "xy")
+        box = geo.box_around(PLACE[0] + east, PLACE[1] + north, metres)
+        meeting = {each.code for each in standing if geo.overlap((each.west, each.south, each.east, each.north), box)}
+        for limit in (3 if len(meeting) < 200 else 61, 1_000):
+            pages = in_pages(database, limit, bbox=box, **asked)
+            assert len(pages) == len(meeting)
+            assert set(pages) == meeting
+        seen += len(meeting)
+    assert seen > 200
 
 
 def test_a_tile_of_any_zoom_shows_every_facility_there_once_and_is_light(database: Database) -> None:

@@ -84,6 +84,11 @@ class Attribute:
         raise ValueError(f"must be one of {', '.join(self.values)}, not {text!r}.")
 
 
+def known_as(name: str) -> str:
+    """As what the kinds that have an attribute are known; a name may be longer than an index takes."""
+    return name[:100]
+
+
 def check_attributes(known: Mapping[str, Attribute], given: Mapping[str, Any]) -> None:
     """Raises WrongAttribute, which names the field, for the first known attribute whose value does not fit."""
     for name, value in given.items():

@@ -9,7 +9,7 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from services.assets.domain.catalogue import the_catalogue
-from services.assets.domain.facilities import UnknownFacility
+from services.assets.domain.facilities import Facility, UnknownFacility
 from services.assets.domain.network import (
     OPPOSITE,
     Link,
@@ -75,10 +75,10 @@ def walk_network(
     }
 
 
-def _start(session: Session, code: str | None, near: tuple[float, float, float] | None) -> Any:
+def _start(session: Session, code: str | None, near: tuple[float, float, float] | None) -> Facility:
     kinds = pipe_kinds(the_catalogue()) | node_kinds(the_catalogue())
     if code is not None:
-        found = session.execute(select(*facilities.c).where(facilities.c.code == code)).first()
+        found = session.scalars(select(Facility).where(facilities.c.code == code)).first()
     elif near is not None:
         found = next(iter(nearest(session, {"kind": sorted(kinds)}, near, 1)), None)
     else:

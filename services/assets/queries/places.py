@@ -31,9 +31,19 @@ def ids_about(*boxes: Box, narrowed: Sequence[ColumnElement[bool]] = ()) -> Comp
     ``narrowed``: what else those must fulfil that are found by their quadkey. On kind and condition it costs no look at
     the rows themselves.
     """
-    ranges = {each for box in boxes for each in geo.quadkey_ranges(box)}
-    by_key = or_(*(facilities.c.quadkey.between(*each) for each in sorted(ranges)))
-    return union_all(select(facilities.c.id).where(by_key, *narrowed), *(crossing(box) for box in boxes))
+    by_key = select(facilities.c.id).where(anchored(*boxes), *narrowed)
+    return union_all(by_key, *(crossing(box) for box in boxes))
+
+
+def anchored(*boxes: Box) -> ColumnElement[bool]:
+    """Facilities whose quadkey may lie in one of the boxes."""
+    ranges = sorted({each for box in boxes for each in geo.quadkey_ranges(box)})
+    return or_(*(facilities.c.quadkey.between(*each) for each in _filled(ranges, 6)))
+
+
+def _filled(ranges: list[tuple[int, int]], most: int) -> list[tuple[int, int]]:
+    """Empty ranges make it a multiple of ``most``: a statement of a new shape costs as much as many of a known one."""
+    return ranges + [(0, -1)] * (-len(ranges) % most)
 
 
 def crossing(box: Box) -> Select[tuple[int]]:
@@ -42,5 +52,6 @@ def crossing(box: Box) -> Select[tuple[int]]:
         return select(facilities.c.id).where(extended, *meets(box))
     ranges = [each for each in geo.cells_along(box) if each[0] < each[1]]
     single = [first for first, last in geo.cells_along(box) if first == last]
-    touched = or_(facility_cells.c.cell.in_(single), *(facility_cells.c.cell.between(*each) for each in ranges))
+    rows = (facility_cells.c.cell.between(*each) for each in _filled(ranges, 2))
+    touched = or_(facility_cells.c.cell.in_(single), *rows)
     return select(facility_cells.c.facility_id).where(touched)

@@ -5,17 +5,15 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
 from datetime import date
-from math import isfinite
-from operator import itemgetter
-from typing import Any
+from math import isfinite, pi, sqrt
+from operator import attrgetter
+from typing import Any, NamedTuple
 
 from sqlalchemy import (
-    CTE,
+    Boolean,
+    Column,
     ColumnElement,
-    CompoundSelect,
     FromClause,
-    Row,
-    RowMapping,
     Select,
     and_,
     cast,
@@ -24,29 +22,35 @@ from sqlalchemy import (
     literal,
     or_,
     select,
-    union,
+    tuple_,
 )
 from sqlalchemy.dialects.postgresql import JSONB
-from sqlalchemy.orm import Session
+from sqlalchemy.orm import Session, aliased
 
 from services.assets.domain import geometry as geo
+from services.assets.domain.attributes import known_as
 from services.assets.domain.catalogue import the_catalogue
 from services.assets.domain.facilities import Condition, Facility, LookedAt
 from services.assets.domain.searching import sought
+from services.assets.domain.tiles import LEVELS, Tile, figure, text_of
 from services.assets.queries.past import past_day, registered_as_of, seen_as_of
-from services.assets.queries.places import crossing, in_box, meets
-from services.assets.tables import facilities
-from shared import paging
+from services.assets.queries.places import anchored, crossing, in_box, meets
+from services.assets.tables import attribute_kinds, facilities
+from shared import paging, tallies
 from shared.errors import Invalid
 from shared.paging import Page
 
 WINDOW = 2_000  # facilities in the order of codes that are looked through before any index is asked
-FREQUENT = 10  # so many in a window, and a page is in the next ones
+FREQUENT = 20  # so many in a window, and a page is in the next ones sooner than an index finds all
 FIRST_REACH_M = 50.0
+SPARE = 1.5  # times as many are looked for at first
 MOST_NEAR = 100_000  # facilities about one place that are exported
 BY_CODE = [facilities.c.code]
+PLACE = [facilities.c.quadkey, facilities.c.id]
+OUTSIDE = Column("outside", Boolean)  # whether what meets a box has its anchor elsewhere
 ORDERED = ("kind", "district")  # an index goes on by code within each of these
 KEYED = ("kind", "condition")  # the index on quadkeys has them
+MOST_APART = 8  # kinds that are looked through one by one
 INDEXED = {"q", "attributes"}  # by an index that is mostly better than a box
 
 Wanted = Mapping[str, Any]
@@ -63,7 +67,7 @@ def list_facilities(
     as_of: date | None = None,
     **wanted: Any,
 ) -> Page:
-    """Facilities by code; with ``near`` (longitude, latitude, metres) the nearest first, on one page.
+    """Facilities by code, in a box by place; with ``near`` (longitude, latitude, metres) the nearest, on one page.
 
     ``wanted``: see ``Wanted``. Retired ones are left out unless a condition asks for them. ``as_of``: as we knew
     them at the end of that day. Raises DayToCome, and Invalid for what is near on a past day.
@@ -74,14 +78,13 @@ def list_facilities(
             raise Invalid("Of a past day, ask for a box.", field="near")
         return _as_of(session, asked, day, limit, cursor)
     if near is not None:
-        return Page([as_facility(row) for row in nearest(session, asked, near, limit)])
-    after = paging.position(cursor, BY_CODE)[0] if cursor else ""
-    rows = _in_window(session, asked, after, limit + 1, WINDOW)
-    if FREQUENT <= len(rows) <= limit:
-        rows = _in_window(session, asked, after, limit + 1, 10 * WINDOW)
-    if len(rows) <= limit:
-        rows = _by_index(session, asked, after, limit + 1)
-    return paging.cut(rows, BY_CODE, limit, as_facility)
+        return Page(nearest(session, asked, near, limit))
+    if "bbox" in asked:
+        by = [OUTSIDE, *PLACE]
+        after = paging.position(cursor, by) if cursor else [False, -1, 0]
+        return paging.cut(_by_place(session, asked, after, limit + 1), by, limit, attrgetter("facility"))
+    code = paging.position(cursor, BY_CODE)[0] if cursor else ""
+    return paging.cut(_by_code(session, asked, code, limit + 1), BY_CODE, limit, lambda each: each)
 
 
 def _as_of(session: Session, asked: Wanted, day: date, limit: int, cursor: str | None) -> Page:
@@ -96,11 +99,12 @@ def _as_of(session: Session, asked: Wanted, day: date, limit: int, cursor: str |
 
 def every_facility(
     session: Session, *, near: tuple[float, float, float] | None = None, **wanted: Any
-) -> Iterator[RowMapping]:
+) -> Iterator[Any]:
     """All that fit, as rows by code, a few thousand in memory at a time; with ``near`` those within its metres."""
     asked = _given(wanted)
     if near is not None:
-        yield from sorted((row._mapping for row in nearest(session, asked, near, MOST_NEAR)), key=itemgetter("code"))
+        for each in sorted(nearest(session, asked, near, MOST_NEAR), key=attrgetter("code")):
+            yield {column.name: getattr(each, column.name) for column in facilities.c}
         return
     query = select(*facilities.c).where(*conditions(session, facilities, asked)).order_by(*BY_CODE)
     yield from session.execute(query, execution_options={"yield_per": WINDOW}).mappings()
@@ -116,48 +120,131 @@ def _given(wanted: Mapping[str, Any]) -> dict[str, Any]:
     return {name: value for name, value in wanted.items() if value not in (None, [], {})}
 
 
-def as_facility(row: Row[Any]) -> Facility:
-    return Facility(**row._mapping)
+def _by_code(session: Session, asked: Wanted, after: str, count: int) -> Sequence[Facility]:
+    """The next ``count`` by code; of few kinds, those of each: the others may fill the codes that lie between."""
+    kinds = _kinds(session, asked)
+    apart = [asked] if kinds is None or len(kinds) > MOST_APART else [{**asked, "kind": [each]} for each in kinds]
+    found: list[Facility] = []
+    for each in apart:
+        near = _in_the_next(session, each, after, count)
+        if near is None:
+            fit = [*conditions(session, facilities, asked), facilities.c.code > after]
+            return _sorted_apart(session, fit, BY_CODE, count)
+        found += near
+    if len(apart) < 2:
+        return found
+    by_id = {each.id: each for each in found}
+    first = select(facilities.c.id).where(facilities.c.id.in_(by_id)).order_by(*BY_CODE).limit(count)
+    return [by_id[each] for each in session.scalars(first)]  # the database knows how it sorts codes
 
 
-def _in_window(session: Session, asked: Wanted, after: str, count: int, window: int) -> Sequence[Row[Any]]:
-    """What the next ``window`` facilities by code hold: what many have is found at once."""
-    name, value = next(
-        ((each, asked[each][0]) for each in ORDERED if len(asked.get(each, ())) == 1), ("", "")
-    )  # fmt: skip
-    narrowed = [facilities.c[name] == value] if name else []
-    next_ones = (
-        select(*facilities.c).where(*narrowed, facilities.c.code > after).order_by(*BY_CODE).limit(window).subquery()
-    )
-    query = select(*next_ones.c).where(*conditions(session, next_ones, asked)).order_by(next_ones.c.code).limit(count)
-    return session.execute(query).all()
+def _kinds(session: Session, asked: Wanted) -> Sequence[str] | None:
+    """The kinds that may fit. None: any, and what is sought by text, which is found in all kinds at once."""
+    kinds, names = asked.get("kind"), {known_as(name) for name in asked.get("attributes", ())}
+    if "q" in asked or not names:
+        return None if "q" in asked else kinds
+    known = attribute_kinds.c
+    fit = [known.name.in_(names), *([known.kind.in_(kinds)] if kinds else [])]
+    query = select(known.kind).where(*fit).group_by(known.kind).having(func.count() == len(names))
+    return session.scalars(query).all()
 
 
-def _by_index(session: Session, asked: Wanted, after: str, count: int) -> Sequence[Row[Any]]:
-    """All that fit are found first, by the index that fits best, then put in order: for what few have."""
-    if "bbox" in asked and not asked.keys() & INDEXED:
-        return _in_box_by_code(session, asked, after, count)
-    fit = conditions(session, facilities, asked)
-    found = _apart(select(facilities.c.id, facilities.c.code).where(*fit, facilities.c.code > after))
-    first = select(found.c.id).order_by(found.c.code).limit(count)
-    return session.execute(select(*facilities.c).where(facilities.c.id.in_(first)).order_by(*BY_CODE)).all()
+def _in_the_next(session: Session, asked: Wanted, after: str, count: int) -> Sequence[Facility] | None:
+    """What many have is found at once in the next facilities by code. None: only an index finds it soon."""
+    narrowed = [facilities.c[name] == value for name in ORDERED if (value := _only(asked.get(name)))][:1]
+    next_ones = select(facilities).where(*narrowed, facilities.c.code > after).order_by(*BY_CODE)
+    found = _in_window(session, asked, next_ones.limit(WINDOW), count)
+    if len(found) == count or not _goes_on(session, narrowed, after):
+        return found
+    if len(found) >= FREQUENT:
+        found = _in_window(session, asked, next_ones.limit(10 * WINDOW), count)
+    return found if len(found) == count else None
 
 
-def _in_box_by_code(session: Session, asked: Wanted, after: str, count: int) -> Sequence[Row[Any]]:
-    """What may lie in the box is read from the index on quadkeys alone; rows are looked at in the order of codes."""
-    box = asked["bbox"]
-    fit = conditions(session, facilities, {name: value for name, value in asked.items() if name != "bbox"})
-    may = select(facilities.c.id, facilities.c.code).where(facilities.c.code > after)
-    narrowed = conditions(session, facilities, {name: asked[name] for name in KEYED if name in asked})
-    ranges = [may.where(facilities.c.quadkey.between(*each), *narrowed) for each in geo.quadkey_ranges(box)]
-    found = _apart(union(*ranges, may.where(facilities.c.id.in_(crossing(box)))))
-    query = select(*facilities.c).join(found, found.c.id == facilities.c.id).where(*fit, *meets(box))
-    return session.execute(query.order_by(found.c.code).limit(count)).all()
+def _only(value: Any) -> Any:
+    """The one value that is asked for, or None."""
+    if isinstance(value, list):
+        return value[0] if len(value) == 1 else None
+    return value
 
 
-def _apart(query: Select[Any] | CompoundSelect[Any]) -> CTE:
-    """Planned by itself: else the limit tempts PostgreSQL into walking through all facilities by code."""
-    return query.cte("found").prefix_with("MATERIALIZED")
+def _goes_on(session: Session, narrowed: Sequence[ColumnElement[bool]], after: str) -> bool:
+    """Whether there is anything behind the next window."""
+    beyond = select(facilities.c.code).where(*narrowed, facilities.c.code > after).order_by(*BY_CODE)
+    return session.scalar(beyond.offset(WINDOW).limit(1)) is not None
+
+
+def _in_window(session: Session, asked: Wanted, window: Select[Any], count: int) -> Sequence[Facility]:
+    within = window.subquery()
+    fit = select(aliased(Facility, within)).where(*conditions(session, within, asked))
+    return session.scalars(fit.order_by(within.c.code).limit(count)).all()
+
+
+def _sorted_apart(
+    session: Session, wanted: Sequence[ColumnElement[bool]], by: Sequence[Any], count: int
+) -> Sequence[Facility]:
+    """All that fit are found first, then put in order: else the limit tempts PostgreSQL into walking in that order."""
+    found = select(facilities.c.id, *by).where(*wanted).cte("found").prefix_with("MATERIALIZED")
+    first = select(found.c.id).order_by(*(found.c[each.name] for each in by)).limit(count)
+    return session.scalars(select(Facility).where(facilities.c.id.in_(first)).order_by(*by)).all()
+
+
+class _Placed(NamedTuple):
+    """Where a facility stands in the list of a box: what reaches in from outside comes last."""
+
+    outside: bool
+    quadkey: int
+    id: int | None
+    facility: Facility
+
+
+def _by_place(session: Session, asked: Wanted, after: Sequence[Any], count: int) -> Sequence[_Placed]:
+    outside, *place = after
+    found: list[_Placed] = []
+    if not outside:
+        found += (_Placed(False, each.quadkey, each.id, each) for each in _inside(session, asked, place, count))
+        place = [-1, 0]
+    if len(found) < count:
+        fit = [*_reaching_in(asked["bbox"]), *_fit(session, asked), _behind(place)]
+        reaching = _sorted_apart(session, fit, PLACE, count - len(found))
+        found += (_Placed(True, each.quadkey, each.id, each) for each in reaching)
+    return found
+
+
+def _inside(session: Session, asked: Wanted, after: Sequence[int], count: int) -> Sequence[Facility]:
+    """What is anchored in a box, by quadkey; of what lies before ``count`` nothing beyond is looked at."""
+    fit = _fit(session, asked)
+    if asked.keys() & INDEXED:
+        return _sorted_apart(session, [anchored(asked["bbox"]), *fit, _behind(after)], PLACE, count)
+    found: list[Facility] = []
+    for part in _parts(asked["bbox"], *after):
+        if len(found) < count:
+            here = select(Facility).where(part, *fit).order_by(*PLACE)
+            found += session.scalars(here.limit(count - len(found)))
+    return found
+
+
+def _parts(box: Any, quadkey: int, id: int) -> Iterator[ColumnElement[bool]]:
+    """Where the index on quadkeys is read from there on, each a single stretch of it."""
+    for first, last in geo.quadkey_ranges(box):
+        if first <= quadkey <= last:
+            yield and_(facilities.c.quadkey == quadkey, facilities.c.id > id)
+        if quadkey < last:
+            yield facilities.c.quadkey.between(max(first, quadkey + 1), last)
+
+
+def _behind(after: Sequence[int]) -> ColumnElement[bool]:
+    return tuple_(*PLACE) > tuple(after)
+
+
+def _reaching_in(box: Any) -> tuple[ColumnElement[bool], ...]:
+    return facilities.c.id.in_(crossing(box)), ~anchored(box)
+
+
+def _fit(session: Session, asked: Wanted) -> list[ColumnElement[bool]]:
+    """All that is asked for, without help from an index for the box."""
+    others = {name: value for name, value in asked.items() if name != "bbox"}
+    return [*meets(asked["bbox"]), *conditions(session, facilities, others)]
 
 
 def conditions(session: Session, of: FromClause, asked: Wanted) -> list[ColumnElement[bool]]:
@@ -189,8 +276,10 @@ def _condition(of: FromClause, name: str, value: Any, plain: bool) -> Iterator[C
             yield of.c.last_look_lit.in_([each == LookedAt.LIT for each in value])
         case _ if value == "":
             yield of.c[name].is_(None)
+        case _ if isinstance(value, list) and len(value) > 1:
+            yield of.c[name].in_(value)
         case _:
-            yield of.c[name].in_(value) if isinstance(value, list) else of.c[name] == value
+            yield of.c[name] == _only(value)  # keeps the order of an index, unlike a list of one
 
 
 def _contains_attribute(of: FromClause, name: str, text: str) -> ColumnElement[bool]:
@@ -220,15 +309,32 @@ def _meanings(text: str) -> list[str | float | bool]:
     return found
 
 
-def nearest(session: Session, asked: Wanted, near: tuple[float, float, float], limit: int) -> list[Row[Any]]:
+def nearest(session: Session, asked: Wanted, near: tuple[float, float, float], limit: int) -> list[Facility]:
     """The nearest that fit, looked for in ever larger boxes until enough of them are nearer than the box's edge."""
     longitude, latitude, farthest_m = near
-    reach_m = min(FIRST_REACH_M, farthest_m)
+    reach_m = min(_likely_reach(session, asked, longitude, latitude, limit), farthest_m)
     while True:
         box = geo.box_around(longitude, latitude, reach_m)
-        rows = session.execute(select(*facilities.c).where(*conditions(session, facilities, {**asked, "bbox": box})))
-        reach = [(geo.metres_from(row.geometry, longitude, latitude), row.code, row) for row in rows]
+        found = _meeting(session, {**asked, "bbox": box})
+        reach = [(geo.metres_from(each.geometry, longitude, latitude), each.code, each) for each in found]
         inside = sorted((each for each in reach if each[0] <= reach_m), key=lambda each: each[:2])
         if len(inside) >= limit or reach_m >= farthest_m:
-            return [row for _, _, row in inside[:limit]]
+            return [each for _, _, each in inside[:limit]]
         reach_m = min(2 * reach_m, farthest_m)
+
+
+def _meeting(session: Session, asked: Wanted) -> list[Facility]:
+    """All that meets a small box."""
+    query, box = select(Facility).where(*_fit(session, asked)), asked["bbox"]
+    ways = [anchored(box)], _reaching_in(box)
+    return [each for way in ways for each in session.scalars(query.where(*way))]
+
+
+def _likely_reach(session: Session, asked: Wanted, longitude: float, latitude: float, limit: int) -> float:
+    """Within how many metres so many probably lie, by the sums kept for the square of the map about a place."""
+    tile = Tile(LEVELS[-1], *geo.tile_of(longitude, latitude, LEVELS[-1]))
+    kept = tallies.read(session, figure(LEVELS[-1]), text_of(tile.first, LEVELS[-1]))
+    fit = [count for (_, kind, _), count in kept.items() if kind in asked.get("kind", kind)]
+    west, south, _, north = tile.box
+    side_m = geo.metres_between((west, south), (west, north))
+    return max(FIRST_REACH_M, side_m * sqrt(SPARE * limit / (pi * sum(fit))) if fit else side_m)

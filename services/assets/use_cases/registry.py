@@ -12,7 +12,7 @@ from sqlalchemy.orm import Session
 
 from services.assets.domain import geometry as geo
 from services.assets.domain.areas import Level
-from services.assets.domain.attributes import check_attributes
+from services.assets.domain.attributes import check_attributes, known_as
 from services.assets.domain.catalogue import the_catalogue
 from services.assets.domain.facilities import (
     Action,
@@ -25,7 +25,7 @@ from services.assets.domain.facilities import (
 )
 from services.assets.domain.standings import registered_differences, standing_of
 from services.assets.queries.codes import former_codes_among, get_facility
-from services.assets.tables import facilities, facility_cells
+from services.assets.tables import attribute_kinds, facilities, facility_cells
 from services.assets.use_cases import ledger
 from services.assets.use_cases.areas import fall_into_areas
 from services.assets.use_cases.ledger import Kept, kept_of
@@ -88,6 +88,7 @@ def enter(
     ids = {row.code: row.id for row in insert_new(session, facilities, in_order, facilities.c.id, facilities.c.code)}
     new = [kept_of({**rows[code], "id": id_}) for code, id_ in ids.items()]
     _write_cells(session, {each.id: cells[each.code] for each in new})
+    _know_attributes(session, in_order)
     ledger.tally(session, after=new)
     _keep(session, new, "registered", who, at, now, import_id=import_id)
     return ids
@@ -210,6 +211,13 @@ def _write(
     touched = sorted({name for code, row in before.items() for name in row if row[name] != after[code][name]})
     values = {row["id"]: {name: row[name] for name in touched} for row in after.values()}
     ledger.update_each(session, facilities, facilities.c.id, values)
+    if "attributes" in touched:
+        _know_attributes(session, after.values())
+
+
+def _know_attributes(session: Session, rows: Iterable[Mapping[str, Any]]) -> None:
+    known = sorted({(known_as(name), row["kind"]) for row in rows for name in row["attributes"]})
+    insert_new(session, attribute_kinds, [{"name": name, "kind": kind} for name, kind in known])
 
 
 def _state(before: Mapping[str, Any], after: Mapping[str, Any]) -> dict[str, Any] | None:

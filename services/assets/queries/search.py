@@ -97,9 +97,7 @@ def _as_of(session: Session, asked: Wanted, day: date, limit: int, cursor: str |
     return paging.cut(rows, BY_CODE, limit, lambda row: Facility(**{**row._mapping, **registered.get(row.id, {})}))
 
 
-def every_facility(
-    session: Session, *, near: tuple[float, float, float] | None = None, **wanted: Any
-) -> Iterator[Any]:
+def every_facility(session: Session, *, near: tuple[float, float, float] | None = None, **wanted: Any) -> Iterator[Any]:
     """All that fit, as rows by code, a few thousand in memory at a time; with ``near`` those within its metres."""
     asked = _given(wanted)
     if near is not None:

@@ -190,6 +190,7 @@ STEPS = st.one_of(
     st.tuples(st.just("look"), st.sampled_from(LAMPS), st.booleans()),
     st.tuples(st.sampled_from(list(Action)), st.sampled_from([*LAMPS, ROAD]), LATE),
     st.tuples(st.just("move"), st.sampled_from(LAMPS), LATE),
+    st.tuples(st.sampled_from(["relocate", "replace", "renumber"]), st.sampled_from(LAMPS), LATE),
     st.tuples(st.just("remeasure"), st.floats(1, 200), LATE),
     st.tuples(st.just("register"), st.integers(0, 2), LATE),
     st.tuples(st.just("later"), st.integers(1, 2), st.none()),
@@ -254,6 +255,8 @@ class Story:
             case "move":
                 place = {"type": "Point", "coordinates": [24.8 + self.revision / 50, 60.17]}
                 revise(self.db, one, geometry=place, at=happened)
+            case "relocate" | "replace" | "renumber":
+                self._life(step, one, happened)
             case "remeasure":
                 revise(self.db, ROAD, measure=one, at=happened)
             case "register":
@@ -262,6 +265,17 @@ class Story:
                     use_cases.register_facility(session, who="ada", at=happened, **new)
             case _:
                 act(self.db, one, Action(step), at=happened)
+
+    def _life(self, step: str, code: str, happened: datetime) -> None:
+        place = {"type": "Point", "coordinates": [24.8 + self.revision / 50, 60.17]}
+        ways: dict[str, tuple[Any, dict[str, Any]]] = {
+            "relocate": (use_cases.move_facility, {"geometry": place}),
+            "replace": (use_cases.replace_facility, {"attributes": {"lamp_type": "led"}}),
+            "renumber": (use_cases.renumber_facility, {"new_code": f"{code}-{self.revision}"}),
+        }
+        does, changes = ways[step]
+        with self.db.begin() as session:
+            does(session, code, who="ada", expected=None, reason="worn", at=happened, **changes)
 
     def _order(self, step: str, finding_id: Any, happened: datetime) -> None:
         kind: Any = {"close": OrderClosed, "void": OrderVoided, "reopen": OrderReopened}[step]

@@ -48,7 +48,7 @@ def read(session: Session, figure: str, beginning: str = "") -> Sums:
     total = func.sum(tallies.c.amount)
     wanted = tallies.c.figure == figure, tallies.c.labels.startswith(beginning, autoescape=True)
     rows = session.execute(select(tallies.c.labels, total).where(*wanted).group_by(tallies.c.labels).having(total != 0))
-    return {tuple(labels.split(LABEL_END)): int(amount) for labels, amount in rows}
+    return {tuple(labels.split(LABEL_END)): int(amount) for labels, amount in rows.all()}
 
 
 def replace(session: Session, figure: str, sums: Sums) -> None:

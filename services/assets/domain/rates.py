@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
-from functools import cached_property
+from functools import cached_property, lru_cache
 from typing import Any, NamedTuple
 from urllib.parse import quote_plus, urlencode
 
@@ -112,6 +112,7 @@ class Rate:
 
 LeftOut = Mapping[Key, Mapping[str, Any]]
 FACILITIES = "/api/v1/facilities"
+_quoted = lru_cache(10_000)(quote_plus)  # the same kinds and places a thousand times a page
 SERVES = f"condition={Condition.INTACT},{Condition.DEFECTIVE}"
 
 
@@ -134,8 +135,8 @@ class Board:
 
     def behind(self, key: Key, *, counted: str, lacking: str) -> dict[str, str]:
         """The addresses of the facilities of one key; ``counted``, ``lacking``: what they have beside it."""
-        own = "" if self.by is By.KIND else f"{self.by}={quote_plus(key[0])}&"
-        address = f"{self._address}{own}kind={quote_plus(key[1])}"
+        own = "" if self.by is By.KIND else f"{self.by}={_quoted(key[0])}&"
+        address = f"{self._address}{own}kind={_quoted(key[1])}"
         return {"counted": f"{address}&{counted}", "lacking": f"{address}&{lacking}"}
 
 

@@ -332,7 +332,7 @@ def _likely_reach(session: Session, asked: Wanted, longitude: float, latitude: f
     """Within how many metres so many probably lie, by the sums kept for the square of the map about a place."""
     tile = Tile(LEVELS[-1], *geo.tile_of(longitude, latitude, LEVELS[-1]))
     kept = tallies.read(session, figure(LEVELS[-1]), text_of(tile.first, LEVELS[-1]))
-    fit = [count for (_, kind, _), count in kept.items() if kind in asked.get("kind", kind)]
+    fit = sum(count for (_, kind, _), count in kept.items() if kind in asked.get("kind", kind))
     west, south, _, north = tile.box
     side_m = geo.metres_between((west, south), (west, north))
-    return max(FIRST_REACH_M, side_m * sqrt(SPARE * limit / (pi * sum(fit))) if fit else side_m)
+    return max(FIRST_REACH_M, side_m * sqrt(SPARE * limit / (pi * max(1, fit))))

@@ -23,6 +23,8 @@ from shared import tallies
 MOST = 1_500  # single facilities of a tile; where there are more it is counted
 STANDING = [each.value for each in Condition if each is not Condition.RETIRED]
 
+kept = tallies.tallies.c
+
 Counts = Counter[tuple[int, str, str]]
 """How many facilities there are by cell (its number within the tile), kind and condition."""
 
@@ -44,7 +46,8 @@ def draw_tile(
     tile = Tile(z, x, y)
     asked = condition or STANDING
     if z <= tiles.COUNTED_TO:
-        return _counted(_sums(session, tile, kind, asked), tiles.kept_level(z) - z)
+        depth = min(tiles.CELLS, tiles.kept_level(z) - z)
+        return _counted(_sums(session, tile, depth, kind, asked), depth)
     wanted = [facilities.c.condition.in_(asked), *([facilities.c.kind.in_(kind)] if kind else [])]
     if singles := _singles(session, tile, wanted):
         return encode({"facilities": singles})
@@ -52,15 +55,14 @@ def draw_tile(
 
 
 def _counted(counts: Counts, depth: int) -> bytes:
-    """A tile of counts in cells ``depth`` levels deeper, or in larger ones."""
-    coarser = max(0, depth - tiles.CELLS)
+    """A tile of counts in cells ``depth`` levels deeper."""
     cells: dict[int, Counter[str]] = {}
     for (number, kind, condition), count in counts.items():
-        cell = cells.setdefault(number >> 2 * coarser, Counter())
+        cell = cells.setdefault(number, Counter())
         cell.update({"count": count, kind: count})
         if condition != Condition.INTACT:
             cell[condition] += count
-    side = EXTENT >> min(depth, tiles.CELLS)
+    side = EXTENT >> depth
     return encode({"counts": [_bubble(number, shown, side) for number, shown in sorted(cells.items())]})
 
 
@@ -69,13 +71,19 @@ def _bubble(number: int, shown: Counter[str], side: int) -> Feature:
     return Feature(number, point((column + 0.5) * side, (row + 0.5) * side), shown)
 
 
-def _sums(session: Session, tile: Tile, kinds: Collection[str] | None, conditions: Collection[str]) -> Counts:
-    beginning = tiles.text_of(tile.first, tile.z)
-    kept = tallies.read(session, tiles.figure(tiles.kept_level(tile.z)), beginning)
+def _sums(
+    session: Session, tile: Tile, depth: int, kinds: Collection[str] | None, conditions: Collection[str]
+) -> Counts:
+    """From the sums of far smaller tiles, put together by the database."""
+    level = tiles.kept_level(tile.z)
+    cell, rest = func.substr(kept.labels, 1, tile.z + depth), func.substr(kept.labels, level + 2)
+    here = kept.figure == tiles.figure(level), kept.labels.startswith(tiles.text_of(tile.first, tile.z))
     counts: Counts = Counter()
-    for (text, kind, condition), count in kept.items():
-        if condition in conditions and (not kinds or kind in kinds):
-            counts[int(text[tile.z :] or "0", 4), kind, condition] += count
+    query = select(cell, rest, func.sum(kept.amount)).where(*here).group_by(cell, rest)
+    for text, labels, count in session.execute(query):
+        kind, condition = labels.split(tallies.LABEL_END)
+        if condition in conditions and (not kinds or kind in kinds) and count:
+            counts[int(text[tile.z :] or "0", 4), kind, condition] += int(count)
     return counts
 
 

@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from datetime import date, datetime
 from operator import attrgetter, itemgetter
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, cast
 
 from sqlalchemy import Column, ColumnElement, FromClause, Integer, String, case, func, literal, select
 from sqlalchemy.orm import Session
@@ -126,8 +126,11 @@ def _dimension(by: By, only: Only) -> Dimension | None:
 
 def _read(session: Session, figure: Figure, dimension: Dimension, by: By, only: Only) -> Counter[Key]:
     beginning = f"{only[dimension]}{tallies.LABEL_END}" if dimension in only else ""
+    sums = tallies.read(session, name_of(figure, dimension), beginning)
+    if by is not By.KIND and "kind" not in only:
+        return Counter(cast(Mapping[Key, int], sums))
     found: Counter[Key] = Counter()
-    for (place, kind), amount in tallies.read(session, name_of(figure, dimension), beginning).items():
+    for (place, kind), amount in sums.items():
         if only.get("kind", kind) == kind:
             found[kind if by is By.KIND else place, kind] += amount
     return found

@@ -25,7 +25,7 @@ from sqlalchemy import (
     tuple_,
 )
 from sqlalchemy.dialects.postgresql import JSONB
-from sqlalchemy.orm import Session, aliased
+from sqlalchemy.orm import Session
 
 from services.assets.domain import geometry as geo
 from services.assets.domain.attributes import known_as
@@ -122,18 +122,15 @@ def _by_code(session: Session, asked: Wanted, after: str, count: int) -> Sequenc
     """The next ``count`` by code; of few kinds, those of each: the others may fill the codes that lie between."""
     kinds = _kinds(session, asked)
     apart = [asked] if kinds is None or len(kinds) > MOST_APART else [{**asked, "kind": [each]} for each in kinds]
-    found: list[Facility] = []
+    found: list[int] = []
     for each in apart:
         near = _in_the_next(session, each, after, count)
         if near is None:
             fit = [*conditions(session, facilities, asked), facilities.c.code > after]
             return _sorted_apart(session, fit, BY_CODE, count)
         found += near
-    if len(apart) < 2:
-        return found
-    by_id = {each.id: each for each in found}
-    first = select(facilities.c.id).where(facilities.c.id.in_(by_id)).order_by(*BY_CODE).limit(count)
-    return [by_id[each] for each in session.scalars(first)]  # the database knows how it sorts codes
+    first = select(Facility).where(facilities.c.id.in_(found)).order_by(*BY_CODE).limit(count)
+    return session.scalars(first).all()
 
 
 def _kinds(session: Session, asked: Wanted) -> Sequence[str] | None:
@@ -147,8 +144,8 @@ def _kinds(session: Session, asked: Wanted) -> Sequence[str] | None:
     return session.scalars(query).all()
 
 
-def _in_the_next(session: Session, asked: Wanted, after: str, count: int) -> Sequence[Facility] | None:
-    """What many have is found at once in the next facilities by code. None: only an index finds it soon."""
+def _in_the_next(session: Session, asked: Wanted, after: str, count: int) -> Sequence[int] | None:
+    """Ids of the next ones, by code: what many have is found at once. None: only an index finds it soon."""
     narrowed = [facilities.c[name] == value for name in ORDERED if (value := _only(asked.get(name)))][:1]
     next_ones = select(facilities).where(*narrowed, facilities.c.code > after).order_by(*BY_CODE)
     found = _in_window(session, asked, next_ones.limit(WINDOW), count)
@@ -172,9 +169,9 @@ def _goes_on(session: Session, narrowed: Sequence[ColumnElement[bool]], after: s
     return session.scalar(beyond.offset(WINDOW).limit(1)) is not None
 
 
-def _in_window(session: Session, asked: Wanted, window: Select[Any], count: int) -> Sequence[Facility]:
+def _in_window(session: Session, asked: Wanted, window: Select[Any], count: int) -> Sequence[int]:
     within = window.subquery()
-    fit = select(aliased(Facility, within)).where(*conditions(session, within, asked))
+    fit = select(within.c.id).where(*conditions(session, within, asked))
     return session.scalars(fit.order_by(within.c.code).limit(count)).all()
 
 

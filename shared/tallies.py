@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections import Counter
 
-from sqlalchemy import BigInteger, Column, Identity, Index, Integer, String, Table, delete, func, select
+from sqlalchemy import BigInteger, Column, ColumnElement, Identity, Index, Integer, String, Table, delete, func, select
 from sqlalchemy.orm import Session
 
 from shared.db import Rows, at_commit, kernel
@@ -43,11 +43,14 @@ def _rows(session: Session) -> Rows:
     return [{"figure": figure, "labels": labels, "amount": n} for (figure, labels), n in sums.items() if n]
 
 
-def read(session: Session, figure: str, beginning: str = "") -> Sums:
-    """The sums of a figure, by labels of which the first begins so; those that came to zero are left out."""
+def read(session: Session, figure: str, beginning: str = "", by: ColumnElement[str] = tallies.c.labels) -> Sums:
+    """The sums of a figure, by labels of which the first begins so; those that came to zero are left out.
+
+    ``by``: what of the labels is kept apart, for coarser sums that the database puts together.
+    """
     total = func.sum(tallies.c.amount)
     wanted = tallies.c.figure == figure, tallies.c.labels.startswith(beginning, autoescape=True)
-    rows = session.execute(select(tallies.c.labels, total).where(*wanted).group_by(tallies.c.labels).having(total != 0))
+    rows = session.execute(select(by, total).where(*wanted).group_by(by).having(total != 0))
     return {tuple(labels.split(LABEL_END)): int(amount) for labels, amount in rows.all()}
 
 

@@ -23,8 +23,6 @@ from shared import tallies
 MOST = 1_500  # single facilities of a tile; where there are more it is counted
 STANDING = [each.value for each in Condition if each is not Condition.RETIRED]
 
-kept = tallies.tallies.c
-
 Counts = Counter[tuple[int, str, str]]
 """How many facilities there are by cell (its number within the tile), kind and condition."""
 
@@ -74,16 +72,13 @@ def _bubble(number: int, shown: Counter[str], side: int) -> Feature:
 def _sums(
     session: Session, tile: Tile, depth: int, kinds: Collection[str] | None, conditions: Collection[str]
 ) -> Counts:
-    """From the sums of far smaller tiles, put together by the database."""
-    level = tiles.kept_level(tile.z)
-    cell, rest = func.substr(kept.labels, 1, tile.z + depth), func.substr(kept.labels, level + 2)
-    here = kept.figure == tiles.figure(level), kept.labels.startswith(tiles.text_of(tile.first, tile.z))
+    level, labels = tiles.kept_level(tile.z), tallies.tallies.c.labels
+    by_cell = func.substr(labels, 1, tile.z + depth).concat(func.substr(labels, level + 1))
+    kept = tallies.read(session, tiles.figure(level), tiles.text_of(tile.first, tile.z), by_cell)
     counts: Counts = Counter()
-    query = select(cell, rest, func.sum(kept.amount)).where(*here).group_by(cell, rest)
-    for text, labels, count in session.execute(query):
-        kind, condition = labels.split(tallies.LABEL_END)
-        if condition in conditions and (not kinds or kind in kinds) and count:
-            counts[int(text[tile.z :] or "0", 4), kind, condition] += int(count)
+    for (text, kind, condition), count in kept.items():
+        if condition in conditions and (not kinds or kind in kinds):
+            counts[int(text[tile.z :] or "0", 4), kind, condition] = count
     return counts
 
 

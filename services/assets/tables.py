@@ -92,14 +92,6 @@ Index(
     "ix_facilities_quadkey",
     *facilities.c["quadkey", "id", "kind", "condition", "west", "south", "east", "north"],
 )
-# Kinds of which some facility has, or once had, an attribute of a name: where a search by attribute need not look.
-attribute_kinds = Table(
-    "attribute_kinds",
-    mapping.metadata,
-    Column("name", String(100), primary_key=True),
-    Column("kind", String(40), primary_key=True),
-)
-
 extended = or_(facilities.c.west < facilities.c.east, facilities.c.south < facilities.c.north)  # is no single point
 Index(
     "ix_facilities_extended",
@@ -117,6 +109,14 @@ Index(
 Index(
     "ix_facilities_search", facilities.c.search, postgresql_using="gin", postgresql_ops={"search": "gin_trgm_ops"}
 ).ddl_if(dialect="postgresql")
+
+# Kinds of which some facility has, or once had, an attribute of a name: where a search by attribute need not look.
+attribute_kinds = Table(
+    "attribute_kinds",
+    mapping.metadata,
+    Column("name", String(100), primary_key=True),
+    Column("kind", String(40), primary_key=True),
+)
 
 # What we knew of a facility from one moment to the next: added when its standing changes, never altered, so that a past
 # day's figures stay as they were. ``state`` holds whatever else a revision replaced (name, geometry, attributes …).

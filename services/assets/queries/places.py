@@ -38,20 +38,15 @@ def ids_about(*boxes: Box, narrowed: Sequence[ColumnElement[bool]] = ()) -> Comp
 def anchored(*boxes: Box) -> ColumnElement[bool]:
     """Facilities whose quadkey may lie in one of the boxes."""
     ranges = sorted({each for box in boxes for each in geo.quadkey_ranges(box)})
-    return or_(*(facilities.c.quadkey.between(*each) for each in _filled(ranges, 6)))
-
-
-def _filled(ranges: list[tuple[int, int]], most: int) -> list[tuple[int, int]]:
-    """Empty ranges make it a multiple of ``most``: a statement of a new shape costs as much as many of a known one."""
-    return ranges + [(0, -1)] * (-len(ranges) % most)
+    return or_(*(facilities.c.quadkey.between(*each) for each in ranges))
 
 
 def crossing(box: Box) -> Select[tuple[int]]:
     """Ids of what touches the outline of a box and is no point: whatever meets the box and has its anchor elsewhere."""
     if box[3] - box[1] > TALLEST_DEG:
         return select(facilities.c.id).where(extended, *meets(box))
-    ranges = [each for each in geo.cells_along(box) if each[0] < each[1]]
-    single = [first for first, last in geo.cells_along(box) if first == last]
-    rows = (facility_cells.c.cell.between(*each) for each in _filled(ranges, 2))
-    touched = or_(facility_cells.c.cell.in_(single), *rows)
+    along = geo.cells_along(box)
+    ranges = [each for each in along if each[0] < each[1]]
+    single = [first for first, last in along if first == last]
+    touched = or_(facility_cells.c.cell.in_(single), *(facility_cells.c.cell.between(*each) for each in ranges))
     return select(facility_cells.c.facility_id).where(touched)

@@ -136,8 +136,10 @@ def _by_code(session: Session, asked: Wanted, after: str, count: int) -> Sequenc
 def _kinds(session: Session, asked: Wanted) -> Sequence[str] | None:
     """The kinds that may fit. None: any, and what is sought by text, which is found in all kinds at once."""
     kinds, names = asked.get("kind"), {known_as(name) for name in asked.get("attributes", ())}
-    if "q" in asked or not names:
-        return None if "q" in asked else kinds
+    if "q" in asked:
+        return None
+    if not names:
+        return kinds
     known = attribute_kinds.c
     fit = [known.name.in_(names), *([known.kind.in_(kinds)] if kinds else [])]
     query = select(known.kind).where(*fit).group_by(known.kind).having(func.count() == len(names))
@@ -195,15 +197,13 @@ class _Placed(NamedTuple):
 
 def _by_place(session: Session, asked: Wanted, after: Sequence[Any], count: int) -> Sequence[_Placed]:
     outside, *place = after
-    found: list[_Placed] = []
-    if not outside:
-        found += (_Placed(False, each.quadkey, each.id, each) for each in _inside(session, asked, place, count))
-        place = [-1, 0]
-    if len(found) < count:
-        fit = [*_reaching_in(asked["bbox"]), *_fit(session, asked), _behind(place)]
-        reaching = _sorted_apart(session, fit, PLACE, count - len(found))
-        found += (_Placed(True, each.quadkey, each.id, each) for each in reaching)
-    return found
+    inside = [] if outside else _inside(session, asked, place, count)
+    reaching: Sequence[Facility] = []
+    if len(inside) < count:
+        fit = [*_reaching_in(asked["bbox"]), *_fit(session, asked), _behind(place if outside else [-1, 0])]
+        reaching = _sorted_apart(session, fit, PLACE, count - len(inside))
+    both = ((False, inside), (True, reaching))
+    return [_Placed(away, each.quadkey, each.id, each) for away, some in both for each in some]
 
 
 def _inside(session: Session, asked: Wanted, after: Sequence[int], count: int) -> Sequence[Facility]:

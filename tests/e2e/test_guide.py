@@ -7,7 +7,6 @@ import re
 import shutil
 import signal
 import subprocess
-from collections.abc import Iterator
 from functools import partial
 from pathlib import Path
 
@@ -22,25 +21,18 @@ BLOCK = re.compile(r"^```(\w*)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 KEEP = "export -p > .environment"  # variables of one step are there in the next
 
 
-def steps() -> Iterator[tuple[str, str]]:
+def steps() -> list[tuple[str, str]]:
     """Commands, each with what the guide says that they answer, if it says so."""
-    commands = ""
+    found: list[tuple[str, str]] = []
     for language, text in BLOCK.findall(GUIDE.read_text()):
         if language == "sh":
-            if commands:
-                yield commands, ""
-            commands = text
+            found.append((text, ""))
         elif text.startswith("$ "):
-            if commands:
-                yield commands, ""
-            commands = ""
-            first, _, answer = text.partition("\n")
-            yield first.removeprefix("$ "), answer
+            commands, _, answer = text.removeprefix("$ ").partition("\n")
+            found.append((commands, answer))
         else:
-            yield commands, text
-            commands = ""
-    if commands:
-        yield commands, ""
+            found[-1] = (found[-1][0], text)
+    return found
 
 
 def as_pattern(answer: str) -> str:
@@ -73,7 +65,7 @@ def test_the_guide_does_what_it_says(tmp_path: Path) -> None:
     (start, _), *others = steps()
     with subprocess.Popen(start.split(), cwd=tmp_path, env=environment, start_new_session=True) as system:
         try:
-            wait_for(lambda: answers(port), lambda: "the system answers", 60)
+            wait_for(lambda: answers(port), "the system answers", 60)
             seen = ""
             for commands, answer in others:
                 seen = run(commands)

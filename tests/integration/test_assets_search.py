@@ -135,10 +135,10 @@ def test_a_box_lists_all_that_meets_it_once_on_pages_of_any_size(
         east, north = (chance.uniform(-0.004, 0.004) for _ in "xy")
         box = geo.box_around(PLACE[0] + east, PLACE[1] + north, metres)
         meeting = {each.code for each in standing if geo.overlap((each.west, each.south, each.east, each.north), box)}
-        for limit in (3 if len(meeting) < 200 else 61, 1_000):
-            pages = in_pages(database, limit, bbox=box, **asked)
-            assert len(pages) == len(meeting)
-            assert set(pages) == meeting
+        few, many = (in_pages(database, limit, bbox=box, **asked) for limit in (3 if len(meeting) < 200 else 61, 1_000))
+        assert few == many
+        assert len(few) == len(meeting)
+        assert set(few) == meeting
         seen += len(meeting)
     assert seen > 200
 

@@ -253,8 +253,7 @@ class Story:
             case "look":
                 look(self.db, checked({one: other}, self.at))
             case "move":
-                place = {"type": "Point", "coordinates": [24.8 + self.revision / 50, 60.17]}
-                revise(self.db, one, geometry=place, at=happened)
+                revise(self.db, one, geometry=self._elsewhere(), at=happened)
             case "relocate" | "replace" | "renumber":
                 self._life(step, one, happened)
             case "remeasure":
@@ -266,10 +265,12 @@ class Story:
             case _:
                 act(self.db, one, Action(step), at=happened)
 
+    def _elsewhere(self) -> dict[str, Any]:
+        return {"type": "Point", "coordinates": [24.8 + self.revision / 50, 60.17]}
+
     def _life(self, step: str, code: str, happened: datetime) -> None:
-        place = {"type": "Point", "coordinates": [24.8 + self.revision / 50, 60.17]}
         ways: dict[str, tuple[Any, dict[str, Any]]] = {
-            "relocate": (use_cases.move_facility, {"geometry": place}),
+            "relocate": (use_cases.move_facility, {"geometry": self._elsewhere()}),
             "replace": (use_cases.replace_facility, {"attributes": {"lamp_type": "led"}}),
             "renumber": (use_cases.renumber_facility, {"new_code": f"{code}-{self.revision}"}),
         }

@@ -4,9 +4,22 @@ from __future__ import annotations
 
 import logging
 import sys
-from typing import Any
+from typing import Any, TextIO
 
 import structlog
+from eventlet.patcher import original
+
+RLock = original("threading").RLock  # eventlet's stand-in knows one thread only
+
+
+class Output(logging.StreamHandler[TextIO]):
+    """Written to from the hub and from the threads beside it (shared/workers.py), where libraries log too.
+
+    A lock of eventlet's for which both wait is never given back, and every greenlet that logs stands still for good.
+    """
+
+    def createLock(self) -> None:
+        self.lock = RLock()
 
 
 def start(*, level: str, as_json: bool) -> None:
@@ -29,12 +42,13 @@ def start(*, level: str, as_json: bool) -> None:
         wrapper_class=structlog.make_filtering_bound_logger(level),
         cache_logger_on_first_use=True,
     )
-    out = logging.StreamHandler(sys.stderr)
+    logging._lock = RLock()  # type: ignore[attr-defined]
+    out = Output(sys.stderr)
     out.setFormatter(
         structlog.stdlib.ProcessorFormatter(
             foreign_pre_chain=before, processors=[structlog.stdlib.ProcessorFormatter.remove_processors_meta, render]
         )
     )
     logging.basicConfig(level=level.upper(), handlers=[out], force=True)
-    for noisy in ("amqp", "kombu", "alembic", "nameko"):
+    for noisy in ("amqp", "kombu", "alembic", "nameko", "pyogrio"):
         logging.getLogger(noisy).setLevel(max(logging.WARNING, logging.getLogger().level))

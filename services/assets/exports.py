@@ -6,8 +6,10 @@
 from __future__ import annotations
 
 import json
+import os
 import sys
 from collections.abc import Iterator, Mapping
+from tempfile import TemporaryDirectory
 from typing import Any
 
 from eventlet.green import subprocess
@@ -38,8 +40,11 @@ class Export:
         if not _places.acquire(blocking=False):
             raise TooMany(f"{AT_ONCE} exports are under way.", retry_after_s=RETRY_S)
         self._open = True
+        self._folder = TemporaryDirectory()  # a process that is killed removes nothing
         command = [sys.executable, "-W", "ignore::DeprecationWarning", "-m", "services.assets.exports"]
-        self._child = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+        self._child = subprocess.Popen(
+            command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, env={**os.environ, "TMPDIR": self._folder.name}
+        )
         wanted = {"url": database.engine.url.render_as_string(hide_password=False), "arguments": dict(arguments)}
         self._child.stdin.write(json.dumps(wanted).encode())
         self._child.stdin.close()
@@ -62,6 +67,7 @@ class Export:
             self._child.kill()
             self._child.wait()
             self._child.stdout.close()
+            self._folder.cleanup()
             _places.release()
 
 

@@ -5,7 +5,9 @@ from __future__ import annotations
 import csv
 import io
 import random
+import tempfile
 from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import Any
 
 import mapbox_vector_tile
@@ -189,6 +191,17 @@ def test_an_export_holds_what_the_search_finds_in_a_process_of_its_own(database:
     found = codes(database, code="3201", condition=["intact", "retired"])
     text = exported(database, code="3201", condition="intact,retired").decode("utf-8-sig")
     assert [row["code"] for row in csv.DictReader(io.StringIO(text, newline=""))] == found
+
+
+def test_an_export_that_nobody_reads_to_its_end_leaves_no_file(
+    database: Database, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    export = Export(database, {"format": "gpkg"})
+    assert next(iter(export)).startswith(b"SQLite format 3")
+    assert list(tmp_path.rglob("facilities.gpkg"))
+    export.close()
+    assert not list(tmp_path.iterdir())
 
 
 def test_pipes_meet_manholes_again_when_one_is_moved_or_retired(database: Database) -> None:

@@ -16,6 +16,7 @@ from typing import Any
 from uuid import NAMESPACE_OID, uuid5
 
 import eventlet
+from amqp import spec
 from eventlet.queue import LightQueue
 from kombu import Connection, Exchange, Queue
 from nameko.extensions import Entrypoint
@@ -106,7 +107,8 @@ class Publisher:
             self._tag += 1
             self._unconfirmed.add(self._tag)
             wanted = bool(_has_subscribers(row.event_type))  # one that nobody of ours hears may find no queue
-            self.channel.basic_publish(message, exchange, row.event_type, mandatory=wanted)
+            # basic_publish would first look whether the broker has said anything: a system call an event.
+            self.channel.send_method(spec.Basic.Publish, "Bssbb", (0, exchange, row.event_type, wanted, False), message)
         else:
             self.channel.basic_publish(message, exchange, row.event_type)
 

@@ -31,7 +31,7 @@ from shared.loops import Loop
 from shared.settings import MEMORY, Settings
 
 BATCH = 500  # events in one transaction
-REST_S = 0.06  # after a batch that was not full
+REST_S = 0.02  # after a batch that was not full
 PIECE = 32_768  # bytes read or written at once
 DATABASE_PAUSE_S = 0.5
 RETRY_EVERY_S = 1.0

@@ -80,7 +80,8 @@ def list_rates(
     found: list[Placed] = []
     for number, series in enumerate(SERIES):
         if rate in (None, series.rate) and len(found) <= limit:
-            keys = sorted(key for key in series.keys(board) if (number, *key) > after)
+            here = series.keys(board) if number >= after[0] else []
+            keys = sorted(here if number > after[0] else [key for key in here if key > after[1:]])
             found += [Placed(number, *key, series.make(board, key)) for key in keys[: limit + 1 - len(found)]]
     if rate in (None, RateName.LIGHT_ON_METERED) and len(found) <= limit:
         metered = list_metered(session, by=By(by), date=date, window_days=window_days, only=wanted)

@@ -72,6 +72,12 @@ class Kept:
         return self.get(f"{name} password", lambda: secrets.token_urlsafe(24))
 
 
+def buffers_mb() -> int:
+    """A quarter of the memory, as PostgreSQL's manual advises; a city of a million facilities fills about 1 GB."""
+    memory_mb = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") >> 20
+    return min(memory_mb // 4, 1_024)
+
+
 class Postgres(Process):
     """A cluster with one database and one role of its own for each service."""
 
@@ -85,6 +91,7 @@ class Postgres(Process):
             "listen_addresses": "127.0.0.1",
             "unix_socket_directories": "",
             "max_connections": "400",
+            "shared_buffers": f"{buffers_mb()}MB",
         }
         super().__init__(
             "postgres",

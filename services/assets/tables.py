@@ -19,6 +19,7 @@ from sqlalchemy import (
     Text,
     Uuid,
     event,
+    false,
     or_,
     true,
 )
@@ -493,12 +494,14 @@ lamp_nights = Table(
     Column("told", String(60), nullable=False),  # which misbehaviours the others were told of
 )
 
-# The sums of a night over the lamps in service, by all that rates are asked by.
+# The sums of a night over the lamps in service, by all that rates are asked by. What was reckoned while it was the
+# present night stays; where word came later, all of the night stands there once more, with that word.
 lamp_night_sums = Table(
     "lamp_night_sums",
     mapping.metadata,
     Column("id", Serial, Identity(), primary_key=True),
     Column("night", Date, nullable=False, index=True),
+    Column("late", Boolean, nullable=False, server_default=false()),
     Column("kind", String(40), nullable=False),
     *(Column(name, String(200), nullable=False) for name in DIMENSIONS),
     Column("lamps", BigInteger, nullable=False),

@@ -19,9 +19,11 @@ from services.assets import use_cases
 from services.assets.domain.catalogue import the_catalogue
 from services.assets.domain.facilities import Action
 from services.assets.domain.lighting import CITY, DAY, LightingSchedule, NightIsOver, plan
-from services.assets.domain.rates import By
+from services.assets.domain.rates import By, RateName
+from services.assets.domain.standings import View
 from services.assets.queries import lamps as queries
 from services.assets.queries.lamps import count_silent, latest_night, list_metered
+from services.assets.queries.rates import list_rates
 from services.assets.tables import lamp_nights, lamp_nights_due, lamp_states, mapping
 from services.assets.use_cases import lamps, lighting, metering
 from shared import clock
@@ -29,6 +31,7 @@ from shared.db import Database, kernel
 from shared.events.assets import LampMisbehaved
 
 NIGHT = date(2026, 1, 15)  # planned from 16:05 to 08:53
+NEXT = date(2026, 1, 16)
 MORNING = datetime(2026, 1, 16, 9, 30, tzinfo=UTC)
 ZONE = timedelta(hours=2)
 LAMPS = ["L-1", "L-2", "L-3"]
@@ -242,6 +245,38 @@ def test_late_word_changes_its_night_and_no_other(db: Database) -> None:
     assert past.denominator - past.numerator == 30
     window = metered(db, window_days=7)
     assert (window.denominator - window.numerator, window.window_days) == (30, 7)
+
+
+def test_late_word_leaves_what_was_known_of_its_night(db: Database) -> None:
+    tell(db, *(state(code, at) for code in LAMPS for at in every(60, local(15), local(9))))
+    reckon(db)
+    known = metered(db, date=NIGHT, view=View.KNOWN)
+    assert known == metered(db, date=NIGHT)
+    with moment(MORNING + DAY):
+        tell(db, state("L-1", local(0, 30), lit=False))  # until the state of 01:00
+        tell(db, *(state(code, at) for code in LAMPS for at in every(60, local(15, night=NEXT), local(9, night=NEXT))))
+        reckon(db)
+        assert metered(db, date=NIGHT, view=View.KNOWN) == known
+        happened = metered(db, date=NIGHT)
+        assert (happened.denominator, happened.numerator) == (known.denominator, known.numerator - 30)
+        for view, lacking in ((View.KNOWN, 0), (View.HAPPENED, 30)):
+            both = metered(db, date=NEXT, window_days=2, view=view)
+            assert (both.lamps_unknown, both.denominator - both.numerator) == (0, lacking)
+        with db.read() as session:
+            shown = {
+                view: list_rates(session, by="district", rate=RateName.LIGHT_ON_METERED, date=NIGHT, view=view).items[0]
+                for view in View
+            }
+    assert shown == {View.KNOWN: known, View.HAPPENED: happened}
+
+
+def test_of_a_night_that_all_word_came_late_for_nothing_was_known(db: Database) -> None:
+    earlier = NIGHT - 3 * DAY
+    tell(db, *(state("L-1", at) for at in every(60, local(15, night=earlier), local(9, night=earlier))))
+    reckon(db)
+    assert metered(db, date=earlier).ratio == 1.0
+    with db.read() as session:
+        assert list_metered(session, by=By.DISTRICT, only={}, date=earlier, view=View.KNOWN) == []
 
 
 def test_states_that_are_no_longer_kept_leave_their_nights(db: Database) -> None:

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from datetime import UTC, date, datetime
 from typing import Any
 
-from sqlalchemy import Date, Row, Select, exists, func, literal, select
+from sqlalchemy import Date, Row, Select, exists, func, literal, not_, or_, select
 from sqlalchemy.orm import Session
 
 from services.assets.domain.catalogue import the_catalogue
@@ -14,6 +14,7 @@ from services.assets.domain.facilities import IN_SERVICE
 from services.assets.domain.lighting import CITY, DAY, LightingSchedule, Plan, UnknownSchedule, city_place, plan
 from services.assets.domain.metered import NightSum, Which, metered_rates
 from services.assets.domain.rates import By, Rate
+from services.assets.domain.standings import View
 from services.assets.queries.codes import get_facility
 from services.assets.queries.past import as_of
 from services.assets.tables import facilities, lamp_night_sums, lamp_nights, lamps, lighting_schedules
@@ -143,11 +144,20 @@ def latest_night(session: Session) -> date:
 
 
 def list_metered(
-    session: Session, *, by: By, date: date | None, window_days: int = 1, only: Mapping[str, str | None]
+    session: Session,
+    *,
+    by: By,
+    date: date | None,
+    window_days: int = 1,
+    only: Mapping[str, str | None],
+    view: View = View.HAPPENED,
 ) -> list[Rate]:
-    """The metered rate over ``window_days`` nights up to the one of ``date``, or up to the latest that is over."""
+    """The metered rate over ``window_days`` nights up to the one of ``date``, or up to the latest that is over.
+
+    ``view``: with what was known of each night by noon, when the next one begins, or with all that is known now.
+    """
     last = _last_night(session, date)
-    sums = sums_of(session, by, last, window_days, only)
+    sums = sums_of(session, by, last, window_days, only, view)
     return metered_rates(by, sums, the_catalogue(), last=last, window_days=window_days, only=only)
 
 
@@ -156,13 +166,22 @@ def _last_night(session: Session, asked: date | None) -> date:
     return min(asked or latest, latest)
 
 
-def sums_of(session: Session, by: By, last: date, window_days: int, only: Mapping[str, str | None]) -> list[NightSum]:
+def sums_of(
+    session: Session,
+    by: By,
+    last: date,
+    window_days: int,
+    only: Mapping[str, str | None],
+    view: View = View.HAPPENED,
+) -> list[NightSum]:
     """The sums of these nights under each key and kind. ``only``: dimensions that must have a value."""
     columns = lamp_night_sums.c
-    key = columns[by.value]
+    key, these = columns[by.value], columns.night.between(last - (window_days - 1) * DAY, last)
+    changed = select(columns.night).where(these, columns.late).distinct()
+    newest = or_(columns.late, columns.night.not_in(changed))
     rows = session.execute(
         select(key, columns.kind, *(func.sum(each) for each in SUMMED))
-        .where(columns.night <= last, columns.night > last - window_days * DAY)
+        .where(these, newest if view is View.HAPPENED else not_(columns.late))
         .where(*(columns[name] == value for name, value in only.items() if value is not None))
         .group_by(key, columns.kind)
         .order_by(key, columns.kind)

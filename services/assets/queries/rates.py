@@ -84,7 +84,8 @@ def list_rates(
             keys = sorted(here if number > after[0] else [key for key in here if key > after[1:]])
             found += [Placed(number, *key, series.make(board, key)) for key in keys[: limit + 1 - len(found)]]
     if rate in (None, RateName.LIGHT_ON_METERED) and len(found) <= limit:
-        metered = list_metered(session, by=By(by), date=date, window_days=window_days, only=wanted)
+        seen = View(view) if date else View.HAPPENED
+        metered = list_metered(session, by=By(by), date=date, window_days=window_days, only=wanted, view=seen)
         last = sorted((Placed(len(SERIES), each.key, each.kind or "", each) for each in metered), key=itemgetter(1, 2))
         found += [each for each in last if each[:3] > after]
     return cut(found, PLACE, limit, attrgetter("made"))

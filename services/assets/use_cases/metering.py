@@ -270,12 +270,15 @@ def _unsummed(session: Session) -> set[date]:
 
 
 def _sum_up(session: Session, nights: Iterable[date]) -> None:
+    """Sum these nights; what was known of one by its end stays beside what is learned later."""
     for night in sorted(nights):
-        session.execute(delete(lamp_night_sums).where(lamp_night_sums.c.night == night))
-        session.execute(insert(lamp_night_sums).from_select(COUNTED, _summed(night)))
+        late = night < present_night()
+        former = (lamp_night_sums.c.night == night) & (lamp_night_sums.c.late == late)
+        session.execute(delete(lamp_night_sums).where(former))
+        session.execute(insert(lamp_night_sums).from_select(COUNTED, _summed(night, late)))
 
 
-def _summed(night: date) -> Select[Any]:
+def _summed(night: date, late: bool) -> Select[Any]:
     """The sums of a night over the lamps in service, those without data among them."""
     of, lamp = lamp_nights.c, lamps_of(night)
     kinds = [slug for slug, kind in the_catalogue().kinds.items() if kind.lamp]
@@ -285,7 +288,7 @@ def _summed(night: date) -> Select[Any]:
     known = of.known_s > 0
     seconds = [func.sum(case((known, each), else_=0)) for each in (of.planned_s, of.known_s, of.lit_s)]
     return (
-        select(literal(night).label("night"), *keys, func.count(), *counts, *seconds)
+        select(literal(night).label("night"), literal(late).label("late"), *keys, func.count(), *counts, *seconds)
         .outerjoin(lamp_nights, (of.facility_id == lamp.id) & (of.night == night))
         .where(lamp.kind.in_(kinds), lamp.condition.in_(IN_SERVICE))
         .group_by(*keys)

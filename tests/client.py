@@ -67,7 +67,7 @@ class Answer:
 Heard = Callable[[str, str, Any, Answer], None]
 
 
-def wait_for(look: Callable[[], T | None], what: object, timeout_s: float = 20) -> T:
+def wait_for(look: Callable[[], T | None], what: object, timeout_s: float = 60) -> T:
     """Look again and again until there is something. Raises AssertionError with ``what``, called if it can be."""
     deadline = time.monotonic() + timeout_s
     while not (found := look()):
@@ -318,7 +318,7 @@ class Stream:
         self._response.close()
         self._connection.close()
 
-    def wait_for(self, fits: Callable[[Any], bool], timeout_s: float = 10) -> Told:
+    def wait_for(self, fits: Callable[[Any], bool], timeout_s: float = 60) -> Told:
         """The next event whose data fits. Raises AssertionError when none comes."""
         deadline = time.monotonic() + timeout_s
         while True:

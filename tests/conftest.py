@@ -11,6 +11,7 @@ from shutil import copy
 from typing import Any, TypeAlias
 
 import pytest
+from hypothesis import HealthCheck, settings
 
 from deploy.servers import Missing
 from deploy.stack import ROOT, Embedded, Stack
@@ -19,6 +20,8 @@ from shared.events.queues import SERVICES
 from tests.client import System, wait_for
 from tests.story import Cast
 
+settings.register_profile("patient", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("patient")  # a slow machine is no fault of what is tested
 gc.set_threshold(50_000, 20, 20)  # looking for garbage among all that was imported took a tenth of the time
 
 Either: TypeAlias = Embedded | Stack
@@ -93,7 +96,7 @@ def pending(system: System) -> dict[str, float]:
 
 def await_quiet(system: System) -> None:
     """Wait until every event has left its outbox and none is parked."""
-    wait_for(lambda: not pending(system), lambda: f"quiet: {pending(system)}", 30)
+    wait_for(lambda: not pending(system), lambda: f"quiet: {pending(system)}")
 
 
 def prove_sums(running: Either, system: System) -> None:

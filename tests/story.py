@@ -63,7 +63,7 @@ class LampStory:
     lamp: Thing
     finding_id: str = field(default_factory=lambda: str(uuid4()))
     source: str = "patrol"
-    timeout_s: float = 30
+    timeout_s: float = 60
     order: Thing = field(default_factory=dict)
     photo: str = ""
     body: Thing = field(init=False)
@@ -165,7 +165,7 @@ class GaugeStory:
 
     cast: Cast
     sensor: Thing
-    timeout_s: float = 30
+    timeout_s: float = 60
     alert_id: str = ""
     order: Thing = field(default_factory=dict)
     at: datetime = field(default_factory=lambda: datetime.now(UTC))

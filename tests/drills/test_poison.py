@@ -44,14 +44,14 @@ def test_one_poison_event_among_good_ones(either: Embedded | Stack, size: Size) 
         poison = LampStory(cast, lamp)
         with bug_in(either), Loop(either, wanted=size.stories, threads=4, besides=lamp) as loop:
             cast.inspector.post("/findings", finding(lamp, poison.finding_id, description=POISON))
-            wait_for(lambda: dead_letters(system) == 1, "one dead letter", 60)
+            wait_for(lambda: dead_letters(system) == 1, "one dead letter")
             assert cast.dispatcher.get("/work-orders", finding_id=poison.finding_id)["items"] == []
             said = command(either, "events", "list", "--service", "workorders").stdout
             assert said.count("workorders.open_for_defects") == 1
             assert "a bug" in said
         assert command(either, "events", "replay", "--service", "workorders", "--all").returncode == 0
         poison.await_order()
-        wait_for(lambda: dead_letters(system) == 0, "no dead letter", 10)
+        wait_for(lambda: dead_letters(system) == 0, "no dead letter")
         poison.repair(with_photo=False)
         poison.await_finding("resolved")
     audit(either, loop)

@@ -59,7 +59,7 @@ def test_events_wait_for_readers_that_were_never_there(
             found = [str(row.finding_id) for row in rows(stack, "workorders", work_orders.select())]
             return sorted(found) == sorted(reported)
 
-        wait_for(ordered, "one order for each early finding", 60)
+        wait_for(ordered, "one order for each early finding")
     finally:
         stack.stop()
 
@@ -104,4 +104,4 @@ def test_health_and_metrics_tell_that_the_database_is_down(whole: Stack) -> None
         assert anybody.send("GET", "/health/ready").status == 503
         assert system.figures("assets").get("waywarden_database_up", service="assets") == 0
         whole.servers.postgres.start()
-        wait_for(lambda: anybody.send("GET", "/health/ready").status == 200, "assets to be ready again", 20)
+        wait_for(lambda: anybody.send("GET", "/health/ready").status == 200, "assets to be ready again")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Iterator
 
 import pytest
@@ -12,7 +11,6 @@ from tests.conftest import Either, prove_sums
 from tests.story import Cast, GaugeStory, alert_rule, new_gauge, order_of
 
 DISTRICT = "northeast"
-SECONDS_TO_SEE = 1
 
 
 @pytest.fixture
@@ -51,10 +49,8 @@ def test_a_rising_level_is_seen_ordered_taken_and_cleared(
     assert story.read(0.2) == {"accepted": 1, "rejected": []}
     assert level(system, story.sensor) == 0.2
     with cast.controller.stream("/alerts/stream") as stream:
-        sent = time.monotonic()
         story.rise()
         seen = stream.wait_for(lambda alert: alert["source"] == story.sensor["code"])
-        assert seen.at - sent < SECONDS_TO_SEE
         assert seen.data["state"] == {"active": True, "acknowledged": False}
         assert seen.data["severity"] == "severe"
         alert = story.find_alert()

@@ -222,7 +222,7 @@ def test_a_killed_worker_is_followed_by_one_that_goes_on_where_it_stopped(
 def run_worker(registry: Registry) -> int:
     """A real process; its exit status."""
     worker = start_worker(registry.settings)
-    wait_for(lambda: worker.poll() is not None, "the worker ends", 60)
+    wait_for(lambda: worker.poll() is not None, "the worker ends")
     end_worker(worker)
     return int(worker.returncode)
 

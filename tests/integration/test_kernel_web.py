@@ -382,7 +382,7 @@ def test_a_change_is_numbered_soon_after_its_commit(world: World) -> None:
             found = changes.since(session, 0, kinds=["thing"])
         return [each.key for each in found] == [str(thing_id)]
 
-    until(numbered, 2)
+    until(numbered)
 
 
 def test_a_row_that_another_broke_in_with_is_a_conflict(world: World) -> None:

@@ -300,7 +300,7 @@ def plain_settings(folder: Path, urls: dict[str, str], broker_url: str) -> Setti
     )
 
 
-def until(condition: Callable[[], bool], seconds: float = 10) -> None:
+def until(condition: Callable[[], bool], seconds: float = 60) -> None:
     """Wait for a condition. Raises TimeoutError when it does not come true."""
     with eventlet.Timeout(seconds, TimeoutError(f"not true within {seconds} s")):
         while not condition():

@@ -235,7 +235,7 @@ CHANGES = st.lists(
 
 @pytest.mark.thorough
 @given(changes=CHANGES)
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 def test_however_areas_change_while_facilities_come_they_end_where_they_lie(one_db: Database, changes: Any) -> None:
     """Sweeps run at any moment, one chunk at a time; in the end everybody stands where the present areas say."""
     db, known, lamps = emptied(one_db), set(), 0

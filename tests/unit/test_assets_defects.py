@@ -471,7 +471,7 @@ def one_db(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Database]:
 
 @pytest.mark.thorough
 @given(steps=st.lists(STEPS, max_size=15))
-@settings(max_examples=15, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=15, suppress_health_check=[HealthCheck.function_scoped_fixture])
 def test_whatever_happens_the_ratios_stay_within_0_and_1_and_equal_a_recount(
     one_db: Database, steps: list[tuple[str, Any, Any]]
 ) -> None:

@@ -96,7 +96,7 @@ PLACES = st.sampled_from(["60.17", "24.94", "60,17", "60°10'N", "24°E", "(60.1
 KEYS = ["code", "tags", "name", "kind", "lat", "power_w", "lamp_type", "installed", "owner", "length"]
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(
     st.one_of(
         st.binary(max_size=400),
@@ -112,7 +112,7 @@ def test_arbitrary_bytes_are_read_or_refused(content: bytes) -> None:
     swallow(content, Options(kind=LAMP))
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(st.integers(0, 6), st.floats(0, 1), st.lists(st.tuples(st.floats(0, 1), st.integers(0, 255)), max_size=6))
 def test_cut_and_spoilt_files_are_read_or_refused(which: int, cut: float, spoilt: list[tuple[float, int]]) -> None:
     content = bytearray(good_files()[which])
@@ -128,7 +128,7 @@ values = st.recursive(
 )
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(
     st.lists(
         st.fixed_dictionaries(

@@ -372,7 +372,7 @@ SPOKEN = st.lists(
 
 
 @pytest.mark.thorough
-@settings(max_examples=12, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=12, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(SPOKEN, st.randoms(use_true_random=False), st.integers(7, 40))
 def test_in_any_order_the_nights_equal_a_recount_by_the_minute(
     db: Database, spoken: list[tuple[str, int, bool]], order: random.Random, size: int

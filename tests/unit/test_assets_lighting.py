@@ -159,7 +159,7 @@ HOURS = st.fixed_dictionaries(
 )
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(HOURS, st.sampled_from(sorted(PLACES)), st.dates(date(2024, 1, 1), date(2030, 1, 1)))
 def test_any_plan_rises_within_its_night(hours: dict[str, Any], place: str, night: date) -> None:
     made = planned(place, night.isoformat(), hours=hours)

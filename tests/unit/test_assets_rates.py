@@ -205,7 +205,7 @@ def one_db(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Database]:
 
 @pytest.mark.thorough
 @given(steps=st.lists(STEPS, min_size=4, max_size=14))
-@settings(max_examples=12, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=12, suppress_health_check=[HealthCheck.function_scoped_fixture])
 def test_a_past_days_rates_never_change_and_both_views_equal_a_recount(
     one_db: Database, steps: list[tuple[str, Any, Any]]
 ) -> None:

@@ -319,4 +319,4 @@ class AnyLife(RuleBasedStateMachine):
 
 
 TestAnyLife = pytest.mark.thorough(AnyLife.TestCase)
-TestAnyLife.settings = settings(max_examples=60, stateful_step_count=40, deadline=None)
+TestAnyLife.settings = settings(max_examples=60, stateful_step_count=40)

@@ -20,7 +20,8 @@ from amqp import spec
 from eventlet.queue import LightQueue
 from kombu import Connection, Exchange, Queue
 from nameko.extensions import Entrypoint
-from sqlalchemy import Row
+from prometheus_client import Gauge
+from sqlalchemy import Row, delete, false
 
 from shared import failpoints, inbox, logs, workers
 from shared.envelope import Unreadable, unseal
@@ -35,9 +36,16 @@ REST_S = 0.02  # after a batch that was not full
 PIECE = 32_768  # bytes read or written at once
 DATABASE_PAUSE_S = 0.5
 RETRY_EVERY_S = 1.0
+PARK_AT = 10  # deliveries that came to nothing: RabbitMQ 4 drops a message after 20 unless a policy says otherwise
+REMEMBERED_S = 900
 END = None  # after the last message of a connection
 
 log = logs.get(__name__)
+DELIVERIES = Gauge(
+    "waywarden_event_deliveries_highest",
+    "How often the broker delivered an event before to no effect: the highest of the last 15 minutes.",
+    ["queue"],
+)
 
 
 def connect(url: str) -> Connection:
@@ -194,6 +202,8 @@ class EventConsumer(Entrypoint):  # type: ignore[misc]
     def setup(self) -> None:
         self.settings: Settings = self.container.config["settings"]
         self.database = self.container.config["databases"][self.container.service_name]
+        self.highest = 0, 0.0  # deliveries, when
+        DELIVERIES.labels(self.queue).set_function(self._deliveries)
 
     def start(self) -> None:
         self.consuming = Loop(self.container, f"consuming {self.queue}", self._consume)
@@ -205,9 +215,15 @@ class EventConsumer(Entrypoint):  # type: ignore[misc]
             loop.stop()
 
     def _consume(self) -> float:
+        with self.database.begin() as session:
+            session.execute(delete(inbox.inbox).where(false()))  # what nobody can write down must not be fetched
         with connect(self.settings.broker_url) as connection:
             self._consume_from(connection)
         return 0
+
+    def _deliveries(self) -> int:
+        count, at = self.highest
+        return count if time.monotonic() - at < REMEMBERED_S else 0
 
     def _consume_from(self, connection: Connection) -> None:
         """Fetch messages, while another greenlet settles those that came before."""
@@ -238,11 +254,16 @@ class EventConsumer(Entrypoint):  # type: ignore[misc]
         """Have every message of the batch handled or parked, however long that takes."""
         messages = [_read(each) for each in batch]
         readable = {m.event_id: event for m, event in messages if event is not None}
+        counts = [deliveries(each) for each in batch]
+        if max(counts) >= self._deliveries():
+            self.highest = max(counts), time.monotonic()
         while not self.consuming.stopping:
             try:
-                for message, event in messages:
+                for (message, event), count in zip(messages, counts, strict=True):
                     if event is None:
                         self._park(message, "Unreadable: not an event that we know.", dead=True)
+                    elif count >= PARK_AT:
+                        self._park(message, f"Delivered {count} times to no effect: do its readers die of it?")
                 self._handle_or_park([m for m, event in messages if event is not None], readable)
                 return
             except Exception as down:
@@ -320,6 +341,13 @@ def _read_ahead(connection: Connection) -> None:
         return receive(PIECE)  # type: ignore[no-any-return]
 
     transport._quick_recv = receive_much
+
+
+def deliveries(arrived: Any) -> int:
+    """How often the broker delivered a message before without hearing that it was handled."""
+    headers = arrived.headers or {}
+    counts = (headers.get(name) for name in ("x-delivery-count", "x-acquired-count"))
+    return max((each for each in counts if isinstance(each, int)), default=0)
 
 
 def _read(arrived: Any) -> tuple[Message, Event | None]:

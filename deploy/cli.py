@@ -9,7 +9,7 @@ import json
 import sys
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 from uuid import UUID
@@ -18,7 +18,7 @@ import click
 from sqlalchemy import Row, delete, select
 from sqlalchemy.orm import Session
 
-from deploy import settings, welcome
+from deploy import audit, settings, welcome
 from deploy.import_command import import_file
 from deploy.keys import make_keys
 from deploy.migrations import migrate
@@ -28,7 +28,7 @@ from services.assets.domain.catalogue import FILE, read_catalogue
 from services.assets.domain.catalogue_file import CatalogueFile
 from services.assets.domain.sections import CatalogueError
 from services.assets.use_cases.editions import join_in
-from shared import inbox, tallies
+from shared import clock, inbox, tallies
 from shared.auth import ROLES, Keys, User
 from shared.db import Database
 from shared.inbox import retries
@@ -143,6 +143,21 @@ def one_snapshot(session: Session) -> None:
 
 
 main.add_command(import_file)
+
+
+@main.command("audit")
+@click.option("--since", type=click.DateTime(), help="UTC; a day ago by default.")
+@click.option("--until", type=click.DateTime(), help="UTC; now by default.")
+@click.option("--account", help="Only what this account did, or what was tried in its name.")
+@click.option("--sort", type=click.Choice(["sign-in", "read", "export", "change"]))
+@click.option("--outcome", type=click.Choice(["done", "refused"]))
+def show_audit(since: datetime | None, until: datetime | None, **wanted: str | None) -> None:
+    """Who signed in, was refused, read what names people, took data out: one JSON object a line, oldest first."""
+    last = until.replace(tzinfo=UTC) if until else clock.now()
+    first = since.replace(tzinfo=UTC) if since else last - timedelta(days=1)
+    for entry in audit.read(_settings().data / "audit", first, last):
+        if all(value in (None, entry.get(name)) for name, value in wanted.items()):
+            click.echo(json.dumps(entry, ensure_ascii=False))
 
 
 @main.group()

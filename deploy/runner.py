@@ -26,6 +26,7 @@ from werkzeug.wrappers import Response  # noqa: E402
 
 from deploy import documents, settings, welcome  # noqa: E402
 from deploy import logs as log_output  # noqa: E402
+from deploy.audit import WINDOW, Trail  # noqa: E402
 from deploy.exposition import exposition  # noqa: E402
 from deploy.services import SERVICE_CLASSES  # noqa: E402
 from deploy.settings import UnusableSettings  # noqa: E402
@@ -63,12 +64,14 @@ def run(chosen: Settings) -> int:
     databases = {name: Database(chosen.database_urls[name], chosen.database_connections) for name in chosen.services}
     if chosen.embedded:
         welcome.prepare(chosen, databases)
-    config = {"settings": chosen, "databases": databases, "site": site, "keys": Keys(chosen.keys)}
+    trail = Trail(chosen.data / "audit", chosen.audit_days)
+    config = {"settings": chosen, "databases": databases, "site": site, "keys": Keys(chosen.keys), "trail": trail}
     runner = ServiceRunner(config={**config, "max_workers": chosen.workers})
     for name in chosen.services:
         runner.add_service(SERVICE_CLASSES[name])
     mount(site, databases)
     runner.start()
+    eventlet.spawn(_keep, trail)
     _spare_the_collector()
     site.open(socket)
     if chosen.embedded:
@@ -80,7 +83,14 @@ def run(chosen: Settings) -> int:
     runner.stop()
     for database in databases.values():
         database.close()
+    trail.flush()
     return 0
+
+
+def _keep(trail: Trail) -> None:
+    while True:
+        eventlet.sleep(WINDOW.total_seconds())
+        trail.flush()
 
 
 def _listen(chosen: Settings) -> Any:

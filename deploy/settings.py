@@ -47,6 +47,7 @@ def load() -> Settings:
         import_limit_bytes=env.int("IMPORT_LIMIT_BYTES", 1_000_000_000, validate=Range(1_000, None)),
         retry_delays_s=tuple(env.list("RETRY_DELAYS_S", [1, 10, 60, 600, 3600], subcast=float) or ()),
         retention_days=env.int("RETENTION_DAYS", 90, validate=Range(1, None)),
+        audit_days=env.int("AUDIT_DAYS", 184, validate=Range(1, None)),
         log_level=env.str("LOG_LEVEL", "info", validate=OneOf(["debug", "info", "warning", "error"])),
         log_json=env.bool("LOG_JSON", False),
     )

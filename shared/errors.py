@@ -5,6 +5,8 @@ Subclass a kind in a service's ``domain.py``: the docstring is the English title
 
 from __future__ import annotations
 
+from typing import Self
+
 
 class Refused(Exception):
     """The request was refused."""
@@ -50,6 +52,12 @@ class NotFound(Refused):
 
     slug = "not-found"
     zh = "未找到"
+    foreign = False
+
+    def but_there(self, there: bool) -> Self:
+        """Note whether it is only not the caller's to see: for the audit trail, the answer is the same."""
+        self.foreign = there
+        return self
 
 
 class MethodNotAllowed(Refused):

@@ -30,6 +30,7 @@ class Settings:
     import_limit_bytes: int
     retry_delays_s: tuple[float, ...]
     retention_days: int
+    audit_days: int
     log_level: str
     log_json: bool
 

@@ -22,6 +22,7 @@ from werkzeug.exceptions import RequestEntityTooLarge
 from werkzeug.wrappers import Request, Response
 
 from shared import errors, workers
+from shared.audit import Entry, Sort, Trail
 from shared.auth import COOKIE, PUBLIC, Keys, User, allow
 from shared.errors import Conflict, Invalid, Malformed, Refused
 from shared.paging import Page
@@ -83,6 +84,8 @@ class Declared:
     transaction: bool = True
     body_limit: int | None = None
     refuses: tuple[type[Refused], ...] = ()
+    audit: Sort | None = None
+    """What a success is in the audit trail, where it is to be there; refusals always are."""
 
     def __post_init__(self) -> None:
         for name in ("body", "query", "answer"):
@@ -105,6 +108,8 @@ class Call:
     expected: int | None
     """The revision that the client read (If-Match), or None."""
     command: Once | None
+    entry: Entry
+    """Of the audit trail; see shared/audit.py."""
     session: Session = field(init=False)
 
     def wants(self, media: str) -> bool:
@@ -196,21 +201,28 @@ class Route(Entrypoint):  # type: ignore[misc]
         self.keys: Keys = config["keys"]
         self.settings: Settings = config["settings"]
         self.limit = self.declared.body_limit or self.settings.body_limit_bytes
+        self.trail: Trail | None = config.get("trail")
         config["site"].add(self)
 
     def respond(self, request: Request, path: Mapping[str, Any]) -> Response:
         """Check the request, run the method in a worker, and make its response. Raises Refused."""
-        with closing(request):
-            result = workers.run(self, (self._check(request),), dict(path))
-        if isinstance(result, Refused):
-            raise result
+        with closing(request), self._entry(request, path) as entry:
+            result = workers.run(self, (self._check(request, entry),), dict(path))
+            if isinstance(result, Refused):
+                raise result
         if isinstance(result, Answer):
             return Response(result.body, result.status, result.headers, content_type=self.declared.media)
         return result  # type: ignore[no-any-return]
 
-    def _check(self, request: Request) -> Call:
+    def _entry(self, request: Request, path: Mapping[str, Any]) -> Entry:
+        said, service = self.declared, self.container.service_name
+        about = {"method": said.method, "route": said.path, "service": service, "address": request.remote_addr}
+        return Entry(self.trail, said.audit, path, **about)
+
+    def _check(self, request: Request, entry: Entry) -> Call:
         declared = self.declared
         user = self._user(request)
+        entry.account, entry.role = user.name or None, user.role
         if declared.roles != PUBLIC:
             allow(user, declared.roles, reading=declared.reading)
         query = _load(declared.query, _arguments(request))
@@ -222,6 +234,7 @@ class Route(Entrypoint):  # type: ignore[misc]
             body=_load(declared.body, body),
             expected=_expected(request),
             command=self._command(request, body, user),
+            entry=entry,
         )
 
     def _user(self, request: Request) -> User:

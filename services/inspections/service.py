@@ -56,18 +56,20 @@ class Inspections(Service):
     def report_finding(self, call: Call) -> Finding:
         return use_cases.report_finding(call.session, reporter=call.user.name, role=call.user.role, **call.body)
 
-    @http("GET", "/findings", roles=READERS, query=FindingsQuery, answer=FindingOut, paged=True,
+    @http("GET", "/findings", roles=READERS, audit="read", query=FindingsQuery, answer=FindingOut, paged=True,
           summary="List findings; an inspector sees their own")  # fmt: skip
     def list_findings(self, call: Call) -> Page:
         limit, cursor = call.query.pop("limit"), call.query.pop("cursor")
         return queries.find_findings(call.session, own=_own(call.user), filters=call.query, limit=limit, cursor=cursor)
 
-    @http("GET", "/findings/<uuid:finding_id>", roles=READERS, answer=FindingOut, summary="Show a finding")
+    @http(
+        "GET", "/findings/<uuid:finding_id>", roles=READERS, audit="read", answer=FindingOut, summary="Show a finding"
+    )
     def show_finding(self, call: Call, finding_id: UUID) -> Finding:
         return queries.get_finding(call.session, finding_id, own=_own(call.user))
 
-    @http("GET", "/findings/<uuid:finding_id>/moves", roles=READERS, query=PageQuery, answer=MoveOut, paged=True,
-          summary="List the moves of a finding's life")  # fmt: skip
+    @http("GET", "/findings/<uuid:finding_id>/moves", roles=READERS, audit="read", query=PageQuery, answer=MoveOut,
+          paged=True, summary="List the moves of a finding's life")  # fmt: skip
     def list_moves(self, call: Call, finding_id: UUID) -> Page:
         return queries.find_moves(call.session, finding_id, own=_own(call.user), **call.query)
 
@@ -107,12 +109,19 @@ class Inspections(Service):
     def check_lights(self, call: Call) -> LightCheck:
         return use_cases.check_lights(call.session, inspector=call.user.name, **call.body)
 
-    @http("GET", "/light-checks", roles=READERS, query=PageQuery, answer=LightCheckSummaryOut, paged=True,
+    @http("GET", "/light-checks", roles=READERS, audit="read", query=PageQuery, answer=LightCheckSummaryOut, paged=True,
           summary="List lighting checks; an inspector sees their own")  # fmt: skip
     def list_light_checks(self, call: Call) -> Page:
         return queries.find_light_checks(call.session, own=_own(call.user), **call.query)
 
-    @http("GET", "/light-checks/<uuid:check_id>", roles=READERS, answer=LightCheckOut, summary="Show a lighting check")
+    @http(
+        "GET",
+        "/light-checks/<uuid:check_id>",
+        roles=READERS,
+        audit="read",
+        answer=LightCheckOut,
+        summary="Show a lighting check",
+    )
     def show_light_check(self, call: Call, check_id: UUID) -> LightCheck:
         return queries.get_light_check(call.session, check_id, own=_own(call.user))
 

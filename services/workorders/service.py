@@ -91,6 +91,7 @@ class WorkOrders(Service):
     @http(
         "GET",
         "/work-orders",
+        audit="read",
         roles=READERS,
         query=schemas.OrderQuery,
         answer=schemas.OrderOut,
@@ -103,6 +104,7 @@ class WorkOrders(Service):
     @http(
         "GET",
         "/work-orders/<number>",
+        audit="read",
         roles=READERS,
         answer=schemas.OrderWithMovesOut,
         summary="Read a work order with its moves",
@@ -287,6 +289,7 @@ class WorkOrders(Service):
     @http(
         "GET",
         "/members",
+        audit="read",
         roles=ADMIN,
         query=PageQuery,
         answer=schemas.MemberOut,
@@ -299,6 +302,7 @@ class WorkOrders(Service):
     @http(
         "GET",
         "/members/<uuid:member_id>",
+        audit="read",
         roles=ADMIN,
         answer=schemas.MemberOut,
         summary="Read a member",
@@ -310,6 +314,7 @@ class WorkOrders(Service):
     @http(
         "POST",
         "/members",
+        audit="change",
         roles=ADMIN,
         body=schemas.NewMemberIn,
         answer=schemas.MemberOut,
@@ -320,12 +325,14 @@ class WorkOrders(Service):
     )
     def add_member(self, call: Call) -> Member:
         secret_hash, body = hash_secret_of(call.body)
+        call.entry.on["name"] = body["name"]
         with self.db.begin() as session:
             return accounts.add_member(session, secret_hash=secret_hash, **body)
 
     @http(
         "PATCH",
         "/members/<uuid:member_id>",
+        audit="change",
         roles=ADMIN,
         body=schemas.MemberChangesIn,
         answer=schemas.MemberOut,
@@ -338,6 +345,7 @@ class WorkOrders(Service):
     @http(
         "PUT",
         "/members/<uuid:member_id>/secret",
+        audit="change",
         roles=ADMIN,
         body=schemas.SecretIn,
         answer=schemas.MemberOut,
@@ -355,6 +363,7 @@ class WorkOrders(Service):
     @http(
         "POST",
         "/auth/token",
+        audit="sign-in",
         roles=PUBLIC,
         body=schemas.TokenIn,
         answer=schemas.TokenOut,
@@ -363,6 +372,7 @@ class WorkOrders(Service):
         refuses=(WrongCredentials, TooManyTries),
     )
     def give_token(self, call: Call) -> Response:
+        call.entry.account = call.body.get("username")
         granted = self.refresh(**call.body) if "refresh_token" in call.body else self.sign_in(call)
         return self.signed_in(call, granted)
 
@@ -383,6 +393,7 @@ class WorkOrders(Service):
 
     def signed_in(self, call: Call, granted: Grant) -> Response:
         """The tokens as JSON, and the access token as a cookie for the stream, whose readers can send no header."""
+        call.entry.account = granted.member.name
         member, seconds = granted.member, int(ACCESS_LIFETIME.total_seconds())
         token = self.keys.sign(User(member.name, member.role.value, member.crew, member.unit), ACCESS_LIFETIME)
         answer = {
@@ -406,6 +417,7 @@ class WorkOrders(Service):
     @http(
         "POST",
         "/auth/revoke",
+        audit="sign-in",
         roles=PUBLIC,
         body=schemas.RevokeIn,
         status=204,
@@ -460,6 +472,7 @@ class WorkOrders(Service):
     @http(
         "GET",
         "/photos/<sha256>",
+        audit="read",
         roles=(*PHOTOGRAPHERS, "controller"),
         media="image/*",
         summary="The bytes of a photo, for whoever may read what it belongs to",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pytest
+from marshmallow import Schema, fields
 
 from deploy.openapi import declared_by
 from deploy.services import SERVICE_CLASSES
@@ -54,3 +55,36 @@ def test_a_path_is_in_the_contracts_style(route: Declared) -> None:
     bare = route.path.replace("<", "{").replace(">", "}")
     assert bare.startswith("/api/v1/") or route.path.startswith(("/open311/v2/", "/cap/", "/f/"))
     assert "_" not in "/".join(part for part in bare.split("/") if "{" not in part)
+
+
+# What reporters wrote, and who reported, decided, added or is responsible: reading it leaves a line in the audit trail.
+ABOUT_PEOPLE = {
+    "reporter", "description", "summary", "inspector", "moved_by", "who", "responsible_name", "responsible_phone",
+}  # fmt: skip
+
+
+def fields_of(schema: Schema | None) -> set[str]:
+    """The names of a schema's fields, those of the schemas within it too."""
+    found: set[str] = set()
+    for name, field in (schema.fields if schema else {}).items():
+        inner = field.inner if isinstance(field, fields.List) else field
+        found |= {name} | (fields_of(inner.schema) if isinstance(inner, fields.Nested) else set())
+    return found
+
+
+@every_route
+def test_reading_what_names_people_leaves_a_line_in_the_audit_trail(route: Declared) -> None:
+    if route.reading and fields_of(route.answer) & ABOUT_PEOPLE:
+        assert route.audit == "read"
+    if route.reading and route.path.endswith("<sha256>"):
+        assert route.audit == "read"
+
+
+@every_route
+def test_exports_and_changes_of_accounts_leave_a_line_in_the_audit_trail(route: Declared) -> None:
+    if route.media.startswith("text/csv"):
+        assert route.audit == "export"
+    if "/members" in route.path:
+        assert route.audit == ("read" if route.reading else "change")
+    if "/auth/" in route.path and not route.reading:
+        assert route.audit == "sign-in"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import replace
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from hashlib import sha256
 from io import BytesIO
 from pathlib import Path
@@ -16,7 +16,8 @@ from nameko.containers import ServiceContainer
 from PIL import Image
 from werkzeug.test import Client
 
-from deploy import settings
+from deploy import audit, settings
+from deploy.audit import Trail
 from deploy.keys import make_keys
 from deploy.migrations import migrate
 from deploy.site import Site
@@ -56,6 +57,8 @@ class Running:
         chosen = replace(settings.load(), data=folder)
         databases = {"workorders": self.database}
         config = {"settings": chosen, "databases": databases, "site": site, "keys": self.keys, "max_workers": 4}
+        self.trail = Trail(folder / "audit", days=1)
+        config["trail"] = self.trail
         self.container = ServiceContainer(WorkOrders, config=config)
         for extension in self.container.extensions:
             extension.setup()
@@ -71,6 +74,12 @@ class Running:
         if body is not None:
             more["json"] = body
         return Answer(self.client.open(API + path, method=method, headers=headers, **more))
+
+    def audited(self) -> list[tuple[Any, ...]]:
+        """What the audit trail holds, without times."""
+        self.trail.flush()
+        found = audit.read(self.trail.folder, clock.now() - timedelta(hours=1), clock.now() + timedelta(hours=1))
+        return [(each["sort"], each["outcome"], each["reason"], each["account"]) for each in found]
 
     def new_order(self, **more: Any) -> str:
         known: dict[str, Any] = {
@@ -385,3 +394,30 @@ def test_what_is_no_photo_is_refused_and_nothing_is_stored(
 ) -> None:
     assert running.call("PUT", f"/photos/{digest}", "crew crew-southwest", data=content).status_code == status
     assert not (tmp_path / "photos").exists()
+
+
+def test_the_audit_trail_holds_sign_ins_refusals_and_reading_without_the_data(running: Running) -> None:
+    with running.database.begin() as session:
+        password = ensure_admin(session)
+    signing = {"grant_type": "password", "username": "admin", "password": password}
+    assert running.call("POST", "/auth/token", body=signing).status_code == 200
+    for _ in range(FREE_TRIES["account"] + 2):
+        running.call("POST", "/auth/token", body=signing | {"password": "not the right one"})
+    number = running.new_order(summary="Ms Example, 040 1234567")  # read by a dispatcher
+    running.call("POST", f"/work-orders/{number}/accept", "crew crew-southeast", {})
+    running.call("POST", f"/work-orders/{number}/accept", "operator", {})
+    running.call("GET", f"/work-orders/{number}")
+    kinds = dict.fromkeys(running.audited())
+    assert list(kinds) == [
+        ("sign-in", "done", None, "admin"),
+        ("sign-in", "refused", "wrong-credentials", "admin"),
+        ("sign-in", "refused", "too-many-tries", "admin"),
+        ("read", "done", None, "a dispatcher"),
+        (None, "refused", "foreign-order", "a crew"),
+        (None, "refused", "forbidden", "a operator"),
+        ("read", "refused", "unauthenticated", None),
+    ]
+    kept = "".join(path.read_text() for path in running.trail.folder.iterdir())
+    assert number in kept
+    for secret in ("not the right one", password, "Example", "040 1234567"):
+        assert str(secret) not in kept

@@ -69,7 +69,16 @@ def seen_by(user: User, area: Row[Any]) -> dict[str, Any]:
 
 
 def _lists(which: Level, path: str, many: str) -> Method:
-    @http("GET", f"/{path}", roles=STAFF, query=AreasQuery, answer=AreaOut, paged=True, summary=f"List {many}")
+    @http(
+        "GET",
+        f"/{path}",
+        roles=STAFF,
+        audit="read",
+        query=AreasQuery,
+        answer=AreaOut,
+        paged=True,
+        summary=f"List {many}",
+    )
     @named(f"list {many}")
     def list_areas(self: Any, call: Call) -> Page:
         found = queries.list_areas(call.session, level=which, **call.query)
@@ -79,7 +88,15 @@ def _lists(which: Level, path: str, many: str) -> Method:
 
 
 def _shows(which: Level, path: str, one: str) -> Method:
-    @http("GET", f"/{path}/<code>", roles=STAFF, answer=AreaOut, refuses=(UnknownArea,), summary=f"Show a {one}")
+    @http(
+        "GET",
+        f"/{path}/<code>",
+        roles=STAFF,
+        audit="read",
+        answer=AreaOut,
+        refuses=(UnknownArea,),
+        summary=f"Show a {one}",
+    )
     @named(f"show {one}")
     def show_area(self: Any, call: Call, code: str) -> dict[str, Any]:
         return seen_by(call.user, queries.get_area(call.session, level=which, code=code))

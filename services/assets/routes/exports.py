@@ -24,7 +24,7 @@ MOST_XLSX = 100_000  # openpyxl writes some thousand rows a second, and people o
 class ExportRoutes:
     db: Database
 
-    @http("GET", "/facilities/export", roles=STAFF, query=ExportQuery, media=MEDIA[Format.CSV],
+    @http("GET", "/facilities/export", roles=STAFF, audit="export", query=ExportQuery, media=MEDIA[Format.CSV],
           also_media=tuple(MEDIA.values())[1:], transaction=False, refuses=(TooMany, TooManyRows),
           summary="Export what a search finds as CSV, XLSX, GeoJSON or GeoPackage")  # fmt: skip
     def export_facilities(self, call: Call) -> Response:

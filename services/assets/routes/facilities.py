@@ -95,7 +95,7 @@ class FacilityRoutes:
             call.session, code, action=action, who=call.user.name, expected=call.expected, **call.body
         )
 
-    @http("GET", "/facilities/<code>/history", roles=STAFF, query=PageQuery, answer=DeedOut, paged=True,
+    @http("GET", "/facilities/<code>/history", roles=STAFF, audit="read", query=PageQuery, answer=DeedOut, paged=True,
           refuses=(UnknownFacility,), summary="List what happened in the life of a facility, oldest first")  # fmt: skip
     def list_history(self, call: Call, code: str) -> Page:
         return queries.list_history(call.session, code, **call.query)

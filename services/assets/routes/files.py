@@ -41,13 +41,13 @@ class FileRoutes:
     db: Database
     settings: Settings
 
-    @http("GET", "/facilities/<code>/file", roles=STAFF, query=FileQuery, answer=FileOut,
+    @http("GET", "/facilities/<code>/file", roles=STAFF, audit="read", query=FileQuery, answer=FileOut,
           refuses=(UnknownFacility, NotYetKnown, DayToCome),
           summary="Show all that is known of a facility, now or as it was known on a past day")  # fmt: skip
     def show_file(self, call: Call, code: str) -> dict[str, Any]:
         return queries.get_file(call.session, code, **call.query)
 
-    @http("GET", "/facilities/<code>/documents", roles=STAFF, answer=DocumentOut, paged=True,
+    @http("GET", "/facilities/<code>/documents", roles=STAFF, audit="read", answer=DocumentOut, paged=True,
           refuses=(UnknownFacility,), summary="List a facility's photos and documents, the newest first")  # fmt: skip
     def list_documents(self, call: Call, code: str) -> Page:
         return Page(queries.list_documents(call.session, code))
@@ -68,7 +68,8 @@ class FileRoutes:
         return (201 if new else 200), document
 
     @http("GET", "/facilities/<code>/documents/<sha256>", roles=STAFF, media="application/octet-stream",
-          refuses=(UnknownFacility, UnknownDocument), summary="The bytes of a photo or document")  # fmt: skip
+          audit="read", refuses=(UnknownFacility, UnknownDocument),
+          summary="The bytes of a photo or document")  # fmt: skip
     def read_document(self, call: Call, code: str, sha256: str) -> Response:
         facility = queries.get_facility(call.session, code)
         document = queries.get_document(call.session, facility.id or 0, sha256)

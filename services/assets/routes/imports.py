@@ -49,23 +49,26 @@ class ImportRoutes:
         use_cases.keep_file(use_cases.folder_of(self.settings.data), ordered["id"], spool.path)
         return ordered
 
-    @http("GET", "/facilities/imports", roles=WRITERS, query=PageQuery, answer=ImportOut, paged=True,
+    @http("GET", "/facilities/imports", roles=WRITERS, audit="read", query=PageQuery, answer=ImportOut, paged=True,
           summary="List imports, the newest first")  # fmt: skip
     def list_imports(self, call: Call) -> Page:
         return queries.list_imports(call.session, **call.query)
 
-    @http("GET", "/facilities/imports/<uuid:import_id>", roles=WRITERS, answer=ImportOut, refuses=(UnknownImport,),
+    @http("GET", "/facilities/imports/<uuid:import_id>", roles=WRITERS, audit="read", answer=ImportOut,
+          refuses=(UnknownImport,),
           summary="Show an import: what was understood, how far it is, what came of it")  # fmt: skip
     def show_import(self, call: Call, import_id: UUID) -> dict[str, Any]:
         return queries.get_import(call.session, import_id)
 
-    @http("GET", "/facilities/imports/<uuid:import_id>/rejects.csv", roles=WRITERS, media=CSV, transaction=False,
-          refuses=(UnknownImport,), summary="The refused rows as they came, with line, rule and reason")  # fmt: skip
+    @http("GET", "/facilities/imports/<uuid:import_id>/rejects.csv", roles=WRITERS, audit="export", media=CSV,
+          transaction=False, refuses=(UnknownImport,),
+          summary="The refused rows as they came, with line, rule and reason")  # fmt: skip
     def show_rejects(self, call: Call, import_id: UUID) -> Response:
         return self._noted(import_id, repaired=False)
 
-    @http("GET", "/facilities/imports/<uuid:import_id>/repairs.csv", roles=WRITERS, media=CSV, transaction=False,
-          refuses=(UnknownImport,), summary="The rows that were repaired, of each rule the first thousand")  # fmt: skip
+    @http("GET", "/facilities/imports/<uuid:import_id>/repairs.csv", roles=WRITERS, audit="export", media=CSV,
+          transaction=False, refuses=(UnknownImport,),
+          summary="The rows that were repaired, of each rule the first thousand")  # fmt: skip
     def show_repairs(self, call: Call, import_id: UUID) -> Response:
         return self._noted(import_id, repaired=True)
 

@@ -12,10 +12,23 @@ PROFILE ?=
 DRY ?=
 
 PYTHON ?= python3
-BIN := .venv/bin
-PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes
-COMPILE := $(BIN)/uv pip compile pyproject.toml --quiet --universal --python-version 3.11 --generate-hashes \
+# Modules, and not the scripts beside them: these name the folder that they were installed in, which may have moved.
+RUN := .venv/bin/python -m
+COMPILE := $(RUN) uv pip compile pyproject.toml --quiet --universal --python-version 3.11 --generate-hashes \
 	--no-header --no-annotate --no-emit-index-url --no-emit-find-links --no-config --no-strip-extras
+
+# What people give goes through the environment as they wrote it: a shell would read its spaces, quotes and dollars.
+run demo token import: export WAYWARDEN_PORT := $(value PORT)
+run demo token import: export WAYWARDEN_DATA := $(value DATA)
+run: export WAYWARDEN_EMPTY := $(value EMPTY)
+stack demo: export GIVEN_STACK := $(value STACK)
+token: export GIVEN_ROLE := $(value ROLE)
+token: export GIVEN_NAME := $(value NAME)
+token: export GIVEN_CREW := $(value CREW)
+token: export GIVEN_UNIT := $(value UNIT)
+import: export GIVEN_FILE := $(value FILE)
+import: export GIVEN_KIND := $(value KIND)
+import: export GIVEN_PROFILE := $(value PROFILE)
 
 unexport PYTHONDONTWRITEBYTECODE  # or each process that starts would compile everything anew
 
@@ -25,72 +38,61 @@ unexport PYTHONDONTWRITEBYTECODE  # or each process that starts would compile ev
 help:  ## list what make can do
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
-# A stamp holds the lock file that was installed, so that a later start costs no look at pip.
-.venv/installed: requirements.lock
-	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Python 3.11 or newer is needed")'
-	@test -x $(BIN)/python || $(PYTHON) -m venv .venv
-	@echo "Installing into .venv …"
-	@cmp -s requirements.lock $@ || $(PIP) -r requirements.lock
-	@cp requirements.lock $@
+setup:  ## install what running needs into .venv
+	@$(PYTHON) deploy/installation.py
 
-.venv/installed-dev: requirements-dev.lock | .venv/installed
-	@echo "Installing the tools for tests into .venv …"
-	@cmp -s requirements-dev.lock $@ || $(PIP) -r requirements-dev.lock
-	@cp requirements-dev.lock $@
-
-setup: .venv/installed  ## install what running needs into .venv
-
-setup-dev: .venv/installed .venv/installed-dev  ## and what checks and tests need
+setup-dev:  ## and what checks and tests need
+	@$(PYTHON) deploy/installation.py dev
 
 check: setup-dev  ## format, lint, types, architecture rules, unit and contract tests
 	@$(MAKE) --no-print-directory -j2 --output-sync=target check-code check-tests
 
 check-code:
-	@$(BIN)/ruff format --check .
-	@$(BIN)/ruff check .
-	@$(BIN)/mypy
-	@$(BIN)/lint-imports
+	@$(RUN) ruff format --check .
+	@$(RUN) ruff check .
+	@$(RUN) mypy
+	@.venv/bin/python -c 'from importlinter.cli import lint_imports_command as run; run()'
 
 check-tests:
-	@$(BIN)/python -m pytest -q -m 'not thorough' tests/unit tests/contracts
+	@$(RUN) pytest -q -m 'not thorough' tests/unit tests/contracts
 
 test: setup-dev  ## every test, on private PostgreSQL and RabbitMQ servers that are installed if missing
-	@$(BIN)/python -m deploy.servers install
+	@$(RUN) deploy.servers install
 	@# Two at a time, since both often wait: tests of one service run it in their own process, with eventlet's patches,
 	@# those of the whole do not.
 	@echo "Two runs at a time; each shows what it found when it ends, after some minutes."
 	@$(MAKE) --no-print-directory -j2 --output-sync=target test-services test-system
 
 test-services:
-	@$(BIN)/python -m pytest --cov --cov-report=term:skip-covered tests/unit tests/contracts tests/integration
+	@$(RUN) pytest --cov --cov-report=term:skip-covered tests/unit tests/contracts tests/integration
 
 test-system:
-	@$(BIN)/python -m pytest tests/e2e tests/drills
+	@$(RUN) pytest tests/e2e tests/drills
 
 run: setup  ## the whole system in one process: PORT=8000 DATA=./data EMPTY=1 (no sample city)
-	@WAYWARDEN_PORT=$(PORT) WAYWARDEN_DATA="$(DATA)" WAYWARDEN_EMPTY=$(EMPTY) exec $(BIN)/python -m deploy.runner
+	@exec $(RUN) deploy.runner
 
 stack: setup  ## the production shape on this machine: PORT= STACK=./.stack (its folder)
-	@exec $(BIN)/python -m deploy.stack up --port $(PORT) --folder "$(STACK)"
+	@exec $(RUN) deploy.stack up --port $(PORT) --folder "$$GIVEN_STACK"
 
-demo: setup  ## play the stories against the running system: PORT= DATA=
-	@WAYWARDEN_PORT=$(PORT) WAYWARDEN_DATA="$(DATA)" $(BIN)/python -m tests.demo
+demo: setup  ## play the stories against the running system: PORT= DATA=, or STACK= (the stack's folder)
+	@$(RUN) tests.demo $(if $(filter-out file,$(origin STACK)),--folder "$$GIVEN_STACK")
 
 bench: setup-dev  ## the benchmarks, each beside its yardstick in the same run
-	@$(BIN)/python -m deploy.servers install
-	@$(BIN)/python -m tests.bench
+	@$(RUN) deploy.servers install
+	@$(RUN) tests.bench
 
 drills: setup-dev  ## the fault drills in full (make test runs their short form)
-	@$(BIN)/python -m deploy.servers install
-	@WAYWARDEN_DRILLS=full $(BIN)/python -m pytest -v -s tests/drills
+	@$(RUN) deploy.servers install
+	@WAYWARDEN_DRILLS=full $(RUN) pytest -v -s tests/drills
 
 token: setup  ## print a bearer token: ROLE=dispatcher NAME= CREW= UNIT=
-	@WAYWARDEN_PORT=$(PORT) WAYWARDEN_DATA="$(DATA)" $(BIN)/python -m deploy.cli token --role "$(ROLE)" \
-		$(if $(NAME),--name "$(NAME)") $(if $(CREW),--crew "$(CREW)") $(if $(UNIT),--unit "$(UNIT)")
+	@$(RUN) deploy.cli token --role "$$GIVEN_ROLE" $(if $(value NAME),--name "$$GIVEN_NAME") \
+		$(if $(value CREW),--crew "$$GIVEN_CREW") $(if $(value UNIT),--unit "$$GIVEN_UNIT")
 
 import: setup  ## import a file of facilities: FILE=lamps.csv KIND=street_light PROFILE= DRY=1 (only look) DATA=
-	@WAYWARDEN_DATA="$(DATA)" $(BIN)/python -m deploy.cli import "$(FILE)" \
-		$(if $(KIND),--kind "$(KIND)") $(if $(PROFILE),--profile "$(PROFILE)") $(if $(DRY),--dry-run)
+	@$(RUN) deploy.cli import "$$GIVEN_FILE" $(if $(value KIND),--kind "$$GIVEN_KIND") \
+		$(if $(value PROFILE),--profile "$$GIVEN_PROFILE") $(if $(value DRY),--dry-run)
 
 lock: setup-dev  ## renew both lock files from pyproject.toml
 	@$(COMPILE) --upgrade -o requirements.lock

@@ -6,6 +6,7 @@ It works on the databases directly, so that it helps when services are down. Set
 from __future__ import annotations
 
 import json
+import os
 import sys
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -18,7 +19,7 @@ import click
 from sqlalchemy import Row, delete, select
 from sqlalchemy.orm import Session
 
-from deploy import audit, settings, welcome
+from deploy import audit, data_folder, settings, welcome
 from deploy.import_command import import_file
 from deploy.keys import make_keys
 from deploy.migrations import migrate
@@ -57,6 +58,7 @@ def _settings() -> Settings:
 @click.group()
 def main() -> None:
     """Work on a Waywarden system from outside."""
+    os.umask(0o077)  # what is written here is for nobody else on this machine
 
 
 @main.command()
@@ -82,30 +84,35 @@ def keys() -> None:
 
 @main.command("migrate")
 @click.argument("services", nargs=-1)
-@click.option("--sample", is_flag=True, help="Then load the sample city into all four; again, it changes nothing.")
-def migrate_command(services: tuple[str, ...], sample: bool) -> None:
+@click.option("--sample", is_flag=True, help="All four, and new ones get the sample city. Again, it changes nothing.")
+@click.option("--empty", is_flag=True, help="All four, and new ones are to hold a city of your own.")
+def migrate_command(services: tuple[str, ...], sample: bool, empty: bool) -> None:
     """Bring the databases of these services, or of all, up to date."""
+    if sample or empty:
+        return _prepare(empty)
     for name in services or SERVICE_CLASSES:
         with opened(name) as database:
             migrate(database.engine, name, SERVICE_CLASSES[name].metadata)
-    if sample:
-        _load_sample()
 
 
-def _load_sample() -> None:
-    urls = _settings().database_urls
-    databases = {name: Database(urls[name], connections=2) for name in SERVICE_CLASSES}
-    welcome.load_samples(databases)
-    for database in databases.values():
-        database.close()
+def _prepare(empty: bool) -> None:
+    chosen = _settings()
+    databases = {name: Database(chosen.database_urls[name], connections=2) for name in SERVICE_CLASSES}
+    try:
+        data_folder.make(chosen.data)
+        welcome.prepare(chosen.data, databases, empty=empty)
+    except UnusableSettings as wrong:
+        raise click.ClickException(str(wrong)) from wrong
+    finally:
+        for database in databases.values():
+            database.close()
 
 
 @main.command()
 def admin() -> None:
     """Make the first account, unless there is one, and print its password."""
-    with opened("workorders") as database:
-        password = welcome.administrator(database)
-    click.echo(f"account admin, password {password}" if password else "There are accounts already.")
+    with opened("workorders") as database, welcome.administrator(database) as password:
+        click.echo(f"account admin, password {password}" if password else "There are accounts already.")
 
 
 @main.command()

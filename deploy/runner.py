@@ -18,16 +18,20 @@ eventlet.monkey_patch()  # before everything else that is imported
 import signal  # noqa: E402
 import sys  # noqa: E402
 import warnings  # noqa: E402
+from collections.abc import Iterator  # noqa: E402
+from contextlib import contextmanager  # noqa: E402
 from typing import Any  # noqa: E402
 
 from nameko.runners import ServiceRunner  # noqa: E402
 from psycogreen.eventlet import patch_psycopg  # noqa: E402
+from sqlalchemy.exc import OperationalError  # noqa: E402
 from werkzeug.wrappers import Response  # noqa: E402
 
-from deploy import documents, settings, welcome  # noqa: E402
+from deploy import data_folder, documents, settings, welcome  # noqa: E402
 from deploy import logs as log_output  # noqa: E402
 from deploy.audit import WINDOW, Trail  # noqa: E402
 from deploy.exposition import exposition  # noqa: E402
+from deploy.keys import make_keys  # noqa: E402
 from deploy.services import SERVICE_CLASSES  # noqa: E402
 from deploy.settings import UnusableSettings  # noqa: E402
 from deploy.site import Site  # noqa: E402
@@ -45,6 +49,7 @@ def main() -> int:
     """Run until SIGINT or SIGTERM; the exit code."""
     if names := sys.argv[1:]:
         os.environ["WAYWARDEN_SERVICES"] = ",".join(names)
+    os.umask(0o077)  # what is written here is for nobody else on this machine
     try:
         chosen = settings.load()
         log_output.start(level=chosen.log_level, as_json=chosen.log_json)
@@ -58,13 +63,43 @@ def main() -> int:
 
 
 def run(chosen: Settings) -> int:
-    site = Site()
-    # The port first: a second start on the same folder must not touch what the first one holds.
+    # The port first: a start on one that is taken must not touch what the other start holds.
     socket = _listen(chosen)
-    databases = {name: Database(chosen.database_urls[name], chosen.database_connections) for name in chosen.services}
-    if chosen.embedded:
-        welcome.prepare(chosen, databases)
-    trail = Trail(chosen.data / "audit", chosen.audit_days)
+    with prepared(chosen):
+        return serve(chosen, socket)
+
+
+@contextmanager
+def prepared(chosen: Settings) -> Iterator[None]:
+    """Embedded, the folder is ours alone, and everything in it up to date. Raises UnusableSettings."""
+    if not chosen.embedded:
+        yield
+        return
+    with data_folder.held(chosen.data, f"process {os.getpid()} at http://{chosen.host}:{chosen.port}"):
+        data_folder.close_to_others(chosen.data)
+        databases = opened(chosen)
+        try:
+            welcome.prepare(chosen.data, databases, empty=bool(os.environ.get("WAYWARDEN_EMPTY")))
+            make_keys(chosen.keys)
+        except OperationalError as wrong:
+            raise UnusableSettings(f"the databases in {chosen.data} cannot be used: {wrong.orig}") from wrong
+        finally:
+            close(databases)
+        yield
+
+
+def opened(chosen: Settings) -> dict[str, Database]:
+    return {name: Database(chosen.database_urls[name], chosen.database_connections) for name in chosen.services}
+
+
+def close(databases: dict[str, Database]) -> None:
+    for database in databases.values():
+        database.close()
+
+
+def serve(chosen: Settings, socket: Any) -> int:
+    """Run until a signal."""
+    site, databases, trail = Site(), opened(chosen), Trail(chosen.data / "audit", chosen.audit_days)
     config = {"settings": chosen, "databases": databases, "site": site, "keys": Keys(chosen.keys), "trail": trail}
     runner = ServiceRunner(config={**config, "max_workers": chosen.workers})
     for name in chosen.services:
@@ -81,8 +116,7 @@ def run(chosen: Settings) -> int:
     log.info("stopping")
     site.close()
     runner.stop()
-    for database in databases.values():
-        database.close()
+    close(databases)
     trail.flush()
     return 0
 

@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import fcntl
 import os
+import shlex
 import signal
 import sys
 import time
@@ -135,11 +136,7 @@ class Stack(Running):
         for service in SERVICES:
             self.servers.postgres.create_database(self._database(service))
         make_keys(self.keys)
-        if not self._sample or self._kept.has("sample"):
-            self.run("migrate")
-        else:
-            self.run("migrate", "--sample")
-            self._kept.get("sample", lambda: "loaded")
+        self.run("migrate", "--sample" if self._sample else "--empty")
 
     def run(self, *arguments: str) -> str:
         """``python -m deploy.cli …`` with this stack's settings. What it said; raises NotStarted when it failed."""
@@ -360,11 +357,16 @@ def greeting(stack: Stack) -> str:
             f"Waywarden runs on {stack.base_url}  (try {stack.base_url}/docs)",
             "Metrics, past the proxy:",
             *rows,
-            f"A token: make token ROLE=dispatcher DATA={shown(stack.data)}",
-            f"The story, played: make demo PORT={stack.proxy.port} DATA={shown(stack.data)}",
+            f"A token: make token ROLE=dispatcher {given('DATA', stack.data)}",
+            f"The story, played: make demo PORT={stack.proxy.port} {given('STACK', stack.folder)}",
             f"Logs: {shown(stack.folder / 'log')}   Ctrl-C stops everything.",
         ]
     )
+
+
+def given(name: str, path: Path) -> str:
+    """What one types after make, in a shell."""
+    return shlex.quote(f"{name}={shown(path)}")
 
 
 def shown(path: Path) -> Path:

@@ -3,44 +3,83 @@
 from __future__ import annotations
 
 import os
+import shlex
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
 
-from deploy.keys import make_keys
+from sqlalchemy import inspect, select
+
+from deploy import data_folder
+from deploy.data_folder import City
 from deploy.migrations import migrate
 from deploy.services import SERVICE_CLASSES
+from deploy.settings import UnusableSettings
 from services.alerts.sample import load_sample as load_gauges
+from services.assets.sample import drafts
 from services.assets.sample import load_sample as load_city
+from services.assets.tables import facilities
 from services.workorders.sample import load_sample as load_crews
 from services.workorders.use_cases.accounts import ensure_admin
+from shared import failpoints
 from shared.db import Database
 from shared.settings import Settings
 
 
-def prepare(chosen: Settings, databases: dict[str, Database]) -> None:
-    """Bring everything up to date that needs no service to run. Safe to repeat."""
-    chosen.data.mkdir(parents=True, exist_ok=True)
-    make_keys(chosen.keys)
+def prepare(folder: Path, databases: dict[str, Database], *, empty: bool) -> None:
+    """Bring the databases up to date. New ones get the sample city, unless they are to stay ``empty``.
+
+    What was chosen is remembered in the folder. Killed at any moment, the next start does the rest. Raises
+    UnusableSettings where another city is there than the one that is asked for.
+    """
+    city = data_folder.city_of(folder)
+    old = city is None and any(inspect(each.engine).get_table_names() for each in databases.values())
+    if city is None and not old:
+        data_folder.refuse_what_is_not_ours(folder)
+        data_folder.remember(folder, city := City.OWN if empty else City.LOADING)
+    if empty and city in (City.LOADING, City.SAMPLE):
+        raise UnusableSettings(f"{folder} holds the sample city. Choose a new folder for your own: DATA=")
+    failpoints.pass_by("city-chosen")
     for name, database in databases.items():
         migrate(database.engine, name, SERVICE_CLASSES[name].metadata)
-    if not os.environ.get("WAYWARDEN_EMPTY"):
+        failpoints.pass_by("database-migrated")
+    if old:  # begun before this was remembered
+        data_folder.remember(folder, City.SAMPLE if holds_the_sample(databases) else City.OWN)
+    if city is City.LOADING:
         load_samples(databases)
+        data_folder.remember(folder, City.SAMPLE)
+
+
+def holds_the_sample(databases: dict[str, Database]) -> bool:
+    """And no facility besides: then it is nobody's own city."""
+    with databases["assets"].read() as session:
+        return set(session.scalars(select(facilities.c.code))) == {draft["code"] for draft in drafts()}
 
 
 def load_samples(databases: dict[str, Database]) -> None:
-    """The sample city: facilities, areas, crews and gauges, through the use cases that the API calls."""
+    """The sample city: facilities, areas, crews and gauges, through the use cases that the API calls.
+
+    Each service's part in one transaction; what is there already stays as it is.
+    """
     for name, load in (("assets", load_city), ("workorders", load_crews), ("alerts", load_gauges)):
         load(databases[name])
+        failpoints.pass_by("sample-loaded")
 
 
-def administrator(workorders: Database) -> str | None:
-    """Make the first account if there is none; its password, which is kept nowhere and shown once."""
+@contextmanager
+def administrator(workorders: Database) -> Iterator[str | None]:
+    """Make the first account if there is none; its password, which is kept nowhere and shown once, within the block.
+
+    The account is there when the block has ended, so that nobody dies between making it and showing its password.
+    """
     with workorders.begin() as session:
-        return ensure_admin(session)
+        yield ensure_admin(session)
 
 
 def greet(chosen: Settings, databases: dict[str, Database]) -> None:
     at = f"http://{chosen.host}:{chosen.port}"
-    options = "".join(f" {name}={value}" for name, value in _unusual(chosen).items())
+    options = "".join(f" {shlex.quote(f'{name}={value}')}" for name, value in _unusual(chosen).items())
     lines = [
         "", f"Waywarden is up at {at}  (data in {chosen.data})",
         f"  the API, to read and try     {at}/docs",
@@ -48,9 +87,10 @@ def greet(chosen: Settings, databases: dict[str, Database]) -> None:
         f"  a token to sign in with      make token ROLE=dispatcher{options}",
         f"  the story, played for you    make demo{options}",
     ]  # fmt: skip
-    if password := administrator(databases["workorders"]):
-        lines += ["", f"  First start: account admin, password {password}", "  It is shown this once."]
-    print("\n".join([*lines, "", "Ctrl-C stops it; the data stays.", ""]), file=sys.stdout, flush=True)
+    with administrator(databases["workorders"]) as password:
+        if password:
+            lines += ["", f"  First start: account admin, password {password}", "  It is shown this once."]
+        print("\n".join([*lines, "", "Ctrl-C stops it; the data stays.", ""]), file=sys.stdout, flush=True)
 
 
 def _unusual(chosen: Settings) -> dict[str, object]:

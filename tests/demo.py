@@ -1,7 +1,7 @@
 """``make demo``: the stories, played against the running system and told as they go.
 
 ``python -m tests.demo`` takes the embedded system of WAYWARDEN_PORT and WAYWARDEN_DATA; with ``--folder .stack`` the
-stack that runs there, its proxy on ``--port``.
+stack that runs there, its proxy on ``--port``. Only the sample city is played on.
 """
 
 from __future__ import annotations
@@ -10,10 +10,13 @@ import os
 import time
 from collections.abc import Callable
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import click
 
+from deploy.data_folder import City, city_of
+from deploy.stack import Embedded
 from tests.client import Answer, NotAnswered, System, Thing, Unexpected, wait_for
 from tests.story import Cast, GaugeStory, LampStory, check_lamps, last_night, order_of
 
@@ -212,12 +215,25 @@ def summary(teller: Teller) -> None:
 @click.option("--folder", type=click.Path(path_type=Path), help="Of a stack: its --folder.")
 @click.option("--port", type=int, default=lambda: int(os.environ.get("WAYWARDEN_PORT") or 8000), help="Of the system.")
 def main(folder: Path | None, port: int) -> None:
-    """Play the stories against a running system."""
-    data = Path(os.environ.get("WAYWARDEN_DATA") or "data")
-    keys = (folder / "data" if folder else data) / "keys"
-    if not (keys / "signing.pem").exists():
-        raise click.ClickException(f"No system has run with its data in {keys.parent}. Start it with make run first.")
-    system = System.in_folder(folder, port) if folder else System.at(port, data)
+    """Play the stories against a running system, if it holds the sample city; else against one of their own."""
+    data = folder / "data" if folder else Path(os.environ.get("WAYWARDEN_DATA") or "data")
+    if not (data / "keys" / "jwks.json").exists():
+        start = "make stack" if folder else "make run"
+        raise click.ClickException(f"No system has run with its data in {data}. Start it with {start} first.")
+    if city_of(data) is not City.SAMPLE:
+        click.echo("This city is your own: nothing is invented there. The stories play on a system of their own.")
+        return play_apart()
+    play(System.in_folder(folder, port) if folder else System.at(port, data))
+
+
+def play_apart() -> None:
+    """On an embedded system in a temporary folder, which is gone afterwards."""
+    with TemporaryDirectory(prefix="waywarden-demo-") as home, Embedded(Path(home)) as apart:
+        play(System.of(apart))
+
+
+def play(system: System) -> None:
+    """Raises ClickException."""
     system.patience_s = 2
     try:
         tell(system)

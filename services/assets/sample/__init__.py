@@ -48,18 +48,16 @@ NUMBERS = ("width", "lanes")
 
 
 def load_sample(db: Database) -> int:
-    """Register the sample city's areas and facilities that are not there yet; returns how many facilities."""
+    """Register the sample city's areas and facilities that are not there yet, or none; returns how many facilities."""
     with db.begin() as session:
         add_areas(session, level=Level.DISTRICT, drafts=[_area(each) for each in features("districts")], who=WHO)
         add_areas(session, level=Level.GRID, drafts=[_area(each) for each in features("grid_cells")], who=WHO)
-    loaded = 0
-    with db.read() as session:
         known = set(session.scalars(select(facilities.c.code)))
-    new = [draft for draft in drafts() if draft["code"] not in known]
-    for start in range(0, len(new), AT_ONCE):
-        with db.begin() as session:
-            loaded += len(register_facilities(session, new[start : start + AT_ONCE], who=WHO))
-    return loaded
+        new = [draft for draft in drafts() if draft["code"] not in known]
+        return sum(
+            len(register_facilities(session, new[start : start + AT_ONCE], who=WHO))
+            for start in range(0, len(new), AT_ONCE)
+        )
 
 
 def drafts() -> Iterator[dict[str, Any]]:

@@ -7,7 +7,7 @@ from datetime import datetime
 from typing import Any, TypeVar
 from uuid import UUID, uuid4
 
-from sqlalchemy import insert, select
+from sqlalchemy import ColumnElement, case, func, insert, literal, select
 from sqlalchemy.orm import Session
 
 from services.inspections import queries
@@ -146,7 +146,7 @@ def merge_finding(
     locked = _lock_all(session, {finding_id, into})
     finding = _found(locked, finding_id)
     expect(finding.revision, expected)
-    now = clock.now()
+    now = max(clock.now(), finding.reported_at)
     happened_at = check_time(at or now, now, "at")
     if into not in locked:
         raise CannotMerge(f"There is no finding {into}.", field="into")
@@ -158,7 +158,7 @@ def merge_finding(
 def _move(
     session: Session, finding: Finding, move: Move, *, by: str, at: datetime | None = None, note: str | None = None
 ) -> None:
-    now = clock.now()
+    now = max(clock.now(), finding.reported_at)
     happened_at = check_time(at or now, now, "at")
     finding.move(move, happened_at, reason=note if move is Move.REJECT else None)
     _log(session, finding, move, by=by, at=happened_at, note=note)
@@ -167,8 +167,15 @@ def _move(
 def _log(session: Session, finding: Finding, move: Move, *, by: str, at: datetime, note: str | None) -> None:
     """Everybody may know who did what; the others' services hear of it."""
     row = {"finding_id": finding.id, "move": move, "state": finding.state, "moved_by": by, "note": note}
-    session.execute(insert(finding_moves).values(**row, happened_at=at, recorded_at=clock.now()))
+    session.execute(insert(finding_moves).values(**row, happened_at=at, recorded_at=_known_at(finding)))
     _say(session, finding, at)
+
+
+def _known_at(finding: Finding) -> ColumnElement[datetime]:
+    """Clocks step back, the life of a finding does not: what comes later is not known earlier."""
+    now, moves = max(clock.now(), finding.reported_at), finding_moves.c
+    last = select(func.max(moves.recorded_at)).where(moves.finding_id == finding.id).scalar_subquery()
+    return case((last > now, last), else_=literal(now, moves.recorded_at.type))
 
 
 def set_source(

@@ -369,3 +369,25 @@ def test_how_far_a_source_is_trusted_can_be_changed(database: Database) -> None:
 def test_a_new_source_has_a_name_that_labels_can_carry(database: Database) -> None:
     with pytest.raises(WrongSourceName), database.begin() as session:
         use_cases.set_source(session, source="a\nb", confirm_on_arrival=True, written_by_staff=False)
+
+
+@pytest.mark.parametrize("jumps", [(1, -3, 2), (-5, -5, 9), (30, -48, 1)])
+def test_the_life_of_a_finding_goes_one_way_when_the_clock_steps_back(
+    database: Database, jumps: tuple[int, int, int]
+) -> None:
+    finding, at = hotline(database), NIGHT
+    number = [order(kind, finding.id, revision) for revision, kind in enumerate((OrderClosed, OrderReopened), 3)]
+    for hours, what in zip(jumps, ("confirm", *number), strict=True):
+        at += timedelta(hours=hours)
+        with clock.frozen(at):
+            if what == "confirm":
+                with database.begin() as session:
+                    use_cases.confirm_finding(session, finding_id=finding.id, by="operator-1")
+            else:
+                follow(database, what)
+    moves = tables.finding_moves.c
+    with database.read() as session:
+        known = session.scalars(select(moves.recorded_at).order_by(moves.id)).all()
+        assert len(known) == 3
+        assert known == sorted(known)
+    assert stored(database, finding.id).confirmed_at >= finding.reported_at  # type: ignore[operator]

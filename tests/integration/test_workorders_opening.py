@@ -278,3 +278,19 @@ def test_the_tables_are_those_that_the_migrations_make(database: Database) -> No
         context = MigrationContext.configure(connection, opts={"compare_type": True, "include_object": ours})
         assert compare_metadata(context, tables.mapping.metadata) == []
     assert kernel.tables.keys().isdisjoint(tables.mapping.metadata.tables)
+
+
+@pytest.mark.parametrize("jumps", [(1, -3, 2), (-5, -5, 9), (30, -48, 1)])
+def test_the_life_of_an_order_goes_one_way_when_the_clock_steps_back(
+    database: Database, jumps: tuple[int, int, int]
+) -> None:
+    open_for(database, defect())
+    number, at = only_order(database).number, NOON
+    for hours, move in zip(jumps, (moving.accept, moving.start, moving.decline), strict=True):
+        at += timedelta(hours=hours)
+        more = {"reason": "not ours"} if move is moving.decline else {}
+        with clock.frozen(at), database.begin() as session:
+            move(session, number, Mover(name="ada"), **more)  # type: ignore[operator]
+    known = [each.recorded_at for each in only_order(database).moves]
+    assert known == sorted(known)
+    assert [each.at for each in only_order(database).moves] == known

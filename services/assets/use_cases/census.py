@@ -185,7 +185,7 @@ def _as_sample(row: Row) -> dict[str, Any]:
 
 def carry_out(session: Session, plan: Plan, *, who: str, import_id: UUID, now: datetime) -> None:
     """Write what the plan says. Raises Overtaken, and then nothing of it may be committed."""
-    new = registry.enter(session, plan.created, who=who, at=now, now=now, import_id=str(import_id))
+    new = registry.enter(session, plan.created, who=who, at=now, import_id=str(import_id))
     if len(new) < len(plan.created):
         raise Overtaken
     registry.revise_facilities(session, plan.changes, who=who, import_id=str(import_id))

@@ -46,7 +46,7 @@ def record_defects(session: Session, events: Sequence[FindingConfirmed]) -> None
     for row in new:
         facility = stands.get(row["facility_id"])
         outbox.record(session, DefectRecorded(**_told(row, facility), happened_at=happened[row["finding_id"]]))
-    _write_history(session, "defect_recorded", new, happened, now)
+    _write_history(session, "defect_recorded", new, stands, happened, now)
 
 
 def _unheard(session: Session, events: Sequence[FindingConfirmed]) -> list[FindingConfirmed]:
@@ -231,8 +231,8 @@ def _tell_moves(
         told |= {"recorded_at": now, "happened_at": happened[row["finding_id"]]}
         event = DefectRecorded(**told) if row["open"] else DefectRestored(**told, reason=row["restored_reason"])
         outbox.record(session, event)
-    _write_history(session, "defect_reopened", [row for row in moved if row["open"]], happened, now)
-    _write_history(session, "defect_restored", [row for row in moved if not row["open"]], happened, now)
+    _write_history(session, "defect_reopened", [row for row in moved if row["open"]], stands, happened, now)
+    _write_history(session, "defect_restored", [row for row in moved if not row["open"]], stands, happened, now)
 
 
 def _looks_of(events: Iterable[OrderEvent], rows: Mapping[UUID, dict[str, Any]]) -> list[Look]:
@@ -256,7 +256,12 @@ def _latest(rows: Iterable[Mapping[str, Any]], happened: Mapping[UUID, datetime]
 
 
 def _write_history(
-    session: Session, what: str, rows: Iterable[Mapping[str, Any]], happened: Mapping[UUID, datetime], now: datetime
+    session: Session,
+    what: str,
+    rows: Iterable[Mapping[str, Any]],
+    stands: Mapping[int, Kept],
+    happened: Mapping[UUID, datetime],
+    now: datetime,
 ) -> None:
     deeds = [
         ledger.deed(
@@ -264,7 +269,7 @@ def _write_history(
             what,
             who="inspections" if what == "defect_recorded" else "workorders",
             happened_at=happened[row["finding_id"]],
-            now=now,
+            now=ledger.known_at(stands[row["facility_id"]].stands_since, now),
             finding_id=str(row["finding_id"]),
             category=row["category"],
             reason=row["restored_reason"],

@@ -64,6 +64,11 @@ def kept_of(row: Mapping[str, Any]) -> Kept:
     return Kept._make([row[name] for name in Kept._fields])
 
 
+def known_at(stands_since: datetime, now: datetime) -> datetime:
+    """When a change of a facility is known: clocks step back, its life does not, or it would stand twice in between."""
+    return max(now, stands_since)
+
+
 def lock_facilities(session: Session, column: Column[Any], values: Iterable[Any]) -> dict[int, Kept]:
     """The facilities whose ``column`` is one of ``values``, by id, locked in the order of ids: nobody deadlocks.
 
@@ -111,23 +116,23 @@ def succeed(
     session: Session,
     before: Sequence[Keepable],
     after: Sequence[Keepable],
-    now: datetime,
     states: Mapping[int, Mapping[str, Any] | None] | None = None,
 ) -> None:
-    """Let facilities stand as in ``after``: the sums follow, and how they stood is kept as known until now.
+    """Let facilities stand as in ``after``: the sums follow, and how they stood is kept as known until then.
 
-    ``states``: by id, what else of a facility was replaced. The caller sets ``stands_since`` of ``after`` to ``now``.
+    ``states``: by id, what else of a facility was replaced. The caller sets ``stands_since`` of ``after`` (known_at).
     """
     tally(session, before=before, after=after)
-    rows = [_past(each, now, (states or {}).get(each.id or 0)) for each in before]
+    pairs = zip(before, after, strict=True)
+    rows = [_past(old, new.stands_since, (states or {}).get(old.id or 0)) for old, new in pairs]
     insert_new(session, past_standings, rows)
 
 
-def _past(facility: Keepable, now: datetime, state: Mapping[str, Any] | None) -> dict[str, Any]:
+def _past(facility: Keepable, known_to: datetime, state: Mapping[str, Any] | None) -> dict[str, Any]:
     return {
         "facility_id": facility.id,
         "known_from": facility.stands_since,
-        "known_to": now,
+        "known_to": known_to,
         **standing_of(facility)._asdict(),
         "state": state,
     }
@@ -153,12 +158,14 @@ def follow_defects(
     broken = broken_milli(session, kept)
     stands = {each.id: _under(each, broken.get(each.id), now) for each in kept.values()}
     changed = [each for each in stands.values() if each is not kept[each.id]]
-    succeed(session, [kept[each.id] for each in changed], changed, now)
+    succeed(session, [kept[each.id] for each in changed], changed)
     for each in changed:
         if each.condition != kept[each.id].condition:
-            announce(session, each, happened.get(each.id, now), now)
+            announce(session, each, happened.get(each.id, now))
     columns = ("condition", "defective_milli", "revision", "stands_since")
-    changes = {each.id: {name: getattr(each, name) for name in columns} | {"changed_at": now} for each in changed}
+    changes = {
+        each.id: {name: getattr(each, name) for name in columns} | {"changed_at": each.stands_since} for each in changed
+    }
     update_each(session, facilities, facilities.c.id, changes)
     return stands
 
@@ -167,8 +174,9 @@ def _under(kept: Kept, broken: int | None, now: datetime) -> Kept:
     condition, defective = under_defects(kept.condition, kept.measure_milli, broken)
     if (condition, defective) == (kept.condition, kept.defective_milli):
         return kept
+    since = known_at(kept.stands_since, now)
     return kept._replace(
-        condition=condition.value, defective_milli=defective, revision=kept.revision + 1, stands_since=now
+        condition=condition.value, defective_milli=defective, revision=kept.revision + 1, stands_since=since
     )
 
 
@@ -176,16 +184,15 @@ def announce(
     session: Session,
     facility: Kept | Facility,
     happened_at: datetime,
-    now: datetime,
     former_code: str | None = None,
 ) -> None:
-    """Tell the others how a facility stands, and which code it has just given up."""
+    """Tell the others how a facility stands since now, and which code it has just given up."""
     outbox.record(
         session,
         FacilityChanged(
             revision=facility.revision,
             happened_at=happened_at,
-            recorded_at=now,
+            recorded_at=facility.stands_since,
             code=facility.code,
             kind=facility.kind,
             name=facility.name,

@@ -50,7 +50,7 @@ def renumber_facility(
     facility.must_stand()
     _give_up_code(session, facility, new_code)
     changed = amend(session, facility, "renumbered", {"code": new_code}, who=who, at=at, reason=reason)
-    retell_defects(session, changed, at or clock.now())
+    retell_defects(session, changed, at or changed.stands_since)
     return changed
 
 
@@ -78,7 +78,7 @@ def replace_facility(
         changes["code"] = new_code
     changed = amend(session, facility, "replaced", changes, who=who, at=at, reason=reason)
     if "code" in changes:
-        retell_defects(session, changed, at or clock.now())
+        retell_defects(session, changed, at or changed.stands_since)
     return changed
 
 
@@ -99,7 +99,8 @@ def _remember_installation(session: Session, facility: Facility, who: str) -> No
     )
     if facility.installed_on is None or session.scalar(told.limit(1)) is not None:
         return
+    now = ledger.known_at(facility.stands_since, clock.now())
     zone = ZoneInfo(the_catalogue().city.timezone)
     happened_at = datetime.combine(facility.installed_on, time(), zone)
-    deed = ledger.deed(facility.id, "installed", who=who, happened_at=happened_at, now=clock.now())
+    deed = ledger.deed(facility.id, "installed", who=who, happened_at=happened_at, now=now)
     ledger.write_history(session, [deed])

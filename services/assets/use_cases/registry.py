@@ -69,7 +69,7 @@ def register_facilities(
     taken = former_codes_among(session, [each["code"] for each in drafts])
     drafts = [each for each in drafts if each["code"] not in taken]
     rows = {each["code"]: registered(the_catalogue(), at=at or now, known_at=now, **each) for each in reversed(drafts)}
-    return enter(session, rows, who=who, at=at or now, now=now, import_id=import_id)
+    return enter(session, rows, who=who, at=at or now, import_id=import_id)
 
 
 def enter(
@@ -78,7 +78,6 @@ def enter(
     *,
     who: str,
     at: datetime,
-    now: datetime,
     import_id: str | None = None,
 ) -> dict[str, int]:
     """Put facilities as ``registered`` gives them into the registry, by code; see register_facilities."""
@@ -90,7 +89,7 @@ def enter(
     _write_cells(session, {each.id: cells[each.code] for each in new})
     _know_attributes(session, in_order)
     ledger.tally(session, after=new)
-    _keep(session, new, "registered", who, at, now, import_id=import_id)
+    _keep(session, new, "registered", who, at, import_id=import_id)
     return ids
 
 
@@ -170,15 +169,21 @@ def revise_facilities(
     for row in after.values():  # a measure that shrank caps what the defects take
         condition, defective = under_defects(row["condition"], row["measure_milli"], broken.get(row["id"]))
         row |= {"condition": condition.value, "defective_milli": defective}
-        row |= {"revision": row["revision"] + 1, "changed_at": now, "stands_since": now}
-    _write(session, before, after, now)
+        row |= _succeeding(row, now)
+    _write(session, before, after)
     told = {
         row["code"]: _differences(before[code], row, changes[code]) | dict(details or {}) for code, row in after.items()
     }
     former = {row["code"]: code for code, row in after.items() if row["code"] != code}
     new = [kept_of(row) for row in after.values()]
-    _keep(session, new, what, who, at or now, now, import_id=import_id, details=told, former=former)
+    _keep(session, new, what, who, at, import_id=import_id, details=told, former=former)
     return len(after)
+
+
+def _succeeding(row: Mapping[str, Any], now: datetime) -> dict[str, Any]:
+    """What every change of a facility changes."""
+    since = ledger.known_at(row["stands_since"], now)
+    return {"revision": row["revision"] + 1, "changed_at": since, "stands_since": since}
 
 
 def _lock_rows(session: Session, codes: Collection[str]) -> dict[str, dict[str, Any]]:
@@ -202,12 +207,11 @@ def _write(
     session: Session,
     before: Mapping[str, dict[str, Any]],
     after: Mapping[str, dict[str, Any]],
-    now: datetime,
 ) -> None:
     """Let facilities be as in ``after``; what they were is kept."""
     states = {row["id"]: _state(row, after[code]) for code, row in before.items()}
     old, new = ([kept_of(row) for row in rows.values()] for rows in (before, after))
-    ledger.succeed(session, old, new, now, states)
+    ledger.succeed(session, old, new, states)
     touched = sorted({name for code, row in before.items() for name in row if row[name] != after[code][name]})
     values = {row["id"]: {name: row[name] for name in touched} for row in after.values()}
     ledger.update_each(session, facilities, facilities.c.id, values)
@@ -275,13 +279,13 @@ def act_on_facilities(
     after = {
         code: row
         | acted(row, action, on=day, reason=reason, broken_milli=broken.get(row["id"]))
-        | {"revision": row["revision"] + 1, "changed_at": now, "stands_since": now}
+        | _succeeding(row, now)
         for code, row in before.items()
     }
-    _write(session, before, after, now)
+    _write(session, before, after)
     details = {code: {"reason": reason} for code in after}
     new = [kept_of(row) for row in after.values()]
-    _keep(session, new, DONE[action], who, at or now, now, import_id=import_id, details=details)
+    _keep(session, new, DONE[action], who, at, import_id=import_id, details=details)
     return len(after)
 
 
@@ -290,17 +294,24 @@ def _keep(
     changed: Sequence[Kept],
     what: str,
     who: str,
-    happened_at: datetime,
-    now: datetime,
+    at: datetime | None,
     *,
     import_id: str | None = None,
     details: Mapping[str, Mapping[str, Any]] | None = None,
     former: Mapping[str, str] | None = None,
 ) -> None:
-    """Write it into the lives of the facilities, and tell the others. ``former``: by code, the one given up for it."""
-    how: dict[str, Any] = {"who": who, "happened_at": happened_at, "now": now}
-    how |= {"import": import_id} if import_id else {}
-    deeds = [ledger.deed(each.id, what, **how, **(details or {}).get(each.code, {})) for each in changed]
+    """Write it into the lives of the facilities, and tell the others. ``former``: by code, the one given up for it.
+
+    ``at``: when it happened; None for when it is known, which is since when each stands so.
+    """
+    how: dict[str, Any] = {"who": who} | ({"import": import_id} if import_id else {})
+    deeds = [
+        ledger.deed(
+            each.id, what, happened_at=at or each.stands_since, now=each.stands_since,
+            **how, **(details or {}).get(each.code, {}),
+        )
+        for each in changed
+    ]  # fmt: skip
     ledger.write_history(session, deeds)
     for each in () if import_id else changed:
-        ledger.announce(session, each, happened_at, now, former_code=(former or {}).get(each.code))
+        ledger.announce(session, each, at or each.stands_since, former_code=(former or {}).get(each.code))

@@ -96,12 +96,17 @@ def _move(session: Session, sweep: Row[Any], rows: Sequence[Row[Any]], before: D
 def _put(session: Session, before: Sequence[Kept], moved: Mapping[int, Codes], levels: Sequence[str], who: str) -> None:
     """Let facilities stand in other areas. They say nothing each: ``area_changed`` has told of it."""
     now = clock.now()
-    after = [each._replace(**moved[each.id], revision=each.revision + 1, stands_since=now) for each in before]
-    ledger.succeed(session, before, after, now)
+    since = {each.id: ledger.known_at(each.stands_since, now) for each in before}
+    after = [
+        each._replace(**moved[each.id], revision=each.revision + 1, stands_since=since[each.id]) for each in before
+    ]
+    ledger.succeed(session, before, after)
     columns = (*levels, "revision", "stands_since")
-    changes = {each.id: {name: getattr(each, name) for name in columns} | {"changed_at": now} for each in after}
+    changes = {
+        each.id: {name: getattr(each, name) for name in columns} | {"changed_at": each.stands_since} for each in after
+    }
     ledger.update_each(session, facilities, facilities.c.id, changes)
-    ledger.write_history(session, [_deed(each, moved[each.id], who, now) for each in before])
+    ledger.write_history(session, [_deed(each, moved[each.id], who, since[each.id]) for each in before])
 
 
 def _deed(facility: Kept, moved: Codes, who: str, now: datetime) -> dict[str, Any]:

@@ -195,6 +195,10 @@ class Order:
         """Whether the order should have been disposed by now, and is not."""
         return self.state in UNDISPOSED and now > self.due_at
 
+    def known_since(self) -> datetime:
+        """When we knew of its last move."""
+        return max(self.registered_at, *(each.recorded_at for each in self.moves[-1:]))
+
     def legal_moves(self) -> list[str]:
         return [name for name, move in MOVES.items() if self.state in move.sources]
 

@@ -32,8 +32,9 @@ class Mover:
     location: dict[str, float] | None = None
     expected: int | None = None
 
-    def step(self) -> Step:
-        now, place = clock.now(), self.location or {}
+    def step(self, order: Order) -> Step:
+        """Clocks step back, the life of an order does not: what comes later is not known earlier."""
+        now, place = max(clock.now(), order.known_since()), self.location or {}
         return Step(
             by=self.name, at=self.at or now, recorded_at=now, longitude=place.get("lon"), latitude=place.get("lat")
         )
@@ -49,7 +50,7 @@ def moving(session: Session, number: str, mover: Mover) -> Iterator[tuple[Order,
     order.check_crew(mover.only_crew)
     expect(order.revision, mover.expected)
     before = order.state
-    yield order, mover.step()
+    yield order, mover.step(order)
     count(session, order, order.state, before)
     session.flush()
 
@@ -137,7 +138,7 @@ def call_back(
     with moving(session, number, mover) as (order, step):
         order.call_back(step, answered=answered, satisfied=satisfied, note=note)
         if satisfied is False:
-            again = mover.step()
+            again = mover.step(order)
             order.reopen(again, term=new_term(session, order, again, "dispose"))
             tell(session, order, OrderReopened, again.at)
     return order

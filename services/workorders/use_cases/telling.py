@@ -8,7 +8,7 @@ from typing import Any
 from sqlalchemy.orm import Session
 
 from services.workorders.domain.orders import Order, State
-from shared import clock, outbox, tallies
+from shared import outbox, tallies
 from shared.events.workorders import OrderEvent
 
 ORDERS_BY_STATE = "work_orders"  # tally: state, category, district ("" where there is none)
@@ -31,7 +31,7 @@ def tell(session: Session, order: Order, kind: type[OrderEvent], at: datetime, *
         "district": order.district,
         "crew": order.crew,
         "happened_at": at,
-        "recorded_at": clock.now(),
+        "recorded_at": order.known_since(),
     }
     outbox.record(session, kind(**known | more))
 

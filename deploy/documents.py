@@ -1,10 +1,13 @@
-"""What describes the interface: /openapi.json, /asyncapi.json and /docs, which needs neither Node nor a network."""
+"""What describes the interface: /, /openapi.json, /asyncapi.json and /docs, which needs neither Node nor a network."""
 
 from __future__ import annotations
 
 import json
 import mimetypes
+import re
+from base64 import b64encode
 from functools import cache
+from hashlib import sha256
 from importlib.metadata import distribution
 from pathlib import Path
 from typing import Any
@@ -24,6 +27,7 @@ from shared.web import JSON
 
 VERSION = "0.1.0"
 SWAGGER_UI = Path(str(distribution("flask-swagger-ui").locate_file("flask_swagger_ui/dist")))  # without importing Flask
+FRONT = (Path(__file__).parent / "front.html").read_text(encoding="utf-8")
 PAGE = """<!doctype html><html lang="en"><head><meta charset="utf-8"><title>Waywarden API</title>
 <meta name="viewport" content="width=device-width"><link rel="stylesheet" href="/docs/swagger-ui.css"></head>
 <body><div id="ui"></div><script src="/docs/swagger-ui-bundle.js"></script>
@@ -31,6 +35,21 @@ PAGE = """<!doctype html><html lang="en"><head><meta charset="utf-8"><title>Wayw
 SwaggerUIBundle({url: "/openapi.json", dom_id: "#ui", docExpansion: "none", persistAuthorization: true})
 </script>
 </body></html>"""
+
+
+def _inline(element: str, page: str) -> str:
+    """What a policy calls the page's own elements of a kind, so that no other one runs."""
+    found = re.findall(rf"<{element}>(.*?)</{element}>", page, re.DOTALL)
+    return " ".join(f"'sha256-{b64encode(sha256(text.encode()).digest()).decode()}'" for text in found)
+
+
+CLOSED = "default-src 'none'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
+FRONT_POLICY = f"{CLOSED}; style-src {_inline('style', FRONT)}"
+# Swagger UI styles its elements one by one.
+DOCS_POLICY = (
+    f"{CLOSED}; script-src 'self' {_inline('script', PAGE)}; style-src 'self' 'unsafe-inline'; img-src 'self' data:;"
+    " font-src 'self' data:; connect-src 'self'"
+)
 
 
 @cache
@@ -77,7 +96,8 @@ def mount(site: Site) -> None:
     texts = {"/openapi.json": openapi_document, "/asyncapi.json": asyncapi_document}
     for path, make in texts.items():
         site.mount(path, lambda make=make: Response(_text(make), content_type=JSON))
-    site.mount("/docs", lambda: Response(PAGE, content_type="text/html; charset=utf-8"))
+    site.mount("/", lambda: page(FRONT, FRONT_POLICY))
+    site.mount("/docs", lambda: page(PAGE, DOCS_POLICY))
     site.mount("/docs/<path:name>", swagger_file)
 
 
@@ -86,10 +106,20 @@ def _text(make: Any) -> str:
     return json.dumps(make(), ensure_ascii=False)
 
 
+def page(text: str, policy: str) -> Response:
+    """A page for people, that nobody else's page can hold in a frame."""
+    return Response(text, content_type="text/html; charset=utf-8", headers=guarded(policy))
+
+
+def guarded(policy: str) -> dict[str, str]:
+    return {"Content-Security-Policy": policy, "X-Frame-Options": "DENY", "Referrer-Policy": "no-referrer"}
+
+
 def swagger_file(name: str) -> Response:
     """A file of Swagger UI, which is installed as a Python package. Raises NotFound."""
     path = safe_join(str(SWAGGER_UI), name)
     if path is None or not Path(path).is_file():
         raise errors.NotFound(f"There is no {name} here.")
     media = mimetypes.guess_type(name)[0] or "application/octet-stream"
-    return Response(Path(path).read_bytes(), content_type=media, headers={"Cache-Control": "max-age=86400"})
+    headers = {"Cache-Control": "max-age=86400"} | guarded(CLOSED)
+    return Response(Path(path).read_bytes(), content_type=media, headers=headers)

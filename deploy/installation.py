@@ -55,7 +55,7 @@ def works() -> bool:
     if not (VENV / "installed").exists():
         return False
     try:
-        return subprocess.run([PYTHON, "-I", "-c", "import pip, click"], stderr=subprocess.DEVNULL).returncode == 0
+        return subprocess.run([PYTHON, "-I", "-c", "import pip"], stderr=subprocess.DEVNULL).returncode == 0
     except OSError:
         return False
 

@@ -29,11 +29,14 @@ def load() -> Settings:
         env.read_env(path, recurse=False)
     services = tuple(env.list("SERVICES", list(SERVICES)) or ())
     data = Path(env.str("DATA", "data") or "").absolute()
+    host, port = env.str("HOST", "127.0.0.1") or "", env.int("PORT", 8000, validate=Range(0, 65535))
     chosen = Settings(
         services=services,
-        host=env.str("HOST", "127.0.0.1"),
-        port=env.int("PORT", 8000, validate=Range(0, 65535)),
-        public_url=env.str("PUBLIC_URL", "", validate=Regexp(r"^(https?://[^\s/?#]+(/[^\s?#]*)?)?\Z")),
+        host=host,
+        port=port,
+        public_url=env.str("PUBLIC_URL", "", validate=Regexp(r"^(https?://[^\s/?#]+(/[^\s?#]*)?)?\Z"))
+        # Never the Host that a request names: who sends it would choose where a printed label leads.
+        or f"http://{f'[{host}]' if ':' in host else host}:{port}",
         data=data,
         keys=Path(env.str("KEYS", str(data / "keys")) or "").absolute(),
         catalogue=Path(path).absolute() if (path := env.str("CATALOGUE", "")) else None,

@@ -89,8 +89,8 @@ class Stack(Running):
         self._extra = dict(environment or {})
         counts = {service: (replicas or {}).get(service, 1) for service in SERVICES}
         self._ports = {each: [self._kept.port(f"{each} {i}") for i in range(counts[each])] for each in SERVICES}
-        self.services = {each: [self._service(each, i) for i in range(counts[each])] for each in SERVICES}
         self.proxy = Proxy(self.servers.home, port=port or self._kept.port("proxy"), ports=self._ports)
+        self.services = {each: [self._service(each, i) for i in range(counts[each])] for each in SERVICES}
 
     @property
     def base_url(self) -> str:
@@ -180,6 +180,7 @@ class Stack(Running):
             "HOST": "127.0.0.1",
             "DATA": str(self.data),
             "KEYS": str(self.keys),
+            "PUBLIC_URL": self.base_url,
             "BROKER_URL": self.broker_url,
         } | {f"DATABASE_URL_{each.upper()}": self.database_url(each) for each in SERVICES}
         return process_environment(settings) | self._extra

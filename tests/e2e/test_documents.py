@@ -49,6 +49,45 @@ def test_the_page_of_documents_works_without_a_network(system: System) -> None:
         assert len(nobody.send("GET", f"/docs/{name}").content) > 10_000
 
 
+@pytest.mark.parametrize("path", ["/", "/docs", "/docs/swagger-ui-bundle.js"])
+def test_a_page_runs_nothing_but_its_own_and_lies_in_no_frame(system: System, path: str) -> None:
+    answer = system.nobody().send("GET", path)
+    policy = dict(each.strip().split(" ", 1) for each in answer.headers["Content-Security-Policy"].split(";"))
+    assert answer.status == 200
+    assert (policy["default-src"], policy["frame-ancestors"], policy["base-uri"]) == ("'none'", "'none'", "'none'")
+    assert "unsafe" not in policy.get("script-src", "")
+    assert answer.headers["X-Frame-Options"] == "DENY"
+    assert answer.headers["X-Content-Type-Options"] == "nosniff"
+
+
+def test_the_front_page_says_in_both_languages_where_to_go(system: System) -> None:
+    nobody = system.nobody()
+    text = nobody.send("GET", "/").content.decode()
+    links = set(re.findall(r'href="([^"]+)"', text))
+    assert links == {"/docs", "/openapi.json", "/asyncapi.json"}
+    assert all(nobody.send("GET", link).status == 200 for link in links)
+    assert "这里是系统的地址" in text
+    assert not re.findall(r"https?://|src=|url\(", text)
+
+
+@pytest.mark.parametrize("header", ["Host", "X-Forwarded-Host", "Forwarded"])
+def test_a_link_leads_to_our_own_address_whatever_host_is_named(system: System, header: str) -> None:
+    forged = {header: "host=evil.example" if header == "Forwarded" else "evil.example"}
+    answers = [system.user("operator").send("GET", path, headers=forged) for path in LINKING]
+    assert answers[0].json()["tiles"][0].startswith(system.base_url)
+    for answer in [*answers, system.nobody().send("GET", "//docs//", headers=forged)]:
+        assert b"evil" not in answer.content + str(answer.headers).encode()
+
+
+LINKING = (
+    "/api/v1/tiles.json",
+    "/api/v1/facilities?limit=1",
+    "/api/v1/facilities/labels.pdf?kind=bridge",
+    "/f/L-1",
+    "/",
+)
+
+
 @pytest.mark.parametrize("path", ["/docs/../pyproject.toml", "/docs/..%2f..%2fetc/passwd", "/docs/nothing", "/nothing"])
 def test_what_is_not_there_is_a_problem_document(system: System, path: str) -> None:
     answer = system.nobody().send("GET", path)

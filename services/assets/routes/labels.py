@@ -31,9 +31,8 @@ class LabelRoutes:
         from services.assets import label_sheets  # here, since a service that prints none does without what draws PDF
 
         sheet, search = _sheet_of(call.query)
-        public_url = self.settings.public_url or call.request.host_url
         with self.db.read() as session:
-            page = queries.list_labels(session, public_url=public_url, **search)
+            page = queries.list_labels(session, public_url=self.settings.public_url, **search)
         if not page.items:
             raise NothingToPrint("The search finds no facility.")
         pdf = aside(label_sheets.draw, page.items, sheet)

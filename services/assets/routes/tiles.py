@@ -12,6 +12,7 @@ from services.assets.domain.geometry import FINEST
 from services.assets.domain.tiles import UnknownTile
 from services.assets.schemas.tiles import TileJsonOut, TileQuery
 from shared.auth import STAFF
+from shared.settings import Settings
 from shared.web import API, Call, http
 
 MVT = "application/vnd.mapbox-vector-tile"
@@ -23,6 +24,8 @@ LAYERS = {
 
 
 class TileRoutes:
+    settings: Settings
+
     @http("GET", "/tiles/<int:z>/<int:x>/<int:y>.mvt", roles=STAFF, query=TileQuery, media=MVT, also_status=304,
           refuses=(UnknownTile,), summary="Draw a map tile: counts when far, single facilities when near")  # fmt: skip
     def draw_tile(self, call: Call, z: int, x: int, y: int) -> Response:
@@ -39,7 +42,7 @@ class TileRoutes:
         return {
             "tilejson": "3.0.0",
             "name": catalogue.city.name,
-            "tiles": [f"{call.request.host_url.rstrip('/')}{API}/tiles/{{z}}/{{x}}/{{y}}.mvt"],
+            "tiles": [f"{self.settings.public_url.rstrip('/')}{API}/tiles/{{z}}/{{x}}/{{y}}.mvt"],
             "minzoom": 0,
             "maxzoom": FINEST,
             "bounds": list(catalogue.city.bounds),

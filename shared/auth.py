@@ -24,6 +24,7 @@ ISSUER = "waywarden"
 COOKIE = "waywarden_stream"  # for streams only: a browser's EventSource sends no header
 ROLES = ("admin", "manager", "operator", "dispatcher", "controller", "inspector", "crew", "citizen", "device")
 STAFF = tuple(role for role in ROLES if role != "device")
+UNBOUND = ("admin", "crew", "device")  # by a unit
 PUBLIC: tuple[str, ...] = ("public",)
 ACCESS_LIFETIME = timedelta(minutes=15)
 
@@ -36,6 +37,11 @@ class User:
     role: str
     crew: str | None = None
     unit: str | None = None
+
+    @property
+    def bound_unit(self) -> str | None:
+        """The unit whose things alone this user sees; None: all units. What bounds a crew is the crew."""
+        return None if self.role in UNBOUND else self.unit
 
 
 class Keys:

@@ -24,7 +24,7 @@ from werkzeug.wrappers import Request, Response
 from shared import errors, workers
 from shared.audit import Entry, Sort, Trail
 from shared.auth import COOKIE, PUBLIC, Keys, User, allow
-from shared.errors import Conflict, Invalid, Malformed, Refused
+from shared.errors import Conflict, Invalid, Malformed, NotFound, Refused
 from shared.paging import Page
 from shared.requests import Answer, Once, keep, kept, once
 from shared.settings import Settings
@@ -84,6 +84,8 @@ class Declared:
     transaction: bool = True
     body_limit: int | None = None
     refuses: tuple[type[Refused], ...] = ()
+    lets_go: bool = False
+    """Whether the caller may see the thing no more once this succeeded; sent again it is answered all the same."""
     audit: Sort | None = None
     """What a success is in the audit trail, where it is to be there; refusals always are."""
 
@@ -160,6 +162,8 @@ def _carry_out(
             if call.command and isinstance(answer, Answer):
                 keep(call.session, call.command, answer)
         return answer
+    except NotFound as gone:  # what has become somebody else's is not shown again as it once was
+        return _first_answer(service, call.command if declared.lets_go or declared.method == "DELETE" else None, gone)
     except (Refused, IntegrityError) as refused:
         return _first_answer(service, call.command, refused)
 

@@ -8,12 +8,12 @@ from typing import Any
 from uuid import UUID
 from weakref import WeakKeyDictionary
 
-from sqlalchemy import Pool, Select, or_, select
+from sqlalchemy import ColumnElement, Pool, Select, or_, select
 from sqlalchemy.orm import Session
 
-from services.inspections.domain.findings import Finding, UnknownFinding
+from services.inspections.domain.findings import ALL, UNITS, Finding, Sight, UnknownFinding
 from services.inspections.domain.light_checks import LightCheck, UnknownLightCheck
-from services.inspections.domain.rulebook import NotYours, Rulebook, Source, read_categories
+from services.inspections.domain.rulebook import Rulebook, Source, read_categories
 from services.inspections.tables import (
     catalogue_copies,
     finding_moves,
@@ -57,13 +57,10 @@ def _read_rulebook(session: Session) -> Rulebook:
 
 
 def find_findings(
-    session: Session, *, own: str | None, filters: Mapping[str, Any], limit: int, cursor: str | None
+    session: Session, *, sight: Sight, filters: Mapping[str, Any], limit: int, cursor: str | None
 ) -> Page:
-    """Findings in the order of their reporting; with ``own`` only those that this inspector reported."""
-    wanted = select(findings)
-    if own is not None:
-        wanted = wanted.where(findings.c.reporter == own)
-    wanted = _filtered(wanted, filters)
+    """Findings in the order of their reporting, as far as ``sight`` goes."""
+    wanted = _filtered(select(findings).where(*seen(sight)), filters)
     return page(session, wanted, BY_REPORT, limit=limit, cursor=cursor, make=lambda row: Finding(**row._mapping))
 
 
@@ -76,19 +73,33 @@ def _filtered(wanted: Select[Any], filters: Mapping[str, Any]) -> Select[Any]:
     return wanted
 
 
-def get_finding(session: Session, finding_id: UUID, *, own: str | None = None) -> Finding:
-    """One finding. Raises UnknownFinding, and NotYours when ``own`` names another reporter."""
-    finding = session.get(Finding, finding_id)
+def seen(sight: Sight) -> list[ColumnElement[bool]]:
+    """What a finding must fulfil to be within this sight."""
+    if sight.reporter is None:
+        return []
+    own = findings.c.reporter == sight.reporter
+    if sight.unit is None:
+        return [own]
+    return [or_(own, *(findings.c[role] == sight.unit for role in UNITS))]
+
+
+def get_finding(session: Session, finding_id: UUID, *, sight: Sight = ALL) -> Finding:
+    """One finding. Raises UnknownFinding, also beyond ``sight``: that it is there is not theirs to know."""
+    finding = session.scalars(select(Finding).where(findings.c.id == finding_id, *seen(sight))).first()
     if finding is None:
-        raise UnknownFinding(f"There is no finding {finding_id}.")
-    if own not in (None, finding.reporter):
-        raise NotYours(f"Finding {finding_id} was reported by somebody else.")
+        raise unknown(session, finding_id)
     return finding
 
 
-def find_moves(session: Session, finding_id: UUID, *, own: str | None, limit: int, cursor: str | None) -> Page:
+def unknown(session: Session, finding_id: UUID) -> UnknownFinding:
+    """What is said of a finding that is not there, or not for the caller."""
+    there = session.scalar(select(findings.c.id).where(findings.c.id == finding_id)) is not None
+    return UnknownFinding(f"There is no finding {finding_id}.").but_there(there)
+
+
+def find_moves(session: Session, finding_id: UUID, *, sight: Sight, limit: int, cursor: str | None) -> Page:
     """The moves that a finding made after it arrived, oldest first. Raises as ``get_finding`` does."""
-    get_finding(session, finding_id, own=own)
+    get_finding(session, finding_id, sight=sight)
     wanted = select(finding_moves).where(finding_moves.c.finding_id == finding_id)
     return page(session, wanted, [finding_moves.c.id], limit=limit, cursor=cursor)
 
@@ -98,22 +109,20 @@ def find_sources(session: Session, *, limit: int, cursor: str | None) -> Page:
     return page(session, select(finding_sources), [finding_sources.c.source], limit=limit, cursor=cursor)
 
 
-def find_light_checks(session: Session, *, own: str | None, limit: int, cursor: str | None) -> Page:
+def find_light_checks(session: Session, *, sight: Sight, limit: int, cursor: str | None) -> Page:
     """Lighting checks in the order of their arrival."""
     wanted = select(light_checks)
-    if own is not None:
-        wanted = wanted.where(light_checks.c.inspector == own)
+    if sight.reporter is not None:  # a check is of lamps of several units, and so of none
+        wanted = wanted.where(light_checks.c.inspector == sight.reporter)
     by = [light_checks.c.recorded_at, light_checks.c.id]
     return page(session, wanted, by, limit=limit, cursor=cursor)
 
 
-def get_light_check(session: Session, check_id: UUID, *, own: str | None = None) -> LightCheck:
-    """One lighting check. Raises UnknownLightCheck and NotYours."""
+def get_light_check(session: Session, check_id: UUID, *, sight: Sight = ALL) -> LightCheck:
+    """One lighting check. Raises UnknownLightCheck, also beyond ``sight``."""
     check = session.get(LightCheck, check_id)
-    if check is None:
-        raise UnknownLightCheck(f"There is no lighting check {check_id}.")
-    if own not in (None, check.inspector):
-        raise NotYours(f"Lighting check {check_id} was made by somebody else.")
+    if check is None or sight.reporter not in (None, check.inspector):
+        raise UnknownLightCheck(f"There is no lighting check {check_id}.").but_there(check is not None)
     return check
 
 

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import ClassVar
+from typing import Any, ClassVar
 from uuid import UUID
 
 from sqlalchemy.orm import Session
 
 from services.inspections import figures, queries, tables, use_cases
-from services.inspections.domain.findings import Finding
+from services.inspections.domain.findings import ALL, Finding, Sight
 from services.inspections.domain.light_checks import LightCheck
 from services.inspections.domain.rulebook import Source
 from services.inspections.schemas import (
@@ -39,9 +39,16 @@ READERS = ("inspector", "operator", "dispatcher", "controller")
 DECIDERS = ("operator", "dispatcher")
 
 
-def _own(user: User) -> str | None:
-    """An inspector reads what they reported themselves, everybody else all of it."""
-    return user.name if user.role == "inspector" else None
+def sight_of(user: User) -> Sight:
+    """An inspector sees what they reported themselves, a unit's people that and their unit's, everybody else all."""
+    if user.role == "inspector":
+        return Sight(user.name)
+    return ALL if user.bound_unit is None else Sight(user.name, user.bound_unit)
+
+
+def by(call: Call) -> dict[str, Any]:
+    """Who decides, what they may see, and which revision they have seen."""
+    return {"by": call.user.name, "sight": sight_of(call.user), "expected": call.expected}
 
 
 class Inspections(Service):
@@ -60,39 +67,35 @@ class Inspections(Service):
           summary="List findings; an inspector sees their own")  # fmt: skip
     def list_findings(self, call: Call) -> Page:
         limit, cursor = call.query.pop("limit"), call.query.pop("cursor")
-        return queries.find_findings(call.session, own=_own(call.user), filters=call.query, limit=limit, cursor=cursor)
+        return queries.find_findings(
+            call.session, sight=sight_of(call.user), filters=call.query, limit=limit, cursor=cursor
+        )
 
     @http(
         "GET", "/findings/<uuid:finding_id>", roles=READERS, audit="read", answer=FindingOut, summary="Show a finding"
     )
     def show_finding(self, call: Call, finding_id: UUID) -> Finding:
-        return queries.get_finding(call.session, finding_id, own=_own(call.user))
+        return queries.get_finding(call.session, finding_id, sight=sight_of(call.user))
 
     @http("GET", "/findings/<uuid:finding_id>/moves", roles=READERS, audit="read", query=PageQuery, answer=MoveOut,
           paged=True, summary="List the moves of a finding's life")  # fmt: skip
     def list_moves(self, call: Call, finding_id: UUID) -> Page:
-        return queries.find_moves(call.session, finding_id, own=_own(call.user), **call.query)
+        return queries.find_moves(call.session, finding_id, sight=sight_of(call.user), **call.query)
 
     @http("POST", "/findings/<uuid:finding_id>/confirm", roles=DECIDERS, body=ConfirmIn, answer=FindingOut,
           summary="Confirm a reported finding")  # fmt: skip
     def confirm_finding(self, call: Call, finding_id: UUID) -> Finding:
-        return use_cases.confirm_finding(
-            call.session, finding_id=finding_id, by=call.user.name, expected=call.expected, **call.body
-        )
+        return use_cases.confirm_finding(call.session, finding_id=finding_id, **by(call), **call.body)
 
     @http("POST", "/findings/<uuid:finding_id>/reject", roles=DECIDERS, body=RejectIn, answer=FindingOut,
           summary="Reject a reported finding, with a reason")  # fmt: skip
     def reject_finding(self, call: Call, finding_id: UUID) -> Finding:
-        return use_cases.reject_finding(
-            call.session, finding_id=finding_id, by=call.user.name, expected=call.expected, **call.body
-        )
+        return use_cases.reject_finding(call.session, finding_id=finding_id, **by(call), **call.body)
 
     @http("POST", "/findings/<uuid:finding_id>/merge", roles=DECIDERS, body=MergeIn, answer=FindingOut,
           summary="Merge a reported finding into an open one")  # fmt: skip
     def merge_finding(self, call: Call, finding_id: UUID) -> Finding:
-        return use_cases.merge_finding(
-            call.session, finding_id=finding_id, by=call.user.name, expected=call.expected, **call.body
-        )
+        return use_cases.merge_finding(call.session, finding_id=finding_id, **by(call), **call.body)
 
     @http("GET", "/finding-sources", roles=READERS, query=PageQuery, answer=SourceOut, paged=True,
           summary="List where findings come from")  # fmt: skip
@@ -112,7 +115,7 @@ class Inspections(Service):
     @http("GET", "/light-checks", roles=READERS, audit="read", query=PageQuery, answer=LightCheckSummaryOut, paged=True,
           summary="List lighting checks; an inspector sees their own")  # fmt: skip
     def list_light_checks(self, call: Call) -> Page:
-        return queries.find_light_checks(call.session, own=_own(call.user), **call.query)
+        return queries.find_light_checks(call.session, sight=sight_of(call.user), **call.query)
 
     @http(
         "GET",
@@ -123,7 +126,7 @@ class Inspections(Service):
         summary="Show a lighting check",
     )
     def show_light_check(self, call: Call, check_id: UUID) -> LightCheck:
-        return queries.get_light_check(call.session, check_id, own=_own(call.user))
+        return queries.get_light_check(call.session, check_id, sight=sight_of(call.user))
 
     @on("inspections.note_links")
     def note_links(self, session: Session, events: Sequence[DefectRecorded]) -> None:

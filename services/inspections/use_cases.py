@@ -12,12 +12,15 @@ from sqlalchemy.orm import Session
 
 from services.inspections import queries
 from services.inspections.domain.findings import (
+    ALL,
     LAMP_CONTROLLER,
     PATROL,
+    UNITS,
     CannotMerge,
     Finding,
     FindingExists,
     Move,
+    Sight,
     State,
     UnknownFinding,
     may_report,
@@ -106,12 +109,13 @@ def confirm_finding(
     *,
     finding_id: UUID,
     by: str,
+    sight: Sight = ALL,
     expected: int | None = None,
     note: str | None = None,
     at: datetime | None = None,
 ) -> Finding:
     """The report is true. Raises UnknownFinding, Stale, IllegalMove, InTheFuture."""
-    finding = _lock(session, finding_id)
+    finding = _lock(session, finding_id, sight)
     expect(finding.revision, expected)
     _move(session, finding, Move.CONFIRM, by=by, at=at, note=note)
     return finding
@@ -123,11 +127,12 @@ def reject_finding(
     finding_id: UUID,
     by: str,
     reason: str,
+    sight: Sight = ALL,
     expected: int | None = None,
     at: datetime | None = None,
 ) -> Finding:
     """The report is not accepted. Raises UnknownFinding, Stale, IllegalMove, InTheFuture."""
-    finding = _lock(session, finding_id)
+    finding = _lock(session, finding_id, sight)
     expect(finding.revision, expected)
     _move(session, finding, Move.REJECT, by=by, at=at, note=reason)
     return finding
@@ -139,12 +144,13 @@ def merge_finding(
     finding_id: UUID,
     by: str,
     into: UUID,
+    sight: Sight = ALL,
     expected: int | None = None,
     at: datetime | None = None,
 ) -> Finding:
     """Another open finding stands for this one. Raises as ``confirm_finding`` does, and CannotMerge."""
-    locked = _lock_all(session, {finding_id, into})
-    finding = _found(locked, finding_id)
+    locked = _lock_all(session, {finding_id, into}, sight)
+    finding = locked.get(finding_id) or _lock(session, finding_id, sight)
     expect(finding.revision, expected)
     now = max(clock.now(), finding.reported_at)
     happened_at = check_time(at or now, now, "at")
@@ -322,7 +328,8 @@ def note_links(session: Session, events: Iterable[DefectRecorded]) -> None:
 
 def _linked(locked: Mapping[UUID, Finding], event: DefectRecorded) -> bool:
     finding = _found(locked, event.finding_id)
-    return finding.note_link(by=event.linked_by, code=event.facility_code, revision=event.revision)
+    units = {role: getattr(event, role) for role in UNITS}
+    return finding.note_link(by=event.linked_by, code=event.facility_code, revision=event.revision, **units)
 
 
 def follow_orders(session: Session, events: Iterable[OrderEnd]) -> None:
@@ -392,13 +399,16 @@ def _newest(events: Iterable[About]) -> dict[UUID, About]:
     return newest
 
 
-def _lock(session: Session, finding_id: UUID) -> Finding:
-    return _found(_lock_all(session, [finding_id]), finding_id)
+def _lock(session: Session, finding_id: UUID, sight: Sight) -> Finding:
+    if found := _lock_all(session, [finding_id], sight).get(finding_id):
+        return found
+    raise queries.unknown(session, finding_id)
 
 
-def _lock_all(session: Session, finding_ids: Iterable[UUID]) -> dict[UUID, Finding]:
+def _lock_all(session: Session, finding_ids: Iterable[UUID], sight: Sight = ALL) -> dict[UUID, Finding]:
     """Load findings to change them, in one order everywhere: two replicas must not wait for each other."""
-    wanted = select(Finding).where(findings.c.id.in_(sorted(finding_ids))).order_by(findings.c.id).with_for_update()
+    within = (findings.c.id.in_(sorted(finding_ids)), *queries.seen(sight))
+    wanted = select(Finding).where(*within).order_by(findings.c.id).with_for_update()
     return {finding.id: finding for finding in session.scalars(wanted)}
 
 

@@ -7,26 +7,27 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import Select, select
+from sqlalchemy import ColumnElement, Select, or_, select
 from sqlalchemy.orm import Session, selectinload
 
 from services.workorders import tables
 from services.workorders.domain.crews import Crew, DispatchRule
 from services.workorders.domain.members import Member
-from services.workorders.domain.orders import UNDISPOSED, Order, State, parse_number
+from services.workorders.domain.orders import ALL, UNDISPOSED, Order, Sight, State, parse_number
 from services.workorders.domain.photos import Photo
 from services.workorders.domain.places import DISTRICT
 from shared import clock
 from shared.errors import NotFound
 from shared.paging import Page, page
 
+UNITS = ("owner", "authority", "maintainer")
 orders = tables.work_orders.c
 
 
 def list_orders(
     session: Session,
     *,
-    only_crew: str | None,
+    sight: Sight,
     limit: int,
     cursor: str | None,
     finding_id: UUID | None = None,
@@ -35,16 +36,15 @@ def list_orders(
     crew: str | None = None,
     overdue: bool | None = None,
 ) -> Page:
-    """Orders that fit, newest first, with their photos and without their moves; a crew gets its own."""
+    """Orders that fit, newest first, with their photos and without their moves, as far as ``sight`` goes."""
     query = select(Order, orders.id).options(selectinload(Order.photos))  # type: ignore[arg-type]
     wanted = (
         (orders.finding_id, finding_id),
         (orders.alert_id, alert_id),
         (orders.state, state and State(state)),
         (orders.crew, crew),
-        (orders.crew, only_crew),
     )
-    query = query.where(*(column == value for column, value in wanted if value is not None))
+    query = query.where(*seen(sight), *(column == value for column, value in wanted if value is not None))
     query = by_overdue(query, overdue, clock.now())
     return page(session, query, [orders.id], limit=limit, cursor=cursor, descending=True, make=lambda row: row[0])
 
@@ -56,12 +56,23 @@ def by_overdue(query: Select[Any], overdue: bool | None, now: datetime) -> Selec
     return query.where(late if overdue else ~late)
 
 
-def get_order(session: Session, *, number: str, only_crew: str | None) -> Order:
-    """Raises NotFound also for an order of another crew: its existence is not theirs to know."""
-    key = parse_number(number)
-    order = None if key is None else session.get(Order, key)
-    if order is None or order.number != number or (only_crew is not None and order.crew != only_crew):
-        raise NotFound(f"There is no work order {number}.")
+def seen(sight: Sight) -> list[ColumnElement[bool]]:
+    """What an order must fulfil to be within this sight."""
+    if sight.crew is not None:
+        return [orders.crew == sight.crew]
+    if sight.unit is not None:
+        return [or_(*(orders[role] == sight.unit for role in UNITS))]
+    return []
+
+
+def get_order(session: Session, *, number: str, sight: Sight, hold: bool = False) -> Order:
+    """An order, locked with ``hold``. Raises NotFound also beyond ``sight``: that it is there is not theirs to know."""
+    key = parse_number(number) or 0
+    wanted = select(Order).where(orders.id == key, *seen(sight))
+    order = session.scalars(wanted.with_for_update() if hold else wanted).first()
+    if order is None or order.number != number:
+        there = order is None and session.scalar(select(orders.id).where(orders.id == key)) is not None
+        raise NotFound(f"There is no work order {number}.").but_there(there)
     return order
 
 
@@ -119,23 +130,23 @@ def get_member(session: Session, *, member_id: UUID) -> Member:
     return member
 
 
-def get_photo(session: Session, *, sha256: str, only_crew: str | None, only_by: str | None) -> Photo:
+def get_photo(session: Session, *, sha256: str, sight: Sight, only_by: str | None) -> Photo:
     """A stored photo, for whoever may read the order that it belongs to, or stored it.
 
-    ``only_crew`` binds to the photos of that crew's orders, ``only_by`` to what that member stored. Raises NotFound.
+    ``only_by`` binds to what that member stored, and the photos of orders within ``sight``. Raises NotFound.
     """
     photo = session.get(Photo, sha256)
-    if photo is None or not may_see(session, photo, only_crew, only_by):
+    if photo is None or not may_see(session, photo, sight, only_by):
         raise NotFound(f"There is no photo {sha256}.")
     return photo
 
 
-def may_see(session: Session, photo: Photo, only_crew: str | None, only_by: str | None) -> bool:
+def may_see(session: Session, photo: Photo, sight: Sight, only_by: str | None) -> bool:
     if only_by is None or photo.stored_by == only_by:
         return True
-    if only_crew is None:
+    if sight == ALL:
         return False
     belongs = tables.order_photos.c
     theirs = select(orders.id).join(tables.order_photos, belongs.order_id == orders.id)
-    found = theirs.where(belongs.sha256 == photo.sha256, orders.crew == only_crew).limit(1)
+    found = theirs.where(belongs.sha256 == photo.sha256, *seen(sight)).limit(1)
     return session.scalar(found) is not None

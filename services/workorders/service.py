@@ -12,7 +12,7 @@ from werkzeug.wrappers import Response
 from services.workorders import figures, passwords, photo_files, queries, schemas, tables
 from services.workorders.domain.crews import DispatchRule
 from services.workorders.domain.members import ACCESS_LIFETIME, Member, TooManyTries, WrongCredentials
-from services.workorders.domain.orders import ForeignOrder, IllegalMove, Order
+from services.workorders.domain.orders import IllegalMove, Order, Sight
 from services.workorders.domain.photos import LARGEST_BYTES, NoImage, WrongHash
 from services.workorders.domain.places import UnknownDistrict
 from services.workorders.use_cases import accounts, copies, crews, moving, opening, photos, sign_in
@@ -42,7 +42,9 @@ Method = Callable[..., Any]
 Route = Callable[[Method], Method]
 
 
-def move(path: str, roles: tuple[str, ...], summary: str, body: type[schemas.MoveIn] = schemas.MoveIn) -> Route:
+def move(
+    path: str, roles: tuple[str, ...], summary: str, body: type[schemas.MoveIn] = schemas.MoveIn, lets_go: bool = False
+) -> Route:
     """A route that moves one order: ``POST /work-orders/{number}/<path>``."""
     return http(
         "POST",
@@ -51,7 +53,8 @@ def move(path: str, roles: tuple[str, ...], summary: str, body: type[schemas.Mov
         summary=summary,
         body=body,
         answer=schemas.OrderWithMovesOut,
-        refuses=(IllegalMove, ForeignOrder, NotFound, Stale, Invalid),
+        lets_go=lets_go,
+        refuses=(IllegalMove, NotFound, Stale, Invalid),
     )
 
 
@@ -99,7 +102,7 @@ class WorkOrders(Service):
         summary="List work orders, newest first",
     )
     def list_orders(self, call: Call) -> Page:
-        return queries.list_orders(call.session, only_crew=only_crew(call.user), **call.query)
+        return queries.list_orders(call.session, sight=sight_of(call.user), **call.query)
 
     @http(
         "GET",
@@ -111,7 +114,7 @@ class WorkOrders(Service):
         refuses=(NotFound,),
     )
     def read_order(self, call: Call, number: str) -> Order:
-        return queries.get_order(call.session, number=number, only_crew=only_crew(call.user))
+        return queries.get_order(call.session, number=number, sight=sight_of(call.user))
 
     @move("dispatch", DISPATCHER, "Give a registered order to a crew", schemas.CrewIn)
     def dispatch(self, call: Call, number: str) -> Order:
@@ -128,7 +131,7 @@ class WorkOrders(Service):
         mover, body = split(call)
         return moving.accept(call.session, number, mover, **body)
 
-    @move("decline", CREW, "Hand an order back, with the reason", schemas.ReasonIn)
+    @move("decline", CREW, "Hand an order back, with the reason", schemas.ReasonIn, lets_go=True)
     def decline(self, call: Call, number: str) -> Order:
         mover, body = split(call)
         return moving.decline(call.session, number, mover, **body)
@@ -480,16 +483,16 @@ class WorkOrders(Service):
     )
     def read_photo(self, call: Call, sha256: str) -> Response:
         only_by = call.user.name if call.user.role in BOUND_TO_OWN else None
-        photo = queries.get_photo(call.session, sha256=sha256, only_crew=only_crew(call.user), only_by=only_by)
+        photo = queries.get_photo(call.session, sha256=sha256, sight=sight_of(call.user), only_by=only_by)
         content = photo_files.path_of(self.settings.data, photo.sha256).read_bytes()
         return Response(
             content, mimetype=photo.media_type, headers={"Cache-Control": "private, max-age=31536000, immutable"}
         )
 
 
-def only_crew(user: User) -> str | None:
-    """The crew whose orders alone somebody of a crew may see; ``None`` for everybody else."""
-    return (user.crew or "") if user.role == "crew" else None
+def sight_of(user: User) -> Sight:
+    """A crew sees its own orders, a unit's people those of their unit, everybody else all of them."""
+    return Sight(crew=user.crew or "") if user.role == "crew" else Sight(unit=user.bound_unit)
 
 
 def split(call: Call) -> tuple[Mover, dict[str, Any]]:
@@ -497,7 +500,7 @@ def split(call: Call) -> tuple[Mover, dict[str, Any]]:
     body = dict(call.body)
     mover = Mover(
         name=call.user.name,
-        only_crew=only_crew(call.user),
+        sight=sight_of(call.user),
         at=body.pop("at"),
         location=body.pop("location"),
         expected=call.expected,

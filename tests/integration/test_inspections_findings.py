@@ -11,9 +11,18 @@ import pytest
 from sqlalchemy import select
 
 from services.inspections import figures, queries, tables, use_cases
-from services.inspections.domain.findings import CannotMerge, Finding, FindingExists, IllegalMove, State, UnknownFinding
+from services.inspections.domain.findings import (
+    ALL,
+    CannotMerge,
+    Finding,
+    FindingExists,
+    IllegalMove,
+    Sight,
+    State,
+    UnknownFinding,
+)
 from services.inspections.domain.light_checks import LightCheck, Outcome
-from services.inspections.domain.rulebook import NotYours, UnknownCategory, WrongSourceName
+from services.inspections.domain.rulebook import UnknownCategory, WrongSourceName
 from shared import clock, tallies
 from shared.db import Database
 from shared.errors import Stale
@@ -123,7 +132,7 @@ def test_a_hotline_report_is_confirmed_by_hand(database: Database) -> None:
         use_cases.confirm_finding(session, finding_id=finding.id, by="operator-1", expected=1, note="Seen.")
     assert told(database) == ["reported", "confirmed"]
     with database.read() as session:
-        moves = queries.find_moves(session, finding.id, own=None, limit=10, cursor=None).items
+        moves = queries.find_moves(session, finding.id, sight=ALL, limit=10, cursor=None).items
         assert [(move.move, move.moved_by, move.note) for move in moves] == [("confirm", "operator-1", "Seen.")]
 
 
@@ -196,10 +205,46 @@ def test_a_category_is_looked_up_in_the_newest_catalogue(database: Database) -> 
 def test_an_inspector_sees_their_own_findings_only(database: Database) -> None:
     mine, foreign = report(database), report(database, reporter="inspector-2", facility_code="L-2")
     with database.read() as session:
-        seen = queries.find_findings(session, own="inspector-1", filters={}, limit=10, cursor=None).items
+        seen = queries.find_findings(session, sight=Sight("inspector-1"), filters={}, limit=10, cursor=None).items
         assert [each.id for each in seen] == [mine.id]
-        with pytest.raises(NotYours):
-            queries.get_finding(session, foreign.id, own="inspector-1")
+        for beyond in (foreign.id, uuid4()):
+            with pytest.raises(UnknownFinding):
+                queries.get_finding(session, beyond, sight=Sight("inspector-1"))
+
+
+def test_a_units_people_see_what_they_reported_and_what_is_their_units(database: Database) -> None:
+    mine, theirs, others = (
+        report(database),
+        report(database, facility_code="L-2"),
+        report(database, facility_code="L-3"),
+    )
+    link(database, theirs.id, maintainer="lights")
+    link(database, others.id, owner="roads")
+    with database.read() as session:
+        sight = Sight("inspector-1", "lights")
+        seen = queries.find_findings(session, sight=Sight("operator-1", "lights"), filters={}, limit=9, cursor=None)
+        assert [each.id for each in seen.items] == [theirs.id]
+        assert queries.get_finding(session, mine.id, sight=sight).id == mine.id
+
+
+@pytest.mark.parametrize("expected", [None, 1, 99])
+def test_what_another_unit_has_cannot_be_decided_on_and_seems_not_to_be_there(
+    database: Database, expected: int | None
+) -> None:
+    finding, other = hotline(database), hotline(database, category="pothole")
+    link(database, finding.id, owner="roads")
+    sight = Sight("operator-9", "lights")
+    how: dict[str, Any] = {"by": "operator-9", "sight": sight, "expected": expected}
+    for decide, more in (
+        (use_cases.confirm_finding, {}),
+        (use_cases.reject_finding, {"reason": "no"}),
+        (use_cases.merge_finding, {"into": other.id}),
+    ):
+        for beyond in (finding.id, uuid4()):
+            with database.begin() as session, pytest.raises(UnknownFinding) as refused:
+                decide(session, finding_id=beyond, **how, **more)
+            assert refused.value.foreign == (beyond == finding.id)
+    assert stored(database, finding.id).state is State.REPORTED
 
 
 def test_findings_come_by_pages_and_filters(database: Database) -> None:
@@ -208,14 +253,14 @@ def test_findings_come_by_pages_and_filters(database: Database) -> None:
         with clock.frozen(NIGHT + timedelta(seconds=number)):
             reported.append(report(database, facility_code=f"L-{number}").id)
     with database.read() as session:
-        first = queries.find_findings(session, own=None, filters={}, limit=3, cursor=None)
-        rest = queries.find_findings(session, own=None, filters={}, limit=3, cursor=first.next)
+        first = queries.find_findings(session, sight=ALL, filters={}, limit=3, cursor=None)
+        rest = queries.find_findings(session, sight=ALL, filters={}, limit=3, cursor=first.next)
         assert [each.id for each in [*first.items, *rest.items]] == reported
         assert rest.next is None
         wanted = {"state": "confirmed", "facility_code": "L-3"}
-        assert [f.id for f in queries.find_findings(session, own=None, filters=wanted, limit=3, cursor=None).items] == [
-            reported[3]
-        ]
+        assert [
+            f.id for f in queries.find_findings(session, sight=ALL, filters=wanted, limit=3, cursor=None).items
+        ] == [reported[3]]
 
 
 def test_a_finding_says_how_it_was_linked(database: Database) -> None:

@@ -65,11 +65,12 @@ class Running:
         self.client = Client(site)
 
     def call(self, method: str, path: str, role: str = "", body: Any = None, **more: Any) -> Answer:
-        """``role`` is a role, or ``crew <code>``; nobody when empty."""
-        name, _, crew = role.partition(" ")
+        """``role`` is a role, ``crew <code>``, or ``<role> @<unit>``; nobody when empty."""
+        name, _, bound = role.partition(" ")
+        crew, unit = ("", bound[1:]) if bound.startswith("@") else (bound, "")
         headers = dict(more.pop("headers", {}))
         if role:
-            token = self.keys.sign(User(f"a {name}", name, crew or None))
+            token = self.keys.sign(User(headers.pop("name", f"a {name}"), name, crew or None, unit or None))
             headers["Authorization"] = f"Bearer {token}"
         if body is not None:
             more["json"] = body
@@ -139,7 +140,7 @@ def test_a_crew_sees_and_moves_only_its_own_orders(running: Running) -> None:
     assert running.call("GET", f"/work-orders/{number}", foreign).status_code == 404
     assert running.call("GET", "/work-orders", foreign).json["items"] == []
     refused = running.call("POST", f"/work-orders/{number}/accept", foreign, {})
-    assert (refused.status_code, refused.json["type"]) == (403, "urn:waywarden:problem:foreign-order")
+    assert (refused.status_code, refused.json["type"]) == (404, "urn:waywarden:problem:not-found")
     assert running.call("POST", f"/work-orders/{number}/accept", "operator", {}).status_code == 403
     assert running.call("GET", "/work-orders").status_code == 401
 
@@ -413,7 +414,7 @@ def test_the_audit_trail_holds_sign_ins_refusals_and_reading_without_the_data(ru
         ("sign-in", "refused", "wrong-credentials", "admin"),
         ("sign-in", "refused", "too-many-tries", "admin"),
         ("read", "done", None, "a dispatcher"),
-        (None, "refused", "foreign-order", "a crew"),
+        (None, "refused", "foreign", "a crew"),
         (None, "refused", "forbidden", "a operator"),
         ("read", "refused", "unauthenticated", None),
     ]
@@ -421,3 +422,74 @@ def test_the_audit_trail_holds_sign_ins_refusals_and_reading_without_the_data(ru
     assert number in kept
     for secret in ("not the right one", password, "Example", "040 1234567"):
         assert str(secret) not in kept
+
+
+def as_told(answer: Answer, number: str) -> tuple[Any, ...]:
+    """All of an answer but the number that was asked for and the request's id."""
+    headers = {name: value for name, value in answer.headers.items() if name not in ("X-Request-ID", "Content-Length")}
+    return answer.status_code, headers, answer.data.decode().replace(number, "…")
+
+
+MOVES: tuple[tuple[str, str, dict[str, Any]], ...] = (
+    ("accept", "crew crew-southeast", {}),
+    ("start", "crew crew-southeast", {}),
+    ("decline", "crew crew-southeast", {"reason": "not ours"}),
+    ("complete", "crew crew-southeast", {"note": "done"}),
+    ("undo-complete", "crew crew-southeast", {}),
+    ("dispatch", "dispatcher @lights", {"crew": "nobody-such"}),
+    ("reassign", "dispatcher @lights", {"crew": "nobody-such"}),
+    ("check", "dispatcher @lights", {"passed": True, "note": ""}),
+    ("void", "dispatcher @lights", {"reason": "unfounded", "note": ""}),
+    ("supervise", "dispatcher @lights", {}),
+    ("call-back", "operator @lights", {"answered": True, "note": ""}),
+)
+
+
+@pytest.mark.parametrize("headers", [{}, {"If-Match": '"99"'}, {"If-Match": '"2"'}, {"Idempotency-Key": "a"}])
+@pytest.mark.parametrize(("path", "role", "body"), MOVES)
+def test_a_foreign_order_answers_like_one_that_is_not_there(
+    running: Running, path: str, role: str, body: dict[str, Any], headers: dict[str, str]
+) -> None:
+    number = running.new_order(maintainer="roads")
+    missing = f"{number[:9]}999999"
+    before = running.call("GET", f"/work-orders/{number}", "dispatcher").json
+    answers = [
+        as_told(running.call("POST", f"/work-orders/{each}/{path}", role, body, headers=headers), each)
+        for each in (number, missing)
+    ]
+    assert answers[0] == answers[1]
+    assert answers[0][0] == 404
+    assert running.call("GET", f"/work-orders/{number}", "dispatcher").json == before
+
+
+def test_a_units_people_see_its_orders_only(running: Running) -> None:
+    roles = ("owner", "authority", "maintainer")
+    own = [running.new_order(**{role: "lights"}) for role in roles]
+    other, nobodys = running.new_order(owner="roads"), running.new_order()
+    for who in ("dispatcher @lights", "operator @lights", "controller @lights", "manager @lights"):
+        listed = running.call("GET", "/work-orders?limit=3", who).json
+        assert [each["number"] for each in listed["items"]] == own[::-1]
+        assert listed["next"] is None
+        for number in (other, nobodys):
+            assert running.call("GET", f"/work-orders/{number}", who).status_code == 404
+    assert len(running.call("GET", "/work-orders", "admin @lights").json["items"]) == 5
+
+
+def test_a_crew_that_lost_an_order_does_not_get_its_old_answer_again(running: Running) -> None:
+    number, key = running.new_order(), {"Idempotency-Key": "tap-1"}
+    path, crew = f"/work-orders/{number}/accept", "crew crew-southwest"
+    assert running.call("POST", path, crew, {}, headers=key).status_code == 200
+    running.call("POST", f"/work-orders/{number}/reassign", "dispatcher", {"crew": "crew-southeast"})
+    assert running.call("POST", path, crew, {}, headers=key).status_code == 404
+    running.call("POST", f"/work-orders/{number}/reassign", "dispatcher", {"crew": "crew-southwest"})
+    assert running.call("POST", path, crew, {}, headers=key).status_code == 200
+
+
+def test_a_crew_that_declined_gets_its_answer_again(running: Running) -> None:
+    number, key = running.new_order(), {"Idempotency-Key": "tap-1"}
+    body, crew = {"reason": "The tram company's."}, "crew crew-southwest"
+    answers = [running.call("POST", f"/work-orders/{number}/decline", crew, body, headers=key) for _ in range(2)]
+    assert [each.status_code for each in answers] == [200, 200]
+    assert answers[0].data == answers[1].data
+    stranger = running.call("POST", f"/work-orders/{number}/decline", crew, body, headers=key | {"name": "another"})
+    assert stranger.status_code == 404

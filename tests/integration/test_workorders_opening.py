@@ -15,7 +15,7 @@ from sqlalchemy import func, select
 from deploy.migrations import migrate
 from deploy.servers import Postgres
 from services.workorders import figures, queries, tables
-from services.workorders.domain.orders import Order, State, Step
+from services.workorders.domain.orders import ALL, Order, Sight, State, Step
 from services.workorders.domain.places import UnknownDistrict
 from services.workorders.sample import load_sample
 from services.workorders.use_cases import copies, crews, moving, opening
@@ -233,7 +233,7 @@ def test_a_failed_check_gives_the_rework_limit_of_the_catalogue(database: Databa
 def test_the_sums_that_metrics_show_equal_a_recount(database: Database) -> None:
     open_for(database, defect(), defect(district=None), defect(category="other"))
     with database.begin() as session:
-        number = queries.list_orders(session, only_crew="crew-southwest", limit=1, cursor=None).items[0].number
+        number = queries.list_orders(session, sight=Sight(crew="crew-southwest"), limit=1, cursor=None).items[0].number
         moving.accept(session, number, Mover(name="someone"))
     with clock.frozen(NOON + timedelta(days=2)), database.read() as session:
         assert tallies.read(session, ORDERS_BY_STATE) == figures.recount(session)[ORDERS_BY_STATE]
@@ -250,8 +250,8 @@ def test_lists_are_filtered_and_paged_newest_first(database: Database) -> None:
     finding = uuid4()
     open_for(database, defect(finding), defect(district="southeast"), defect(district=None))
     with database.read() as session:
-        first = queries.list_orders(session, only_crew=None, limit=2, cursor=None)
-        rest = queries.list_orders(session, only_crew=None, limit=2, cursor=first.next)
+        first = queries.list_orders(session, sight=ALL, limit=2, cursor=None)
+        rest = queries.list_orders(session, sight=ALL, limit=2, cursor=first.next)
         assert [each.id for each in [*first.items, *rest.items]] == [3, 2, 1]
         assert rest.next is None
         filters: list[tuple[dict[str, Any], int]] = [
@@ -262,9 +262,9 @@ def test_lists_are_filtered_and_paged_newest_first(database: Database) -> None:
             ({"overdue": False}, 3),
         ]
         for wanted, count in filters:
-            found = queries.list_orders(session, only_crew=None, limit=9, cursor=None, **wanted)
+            found = queries.list_orders(session, sight=ALL, limit=9, cursor=None, **wanted)
             assert len(found.items) == count
-        assert not queries.list_orders(session, only_crew="", limit=9, cursor=None).items
+        assert not queries.list_orders(session, sight=Sight(crew=""), limit=9, cursor=None).items
 
 
 def test_the_tables_are_those_that_the_migrations_make(database: Database) -> None:

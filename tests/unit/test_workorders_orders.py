@@ -16,7 +16,6 @@ from services.workorders.domain.drawing import draw
 from services.workorders.domain.orders import (
     MOVES,
     OPEN,
-    ForeignOrder,
     IllegalMove,
     Order,
     Severity,
@@ -166,15 +165,6 @@ def test_a_supervised_order_goes_on_as_before() -> None:
     order = new_order()
     order.supervise(step(), note="Asked for by the mayor's office.")
     assert (order.state, order.supervised) == (State.REGISTERED, True)
-
-
-def test_a_crew_cannot_touch_another_crews_order() -> None:
-    order = new_order()
-    order.dispatch(step(), crew="kallio")
-    order.check_crew(None)
-    order.check_crew("kallio")
-    with pytest.raises(ForeignOrder):
-        order.check_crew("kamppi")
 
 
 @pytest.mark.parametrize("at", [NOON - timedelta(hours=1), NOON + timedelta(hours=1)])

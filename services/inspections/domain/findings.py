@@ -16,6 +16,7 @@ from services.inspections.domain.rulebook import Category, Rulebook, Severity, c
 from shared.errors import Conflict, Forbidden, Invalid, NotFound
 
 PATROL = "patrol"
+UNITS = ("owner", "authority", "maintainer")
 LAMP_CONTROLLER = "lamp_controller"
 
 
@@ -92,11 +93,23 @@ def draw() -> str:
     return "\n".join(["stateDiagram-v2", "    [*] --> reported", "    [*] --> confirmed", *arrows])
 
 
+@dataclass(frozen=True)
+class Sight:
+    """What somebody sees: all; what they reported themselves; or that and what is their unit's."""
+
+    reporter: str | None = None
+    unit: str | None = None
+
+
+ALL = Sight()
+
+
 @dataclass(eq=False, kw_only=True)
 class Finding:
     """A problem that somebody saw. ``quantity`` is in the unit of the facility's kind (pieces, m, m²).
 
-    ``facility_code`` is what the reporter said; ``linked_code`` what assets made of it. A lamp of a lighting check
+    ``facility_code`` is what the reporter said; ``linked_code`` what assets made of it, ``owner``, ``authority`` and
+    ``maintainer`` the units that this facility then named. A lamp of a lighting check
     comes without a place. ``slot`` is held while a finding of a single category is open: it is unique.
     """
 
@@ -122,6 +135,9 @@ class Finding:
     linked_by: str | None = None
     linked_code: str | None = None
     link_revision: int = 0
+    owner: str | None = None
+    authority: str | None = None
+    maintainer: str | None = None
     order_number: str | None = None
     order_revision: int = 0
     slot: str | None = None
@@ -180,10 +196,12 @@ class Finding:
         self.state, self.merged_into, self.slot = State.MERGED, into, None
         self.confirmed_at, self.ended_at = None, self.reported_at
 
-    def note_link(self, *, by: str, code: str | None, revision: int) -> bool:
-        """Note the facility that assets found, unless newer word is here. Says whether anything changed."""
+    def note_link(self, *, by: str, code: str | None, revision: int, **units: str | None) -> bool:
+        """Note the facility and units that assets found, unless newer word is here. Says whether anything changed."""
         if revision <= self.link_revision:
             return False
+        for role in UNITS:
+            setattr(self, role, units.get(role))
         self.linked_by, self.linked_code, self.link_revision = by, code, revision
         self.revision += 1
         return True

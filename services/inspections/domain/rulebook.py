@@ -9,7 +9,7 @@ from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Any
 
-from shared.errors import Forbidden, Invalid
+from shared.errors import Invalid
 
 SKEW = timedelta(minutes=5)  # how far a reporter's clock may run ahead of ours
 
@@ -40,13 +40,6 @@ class InTheFuture(Invalid):
 
     slug = "in-the-future"
     zh = "时间晚于当前时间"
-
-
-class NotYours(Forbidden):
-    """An inspector sees only what they reported themselves."""
-
-    slug = "not-yours"
-    zh = "巡查员只能查看本人上报的内容"
 
 
 class Severity(StrEnum):

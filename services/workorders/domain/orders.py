@@ -9,7 +9,7 @@ from enum import StrEnum
 from uuid import UUID
 
 from services.workorders.domain.clocks import CLOCK_SKEW, Clock, Light, Limit, Term
-from shared.errors import Conflict, Forbidden, Invalid
+from shared.errors import Conflict, Invalid
 
 
 class State(StrEnum):
@@ -79,11 +79,15 @@ class IllegalMove(Conflict):
     zh = "工单状态不允许此操作"
 
 
-class ForeignOrder(Forbidden):
-    """This work order belongs to another crew."""
+@dataclass(frozen=True)
+class Sight:
+    """Whose orders somebody sees: one crew's, those that name one unit as owner, authority or maintainer, or all."""
 
-    slug = "foreign-order"
-    zh = "该工单属于其他班组"
+    crew: str | None = None
+    unit: str | None = None
+
+
+ALL = Sight()
 
 
 @dataclass(eq=False, kw_only=True)
@@ -201,11 +205,6 @@ class Order:
 
     def legal_moves(self) -> list[str]:
         return [name for name, move in MOVES.items() if self.state in move.sources]
-
-    def check_crew(self, crew: str | None) -> None:
-        """Refuse a crew that does not have this order. ``None`` is somebody who may move every order."""
-        if crew is not None and crew != self.crew:
-            raise ForeignOrder("This order was given to another crew.")
 
     def register(self, step: Step) -> None:
         """The first line of its history: from nothing to registered."""

@@ -11,23 +11,24 @@ from sqlalchemy.orm import Session
 
 from services.workorders.domain.clocks import Term, run
 from services.workorders.domain.crews import Crew
-from services.workorders.domain.orders import Order, Step, VoidReason, parse_number
+from services.workorders.domain.orders import ALL, Order, Sight, Step, VoidReason
+from services.workorders.queries import get_order
 from services.workorders.use_cases.opening import present_catalogue
 from services.workorders.use_cases.telling import count, tell
 from shared import clock
-from shared.errors import Invalid, NotFound, expect
+from shared.errors import Invalid, expect
 from shared.events.workorders import OrderClosed, OrderCompleted, OrderDispatched, OrderReopened, OrderVoided
 
 
 @dataclass(frozen=True, kw_only=True)
 class Mover:
-    """Who moves an order, when and where. ``only_crew`` binds somebody of a crew to that crew's own orders.
+    """Who moves an order, when and where. ``sight`` bounds which orders there are for them.
 
     ``at`` is when it happened, if that is not now; ``expected`` the revision that the mover has seen.
     """
 
     name: str
-    only_crew: str | None = None
+    sight: Sight = ALL
     at: datetime | None = None
     location: dict[str, float] | None = None
     expected: int | None = None
@@ -44,23 +45,14 @@ class Mover:
 def moving(session: Session, number: str, mover: Mover) -> Iterator[tuple[Order, Step]]:
     """Hold the order, let the caller make one move, and keep the figures right.
 
-    Raises NotFound, ForeignOrder, Stale, IllegalMove, or Invalid where ``at`` cannot be.
+    Raises NotFound, Stale, IllegalMove, or Invalid where ``at`` cannot be.
     """
-    order = hold(session, number)
-    order.check_crew(mover.only_crew)
+    order = get_order(session, number=number, sight=mover.sight, hold=True)
     expect(order.revision, mover.expected)
     before = order.state
     yield order, mover.step(order)
     count(session, order, order.state, before)
     session.flush()
-
-
-def hold(session: Session, number: str) -> Order:
-    key = parse_number(number)
-    order = None if key is None else session.get(Order, key, with_for_update=True)
-    if order is None or order.number != number:
-        raise NotFound(f"There is no work order {number}.")
-    return order
 
 
 def dispatch(session: Session, number: str, mover: Mover, *, crew: str) -> Order:

@@ -9,12 +9,13 @@ import gc
 import os
 
 gc.disable()  # what is imported is no garbage; see _spare_the_collector
-os.environ.setdefault("EVENTLET_THREADPOOL_SIZE", "4")  # each thread that hashes a password keeps its 64 MiB
+os.environ.setdefault("EVENTLET_THREADPOOL_SIZE", "6")  # see THREADS in shared/workers.py
 
 import eventlet  # noqa: E402
 
 eventlet.monkey_patch()  # before everything else that is imported
 
+import resource  # noqa: E402
 import signal  # noqa: E402
 import sys  # noqa: E402
 import warnings  # noqa: E402
@@ -30,6 +31,7 @@ from werkzeug.wrappers import Response  # noqa: E402
 from deploy import data_folder, documents, settings, welcome  # noqa: E402
 from deploy import logs as log_output  # noqa: E402
 from deploy.audit import WINDOW, Trail  # noqa: E402
+from deploy.connections import Limits  # noqa: E402
 from deploy.exposition import exposition  # noqa: E402
 from deploy.keys import make_keys  # noqa: E402
 from deploy.services import SERVICE_CLASSES  # noqa: E402
@@ -42,6 +44,7 @@ from shared.settings import Settings  # noqa: E402
 from shared.web import JSON, to_json  # noqa: E402
 
 patch_psycopg()
+SPARE_FILES = 500  # for databases, broker and what people send
 log = logs.get("deploy.runner")
 
 
@@ -63,6 +66,7 @@ def main() -> int:
 
 
 def run(chosen: Settings) -> int:
+    _raise_file_limit(chosen.connections)
     # The port first: a start on one that is taken must not touch what the other start holds.
     socket = _listen(chosen)
     with prepared(chosen):
@@ -99,7 +103,7 @@ def close(databases: dict[str, Database]) -> None:
 
 def serve(chosen: Settings, socket: Any) -> int:
     """Run until a signal."""
-    site, databases, trail = Site(), opened(chosen), Trail(chosen.data / "audit", chosen.audit_days)
+    site, databases, trail = Site(Limits.of(chosen)), opened(chosen), Trail(chosen.data / "audit", chosen.audit_days)
     config = {"settings": chosen, "databases": databases, "site": site, "keys": Keys(chosen.keys), "trail": trail}
     runner = ServiceRunner(config={**config, "max_workers": chosen.workers})
     for name in chosen.services:
@@ -125,6 +129,15 @@ def _keep(trail: Trail) -> None:
     while True:
         eventlet.sleep(WINDOW.total_seconds())
         trail.flush()
+
+
+def _raise_file_limit(connections: int) -> None:
+    """A connection is a file, and many systems allow 1,024 at first."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    wanted = connections + SPARE_FILES
+    if soft != resource.RLIM_INFINITY and soft < wanted:
+        allowed = wanted if hard == resource.RLIM_INFINITY else min(wanted, hard)
+        resource.setrlimit(resource.RLIMIT_NOFILE, (max(soft, allowed), hard))
 
 
 def _listen(chosen: Settings) -> Any:

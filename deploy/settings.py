@@ -7,6 +7,7 @@ environment overrides. docs/settings.md lists them.
 from __future__ import annotations
 
 import os
+from ipaddress import ip_network
 from pathlib import Path
 
 from environs import Env
@@ -46,6 +47,11 @@ def load() -> Settings:
         },
         database_connections=env.int("DATABASE_CONNECTIONS", 16, validate=Range(2, 200)),
         workers=env.int("WORKERS", 32, validate=Range(1, 1000)),
+        proxies=tuple(env.list("PROXIES", []) or ()),
+        connections=env.int("CONNECTIONS", 2_000, validate=Range(10, 100_000)),
+        connections_per_address=env.int("CONNECTIONS_PER_ADDRESS", 200, validate=Range(1, 100_000)),
+        requests_per_account=env.int("REQUESTS_PER_ACCOUNT", 16, validate=Range(1, 1_000)),
+        streams_per_account=env.int("STREAMS_PER_ACCOUNT", 16, validate=Range(1, 1_000)),
         body_limit_bytes=env.int("BODY_LIMIT_BYTES", 1_000_000, validate=Range(1_000, None)),
         import_limit_bytes=env.int("IMPORT_LIMIT_BYTES", 1_000_000_000, validate=Range(1_000, None)),
         retry_delays_s=tuple(env.list("RETRY_DELAYS_S", [1, 10, 60, 600, 3600], subcast=float) or ()),
@@ -65,6 +71,11 @@ def load() -> Settings:
 def _check(chosen: Settings) -> None:
     if unknown := sorted(set(chosen.services) - set(SERVICES)):
         raise UnusableSettings(f"WAYWARDEN_SERVICES names {', '.join(unknown)}; there are {', '.join(SERVICES)}.")
+    for network in chosen.proxies:
+        try:
+            ip_network(network, strict=False)
+        except ValueError as wrong:
+            raise UnusableSettings(f"WAYWARDEN_PROXIES: {wrong}") from None
     if any(delay < 0 for delay in chosen.retry_delays_s):
         raise UnusableSettings("WAYWARDEN_RETRY_DELAYS_S holds a negative delay.")
     urls = {f"DATABASE_URL_{name.upper()}": url for name, url in chosen.database_urls.items()}

@@ -18,25 +18,20 @@ from werkzeug.exceptions import MethodNotAllowed as WrongMethod
 from werkzeug.routing import Map, Rule
 from werkzeug.wrappers import Request, Response
 
+from deploy.connections import HANG_UP, IDLE_S, SEND_S, Clients, Door, Limits, Protocol
 from shared import errors, logs
 from shared.errors import Invalid, Malformed, NotFound, Refused
 from shared.web import PROBLEM, Route, status_of, to_json
 
-HANG_UP = "waywarden.hang_up"
+TURNED_AWAY = 100  # connections beyond the limit that are told so at the same time
 log = logs.get(__name__)
-
-
-class Protocol(eventlet.wsgi.HttpProtocol):  # type: ignore[misc]
-    """Lets an answer end its connection: eventlet would first read what is left of the body, gigabytes maybe."""
-
-    def get_environ(self) -> Any:
-        return super().get_environ() | {HANG_UP: lambda: setattr(self, "close_connection", 1)}
 
 
 class Site:
     """The process's WSGI application and server; the routes of every service that runs in it."""
 
-    def __init__(self) -> None:
+    def __init__(self, limits: Limits | None = None) -> None:
+        self.clients = Clients(limits or Limits())
         self.map = Map()
         self.closing = False
         self._server: Any = None
@@ -49,6 +44,7 @@ class Site:
         self.map.add(Rule(path, endpoint=lambda request, values: page(**values), methods=["GET"]))
 
     def __call__(self, environ: dict[str, Any], start_response: Any) -> Iterable[bytes]:
+        self.clients.believe(environ)
         request = Request(environ)
         request_id = re.sub(r"[^\w.:-]", "", request.headers.get("X-Request-ID", ""))[:64] or uuid4().hex
         with logs.bound(request_id=request_id):
@@ -95,8 +91,9 @@ class Site:
     def open(self, socket: Any) -> None:
         """Serve on a listening socket, whose backlog kept who came before."""
         self._server = eventlet.spawn(
-            eventlet.wsgi.server, socket, self, log_output=False, protocol=Protocol, socket_timeout=75, keepalive=75,
-            custom_pool=eventlet.GreenPool(2_000), url_length_limit=16_384,
+            eventlet.wsgi.server, Door(socket), self, log_output=False, debug=False, protocol=Protocol,
+            socket_timeout=SEND_S, keepalive=IDLE_S, url_length_limit=16_384,
+            custom_pool=eventlet.GreenPool(self.clients.limits.connections + TURNED_AWAY),
         )  # fmt: skip
 
     def close(self) -> None:

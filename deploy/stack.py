@@ -182,6 +182,7 @@ class Stack(Running):
             "KEYS": str(self.keys),
             "PUBLIC_URL": self.base_url,
             "BROKER_URL": self.broker_url,
+            "PROXIES": "127.0.0.1/32",
         } | {f"DATABASE_URL_{each.upper()}": self.database_url(each) for each in SERVICES}
         return process_environment(settings) | self._extra
 

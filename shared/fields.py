@@ -12,13 +12,45 @@ from typing import Any
 
 from marshmallow import RAISE, Schema, ValidationError, fields, validate
 
+from shared.workers import give_way
+
 CONTROL = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f\ud800-\udfff]")
 RESERVED_CODES = ("imports", "export")
 LARGEST_INTEGER = 2**63 - 1
 
+MOST_ITEMS, MOST_WRONG = 1_000, 100
+
 Nested = fields.Nested
-List = fields.List
 Dict = fields.Dict
+
+
+class List(fields.List[Any]):
+    """A list of MOST_ITEMS unless a Length says otherwise: a longer one is refused before its items are looked at.
+
+    Beyond MOST_WRONG items the other ones are not looked at any more: each costs time, and nobody reads it.
+    """
+
+    def _deserialize(self, value: Any, attr: str | None, data: Any, **kwargs: Any) -> list[Any]:
+        if not isinstance(value, list):
+            raise self.make_error("invalid")
+        for check in [each for each in self.validators if isinstance(each, validate.Length)] or [AT_MOST]:
+            check(value)
+        loaded, wrong = [], {}
+        for at, each in enumerate(value):
+            try:
+                loaded.append(self.inner.deserialize(each, **kwargs))
+            except ValidationError as error:
+                wrong[at] = error.messages
+            if len(wrong) >= MOST_WRONG:
+                break
+            if at % MOST_ITEMS == MOST_ITEMS - 1:
+                give_way()
+        if wrong:
+            raise ValidationError(wrong)
+        return loaded
+
+
+AT_MOST = validate.Length(max=MOST_ITEMS)
 
 
 class Strict(Schema):

@@ -12,6 +12,8 @@ MEMORY = "memory://"
 class Settings:
     """``services`` run in this process. With the broker ``memory://`` the system is embedded: see outbox.py.
 
+    ``proxies`` are networks (CIDR) whose word on a client's address counts.
+
     ``catalogue`` is a city's own file of kinds; None: the one that comes with assets.
     """
 
@@ -26,6 +28,11 @@ class Settings:
     database_urls: dict[str, str]
     database_connections: int
     workers: int
+    proxies: tuple[str, ...]
+    connections: int
+    connections_per_address: int
+    requests_per_account: int
+    streams_per_account: int
     body_limit_bytes: int
     import_limit_bytes: int
     retry_delays_s: tuple[float, ...]

@@ -9,7 +9,7 @@ from __future__ import annotations
 import functools
 import re
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import closing
+from contextlib import ExitStack
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -28,6 +28,7 @@ from shared.errors import Conflict, Invalid, Malformed, NotFound, Refused
 from shared.paging import Page
 from shared.requests import Answer, Once, keep, kept, once
 from shared.settings import Settings
+from shared.turns import Turns
 
 API = "/api/v1"
 JSON = "application/json"
@@ -35,6 +36,8 @@ PROBLEM = "application/problem+json"
 STREAM = "text/event-stream"
 NOBODY = User("", "public")
 LONGEST_KEY = 200
+# Of a JSON body. A MultiPolygon in a field is eight deep.
+DEEPEST, MOST_FIELDS, MOST_VALUES = 32, 1_000, 200_000
 
 STATUS: dict[type[Refused], int] = {
     errors.Malformed: 400,
@@ -88,6 +91,8 @@ class Declared:
     """Whether the caller may see the thing no more once this succeeded; sent again it is answered all the same."""
     audit: Sort | None = None
     """What a success is in the audit trail, where it is to be there; refusals always are."""
+    heavy: bool = False
+    """Keeps a processor or the database busy for long: an account has few of these at once."""
 
     def __post_init__(self) -> None:
         for name in ("body", "query", "answer"):
@@ -97,6 +102,29 @@ class Declared:
     @property
     def reading(self) -> bool:
         return self.method == "GET"
+
+
+class Fairness:
+    """How many requests and streams one account has at once; without an account its address counts."""
+
+    def __init__(self, settings: Settings) -> None:
+        self.requests = Turns(settings.requests_per_account, waiting=64, wait_s=10)
+        self.heavy = Turns(2, waiting=4, wait_s=10)
+        self.streams = Turns(settings.streams_per_account)
+
+    def take(self, held: ExitStack, declared: Declared, key: str) -> None:
+        """Wait for the turn of a request, which ends with ``held``. Raises TooMany."""
+        if declared.media == STREAM:
+            held.enter_context(self.streams.take(key))
+        elif declared.heavy:
+            held.enter_context(self.heavy.take(key))
+        else:
+            held.enter_context(self.requests.take(key))
+
+
+def whose(user: User, request: Request) -> str:
+    """Whom a request counts for."""
+    return request.remote_addr or "" if user is NOBODY else f"{user.role} {user.name}"
 
 
 @dataclass(kw_only=True)
@@ -206,14 +234,19 @@ class Route(Entrypoint):  # type: ignore[misc]
         self.settings: Settings = config["settings"]
         self.limit = self.declared.body_limit or self.settings.body_limit_bytes
         self.trail: Trail | None = config.get("trail")
+        self.turns: Fairness = config.setdefault("turns", Fairness(self.settings))
         config["site"].add(self)
 
     def respond(self, request: Request, path: Mapping[str, Any]) -> Response:
         """Check the request, run the method in a worker, and make its response. Raises Refused."""
-        with closing(request), self._entry(request, path) as entry:
-            result = workers.run(self, (self._check(request, entry),), dict(path))
-            if isinstance(result, Refused):
-                raise result
+        with ExitStack() as held:
+            held.callback(request.close)
+            with self._entry(request, path) as entry:
+                result = workers.run(self, (self._check(request, entry, held),), dict(path))
+                if isinstance(result, Refused):
+                    raise result
+            if isinstance(result, Response) and result.is_streamed:
+                result.call_on_close(held.pop_all().close)
         if isinstance(result, Answer):
             return Response(result.body, result.status, result.headers, content_type=self.declared.media)
         return result  # type: ignore[no-any-return]
@@ -223,13 +256,16 @@ class Route(Entrypoint):  # type: ignore[misc]
         about = {"method": said.method, "route": said.path, "service": service, "address": request.remote_addr}
         return Entry(self.trail, said.audit, path, **about)
 
-    def _check(self, request: Request, entry: Entry) -> Call:
+    def _check(self, request: Request, entry: Entry, held: ExitStack) -> Call:
         declared = self.declared
         user = self._user(request)
         entry.account, entry.role = user.name or None, user.role
         if declared.roles != PUBLIC:
             allow(user, declared.roles, reading=declared.reading)
+        self.turns.take(held, declared, whose(user, request))
         query = _load(declared.query, _arguments(request))
+        if declared.reads != JSON and not declared.receive:
+            read_body(request, self.limit)  # here, since a slow one must not keep a worker; the method gets it again
         body = self._body(request) if declared.body else {}
         return Call(
             request=request,
@@ -258,9 +294,11 @@ class Route(Entrypoint):  # type: ignore[misc]
             raise errors.UnsupportedMedia(f"The body is {request.mimetype}; this reads {JSON}.")
         data = read_body(request, self.limit)
         try:
-            return msgspec.json.decode(data)
+            document = msgspec.json.decode(data)
         except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as wrong:
             raise Malformed(f"The body is no JSON: {wrong}") from wrong
+        check_shape(document)
+        return document
 
     def _command(self, request: Request, body: Any, user: User) -> Once | None:
         declared = self.declared
@@ -278,8 +316,27 @@ class Route(Entrypoint):  # type: ignore[misc]
         return None
 
 
+def check_shape(document: Any) -> None:
+    """Bound what a small body unpacks into, and what each look at it costs. Raises Malformed."""
+    level, seen = [document] if type(document) in (dict, list) else [], 0
+    for _ in range(DEEPEST):
+        if not level:
+            return
+        if any(type(each) is dict and len(each) > MOST_FIELDS for each in level):
+            raise Malformed(f"An object has over {MOST_FIELDS:,} fields.")
+        below = [inner for each in level for inner in (each.values() if type(each) is dict else each)]
+        seen += len(below)
+        if seen > MOST_VALUES:
+            raise Malformed(f"The body holds over {MOST_VALUES:,} values.")
+        level = [each for each in below if type(each) is dict or type(each) is list]
+    if level:
+        raise Malformed(f"The body is nested deeper than {DEEPEST}.")
+
+
 def read_body(request: Request, limit: int) -> bytes:
-    """The whole body, of at most ``limit`` bytes. Raises TooLarge."""
+    """The whole body, of at most ``limit`` bytes. Raises TooLarge, and UnsupportedMedia where it is packed."""
+    if request.headers.get("Content-Encoding", "identity").lower() != "identity":
+        raise errors.UnsupportedMedia("A body comes as it is, without Content-Encoding.")
     if "chunked" in request.headers.get("Transfer-Encoding", ""):
         request.environ["wsgi.input_terminated"] = True
     request.max_content_length = limit + 1  # a chunked body is cut there without a word

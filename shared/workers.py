@@ -7,6 +7,7 @@ from typing import Any, ParamSpec, TypeVar
 
 import eventlet
 from eventlet import tpool
+from eventlet.semaphore import Semaphore
 from nameko.extensions import Entrypoint
 
 from shared import logs
@@ -33,7 +34,24 @@ def run(entrypoint: Entrypoint, args: tuple[Any, ...] = (), kwargs: dict[str, An
     return result
 
 
-def aside(work: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
-    """Do long work on a thread, so that the hub serves others meanwhile. Its exceptions come through."""
-    done: T = tpool.execute(work, *args, **kwargs)
-    return done
+class Threads:
+    """So many of the process's threads (EVENTLET_THREADPOOL_SIZE), for one kind of work; the rest of it waits."""
+
+    def __init__(self, count: int) -> None:
+        self.free = Semaphore(count)
+
+    def __call__(self, work: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
+        """Do long work on a thread, so that the hub serves others meanwhile. Its exceptions come through."""
+        with self.free:
+            done: T = tpool.execute(work, *args, **kwargs)
+        return done
+
+
+# Together as many as deploy/runner.py makes: no kind of work waits for the other.
+aside = Threads(4)
+hashing = Threads(2)
+
+
+def give_way() -> None:
+    """Let others have their turn, between two parts of work that keeps the hub busy; in no transaction."""
+    eventlet.sleep(0)

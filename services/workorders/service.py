@@ -27,7 +27,7 @@ from shared.messaging import on
 from shared.paging import Page
 from shared.service import Service, every
 from shared.web import API, JSON, Call, http, read_body, to_json
-from shared.workers import aside
+from shared.workers import aside, hashing
 
 READERS = ("crew", "dispatcher", "controller", "operator")
 CREW = ("crew",)
@@ -383,7 +383,7 @@ class WorkOrders(Service):
         name, address = call.body["username"], address_of(call)
         with self.db.begin() as session:
             known = sign_in.begin_sign_in(session, name=name, address=address)
-        aside(passwords.check_secret, known, call.body.get("password") or call.body["device_key"])
+        hashing(passwords.check_secret, known, call.body.get("password") or call.body["device_key"])
         with self.db.begin() as session:
             return sign_in.finish_sign_in(session, name=name, address=address)
 
@@ -512,9 +512,9 @@ def hash_secret_of(body: dict[str, Any]) -> tuple[str, dict[str, Any]]:
     """The hash of the password or device key, and the rest of the body."""
     rest = dict(body)
     secrets = [rest.pop(name) for name in ("password", "device_key") if name in rest]
-    return aside(passwords.hash_secret, secrets[0]), rest
+    return hashing(passwords.hash_secret, secrets[0]), rest
 
 
 def address_of(call: Call) -> str:
-    """The client's address; behind a proxy what the proxy saw, which it puts last."""
-    return str(call.request.access_route[-1])[:100] if call.request.access_route else "unknown"
+    """The client's address, as the web server or a named proxy saw it."""
+    return str(call.request.remote_addr or "unknown")[:100]

@@ -25,7 +25,7 @@ class ExportRoutes:
     db: Database
 
     @http("GET", "/facilities/export", roles=STAFF, audit="export", query=ExportQuery, media=MEDIA[Format.CSV],
-          also_media=tuple(MEDIA.values())[1:], transaction=False, refuses=(TooMany, TooManyRows),
+          also_media=tuple(MEDIA.values())[1:], transaction=False, heavy=True, refuses=(TooMany, TooManyRows),
           summary="Export what a search finds as CSV, XLSX, GeoJSON or GeoPackage")  # fmt: skip
     def export_facilities(self, call: Call) -> Response:
         chosen = Format(call.query.pop("format"))

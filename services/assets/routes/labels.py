@@ -24,7 +24,7 @@ class LabelRoutes:
     db: Database
     settings: Settings
 
-    @http("GET", "/facilities/labels.pdf", roles=STAFF, query=LabelsQuery, media=PDF, transaction=False,
+    @http("GET", "/facilities/labels.pdf", roles=STAFF, query=LabelsQuery, media=PDF, transaction=False, heavy=True,
           refuses=(UnknownFacility, NothingToPrint),
           summary="Print QR labels of the facilities that a search finds; Link leads to those left over")  # fmt: skip
     def print_labels(self, call: Call) -> Response:

@@ -11,7 +11,7 @@ from shared.web import Call, http
 
 
 class RateRoutes:
-    @http("GET", "/rates", roles=STAFF, query=RatesQuery, answer=RateOut, paged=True, refuses=(DayToCome,),
+    @http("GET", "/rates", roles=STAFF, query=RatesQuery, answer=RateOut, paged=True, heavy=True, refuses=(DayToCome,),
           summary="Show the rates about facilities, with their terms and definitions")  # fmt: skip
     def list_rates(self, call: Call) -> Page:
         return queries.list_rates(call.session, **call.query)

@@ -14,7 +14,7 @@ NAME_ZH = {"description": "Its Chinese name.", "example": "南区照明养护中
 ROLES = {"description": "What it is to facilities.", "example": ["maintainer"]}
 
 
-def Roles(**kwargs: object) -> List[str]:
+def Roles(**kwargs: object) -> List:
     role = String(validate=validate.OneOf([*Role]))
     return List(role, validate=validate.Length(max=len(Role)), metadata=ROLES, **kwargs)  # type: ignore[arg-type]
 

@@ -16,10 +16,10 @@ from typing import Any
 from uuid import UUID
 
 import click
-from sqlalchemy import Row, delete, select
+from sqlalchemy import Row, delete, select, update
 from sqlalchemy.orm import Session
 
-from deploy import audit, data_folder, settings, welcome
+from deploy import audit, broker, data_folder, settings, welcome
 from deploy.import_command import import_file
 from deploy.keys import make_keys
 from deploy.migrations import migrate
@@ -33,6 +33,7 @@ from shared import clock, inbox, tallies
 from shared.auth import ROLES, Keys, User
 from shared.db import Database
 from shared.inbox import retries
+from shared.outbox import outbox
 from shared.settings import Settings
 
 WORKING_DAY = timedelta(hours=12)
@@ -106,6 +107,21 @@ def _prepare(empty: bool) -> None:
     finally:
         for database in databases.values():
             database.close()
+
+
+@main.command("broker")
+def broker_command() -> None:
+    """Try whether the broker drops events that are delivered too often. Exit code 1 where it does."""
+    chosen = _settings()
+    if chosen.embedded:
+        raise click.ClickException("Embedded there is no broker.")
+    limits = {name: broker.delivery_limit(chosen.broker_url, name) for name in chosen.services}
+    dropping = {name: limit for name, limit in limits.items() if limit <= broker.TRIED}
+    for name, limit in dropping.items():
+        click.echo(f"Events for {name} are dropped after {limit:g} deliveries: see RabbitMQ in docs/operations.md.")
+    if not dropping:
+        click.echo(f"The broker dropped nothing in {broker.TRIED} deliveries.")
+    sys.exit(bool(dropping))
 
 
 @main.command()
@@ -232,6 +248,27 @@ def replay(service: str, event_ids: tuple[UUID, ...], everything: bool) -> None:
         for row in chosen:
             inbox.replay(session, row.queue, row.event_id)
     click.echo(f"{len(chosen)} will be tried again.")
+
+
+@events.command()
+@service_option
+@click.option("--since", required=True, help="A time with its zone, such as 2026-03-01T00:00+02:00.")
+def resend(service: str, since: str) -> None:
+    """Send again what the service published since then. Its readers drop what they know."""
+    with opened(service) as database, database.begin() as session:
+        again = update(outbox).where(outbox.c.published_at >= _time(since)).values(published_at=None)
+        sent = session.execute(again.returning(outbox.c.id)).all()
+    click.echo(f"{len(sent)} will be sent again.")
+
+
+def _time(text: str) -> datetime:
+    try:
+        at = datetime.fromisoformat(text)
+    except ValueError as wrong:
+        raise click.ClickException(f"{text} is no time: {wrong}.") from None
+    if at.tzinfo is None:
+        raise click.ClickException(f"{text} has no zone: add +02:00, or Z.")
+    return at
 
 
 @events.command()

@@ -28,7 +28,7 @@ from psycogreen.eventlet import patch_psycopg  # noqa: E402
 from sqlalchemy.exc import OperationalError  # noqa: E402
 from werkzeug.wrappers import Response  # noqa: E402
 
-from deploy import data_folder, documents, settings, welcome  # noqa: E402
+from deploy import broker, data_folder, documents, settings, welcome  # noqa: E402
 from deploy import logs as log_output  # noqa: E402
 from deploy.audit import WINDOW, Trail  # noqa: E402
 from deploy.connections import Limits  # noqa: E402
@@ -113,6 +113,7 @@ def serve(chosen: Settings, socket: Any) -> int:
     eventlet.spawn(_keep, trail)
     _spare_the_collector()
     site.open(socket)
+    broker.watch(chosen)
     if chosen.embedded:
         welcome.greet(chosen, databases)
     log.info("serving", services=chosen.services, host=chosen.host, port=chosen.port)

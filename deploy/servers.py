@@ -21,7 +21,7 @@ import stat
 import subprocess
 import sys
 import tempfile
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from hashlib import sha256
 from pathlib import Path
@@ -37,6 +37,8 @@ HERE = Path(__file__).parent
 RABBITMQ = Path("/usr/lib/rabbitmq/bin")
 POLICY = Path("/usr/sbin/policy-rc.d")
 AMQP_0_9_1 = b"AMQP\x00\x00\x09\x01"
+# From 4.0 on a quorum queue drops what was delivered 20 times to no effect. Versions differ in what -1 means.
+DELIVERY_LIMIT = {"delivery-limit": 100_000}
 PACKAGES: dict[str, Callable[[], bool]] = {
     "postgresql": lambda: bool(postgres_programs()),
     "rabbitmq-server": lambda: (RABBITMQ / "rabbitmq-server").exists(),
@@ -206,7 +208,24 @@ class RabbitMQ(Process):
         if name not in self.ctl("list_vhosts").split():
             self.ctl("add_vhost", name)
         self.ctl("set_permissions", "-p", name, "waywarden", ".*", ".*", ".*")
+        self._lift_delivery_limit(name)
         return self.url_of(name)
+
+    def wait_ready(self, timeout_s: float = 60) -> None:
+        """Until it answers and drops nothing."""
+        super().wait_ready(timeout_s)
+        self._lift_delivery_limit("/")
+
+    def set_policy(self, vhost: str, definition: Mapping[str, object]) -> None:
+        """Of all the queues of the services, those that are there and those to come."""
+        pattern = rf"^({'|'.join(SERVICES)})\."
+        self.ctl("set_policy", "-p", vhost, "waywarden", pattern, json.dumps(definition), "--apply-to", "queues")
+
+    def _lift_delivery_limit(self, vhost: str) -> None:
+        """Once, before there are queues: some versions of 4 do not take it over to those that are there."""
+        if not self._kept.has(name := f"delivery limit of {vhost}"):
+            self.set_policy(vhost, DELIVERY_LIMIT)
+            self._kept.get(name, lambda: "lifted")
 
     def ctl(self, *arguments: str) -> str:
         """rabbitmqctl on this node: its output."""

@@ -124,11 +124,11 @@ class Stack(Running):
         for process in self.processes:
             process.launch()
         self.proxy.start()
-        for process in [self.servers.rabbitmq, *self.processes]:
+        for process in self.processes:
             process.wait_ready()
 
     def prepare(self) -> None:
-        """Databases, keys and sample city: all that comes before the services, who can do without RabbitMQ at first."""
+        """All that comes before the services: databases, keys and sample city, and a broker that drops nothing."""
         if self._owns_servers:
             self.servers.launch()
         if self.name:
@@ -137,6 +137,8 @@ class Stack(Running):
             self.servers.postgres.create_database(self._database(service))
         make_keys(self.keys)
         self.run("migrate", "--sample" if self._sample else "--empty")
+        if self._owns_servers:
+            self.servers.rabbitmq.wait_ready()
 
     def run(self, *arguments: str) -> str:
         """``python -m deploy.cli …`` with this stack's settings. What it said; raises NotStarted when it failed."""

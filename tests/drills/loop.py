@@ -64,7 +64,7 @@ class Loop:
         wait_for(lambda: len(self.played) > before or self.done, "a story to end", PATIENCE_S)
 
     def __enter__(self) -> Self:
-        with closing(self._system()) as system:
+        with closing(self.system()) as system:
             for lamp in Cast(system).lamps(8 * len(self._threads)):
                 if self.besides is None or lamp["code"] != self.besides["code"]:
                     self._lamps.put(lamp)
@@ -82,14 +82,14 @@ class Loop:
             raise self._failures[0]
         assert len(self.played) >= self.wanted
 
-    def _system(self) -> System:
+    def system(self) -> System:
         system = System.of(self.running)
         system.patience_s, system.heard = PATIENCE_S, self.journal.hear
         return system
 
     def _work(self) -> None:
         try:
-            with closing(self._system()) as system:
+            with closing(self.system()) as system:
                 self._play(Cast(system))
         except Exception as failure:
             self._failures.append(failure)

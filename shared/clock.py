@@ -23,8 +23,9 @@ def set_to(at: datetime | None) -> None:
 @contextmanager
 def frozen(at: datetime) -> Iterator[None]:
     """Stop the clock at ``at`` for the length of a block."""
+    before = _set
     set_to(at)
     try:
         yield
     finally:
-        set_to(None)
+        set_to(before)

@@ -4,24 +4,31 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterator
+from datetime import datetime
+from uuid import UUID
 
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, HistogramMetricFamily, Metric
-from sqlalchemy import select
+from sqlalchemy import and_, func, select
 from sqlalchemy.orm import Session
 
-from services.alerts.domain.alerts import ACKNOWLEDGE_BUCKETS_S, Alert, acknowledge_bucket
+from services.alerts.domain.alerts import ACKNOWLEDGE_BUCKETS_S, SILENCE, Action, Alert, acknowledge_bucket
+from services.alerts.domain.rain import micrometres
 from services.alerts.domain.sensors import Sensor
-from services.alerts.tables import alerts, readings, sensors
-from services.alerts.use_cases import ACKNOWLEDGED, ACKNOWLEDGED_MS, ACTIVE, RAIN, thousandths
-from shared import tallies
+from services.alerts.tables import alert_log, alerts, sensors
+from services.alerts.use_cases.handling import ACKNOWLEDGED, ACKNOWLEDGED_MS
+from services.alerts.use_cases.readings import RAIN, REJECTED, all_readings
+from services.alerts.use_cases.telling import ACTIVE, thousandths
+from shared import clock, tallies
 from shared.tallies import Sums
 
 
 def collect(session: Session) -> Iterator[Metric]:
-    """Active alerts, levels, rain, and how long it took to acknowledge: all from the database."""
+    """Active alerts, levels, rain, silent sensors, and how long it took to acknowledge: all from the database."""
     yield _active(session)
-    yield _levels(session)
+    yield from _sensors(session)
+    yield _silent(session)
     yield _rain(session)
+    yield _rejected(session)
     yield _acknowledged(session)
 
 
@@ -33,19 +40,46 @@ def _active(session: Session) -> Metric:
     return active
 
 
-def _levels(session: Session) -> Metric:
-    levels = GaugeMetricFamily("waywarden_water_level_metres", "Newest water level.", labels=["sensor"])
-    mine = sensors.c.kind == "water_level", sensors.c.last_value.is_not(None)
-    for sensor in session.scalars(select(Sensor).where(*mine).order_by(sensors.c.code)):
-        levels.add_metric([sensor.code], sensor.in_base_unit(sensor.last_value or 0.0))
-    return levels
+def _sensors(session: Session) -> Iterator[Metric]:
+    """The levels, where they still say how things are, and of when the newest readings are."""
+    levels = GaugeMetricFamily("waywarden_water_level_metres", "Newest water level, while current.", labels=["sensor"])
+    times = GaugeMetricFamily(
+        "waywarden_sensor_last_reading_timestamp_seconds", "Time of the newest reading.", labels=["sensor"]
+    )
+    now = clock.now()
+    for sensor in session.scalars(select(Sensor).where(sensors.c.last_at.is_not(None)).order_by(sensors.c.code)):
+        if sensor.last_at and sensor.last_value is not None:
+            times.add_metric([sensor.code], sensor.last_at.timestamp())
+            if sensor.kind == "water_level" and sensor.is_current(now):
+                levels.add_metric([sensor.code], sensor.in_base_unit(sensor.last_value))
+    yield levels
+    yield times
+
+
+def _silent(session: Session) -> Metric:
+    silent = GaugeMetricFamily("waywarden_sensors_silent", "Sensors that are late.", labels=["kind", "district"])
+    its = and_(alerts.c.source == sensors.c.code, alerts.c.kind == SILENCE, alerts.c.active)
+    by = sensors.c.kind, func.coalesce(sensors.c.district, "")
+    expected = sensors.c.expected_every_s.is_not(None)
+    counts = select(*by, func.count(alerts.c.id)).select_from(sensors.outerjoin(alerts, its)).where(expected)
+    for kind, district, count in session.execute(counts.group_by(*by).order_by(*by)):
+        silent.add_metric([kind, district], count)
+    return silent
 
 
 def _rain(session: Session) -> Metric:
-    rain = CounterMetricFamily("waywarden_rain_millimetres", "Rain that fell.", labels=["sensor"])
+    rain = CounterMetricFamily("waywarden_rain_metres", "Rain that fell.", labels=["sensor"])
     for key, amount in sorted(tallies.read(session, RAIN).items()):
-        rain.add_metric(key, amount / 1000)
+        rain.add_metric(key, amount / 1_000_000)
     return rain
+
+
+def _rejected(session: Session) -> Metric:
+    help = "Readings that were refused, by the kind of their sensor."
+    rejected = CounterMetricFamily("waywarden_readings_rejected", help, labels=["kind", "reason"])
+    for key, count in sorted(tallies.read(session, REJECTED).items()):
+        rejected.add_metric(key, count)
+    return rejected
 
 
 def _acknowledged(session: Session) -> Metric:
@@ -68,23 +102,40 @@ def recount(session: Session) -> dict[str, Sums]:
 
 def _recount_alerts(session: Session) -> dict[str, Sums]:
     active: Counter[tuple[str, ...]] = Counter()
-    acknowledged: Counter[tuple[str, ...]] = Counter()
-    acknowledged_ms: Counter[tuple[str, ...]] = Counter()
-    wanted = select(Alert).where(alerts.c.active | alerts.c.acknowledged)
+    wanted = select(Alert).where(alerts.c.active)
     for alert in session.scalars(wanted.execution_options(yield_per=1000)):
         if alert.labels:
             active[alert.labels] += 1
-        seconds, severity = alert.seconds_to_acknowledge(), alert.acknowledged_severity
-        if seconds is not None and severity is not None:
-            acknowledged[severity, acknowledge_bucket(seconds)] += 1
-            acknowledged_ms[severity,] += thousandths(seconds)
-    return {ACTIVE: dict(active), ACKNOWLEDGED: dict(acknowledged), ACKNOWLEDGED_MS: dict(acknowledged_ms)}
+    return {ACTIVE: dict(active), **_recount_acknowledged(session)}
+
+
+def _recount_acknowledged(session: Session) -> dict[str, Sums]:
+    """From the log: an alert that got worse asked, and was taken, more than once."""
+    times: Counter[tuple[str, ...]] = Counter()
+    times_ms: Counter[tuple[str, ...]] = Counter()
+    asked: dict[UUID, datetime] = {}
+    log = alert_log.c
+    entries = select(
+        log.alert_id,
+        log.action,
+        log.severity,
+        log.happened_at,
+        log.recorded_at,
+        alerts.c.recorded_at.label("raised_at"),
+    )
+    wanted = alert_log.c.action.in_([Action.ACKNOWLEDGED, Action.ASKED_AGAIN])
+    in_order = entries.join(alerts, alerts.c.id == alert_log.c.alert_id).where(wanted).order_by(alert_log.c.id)
+    for alert_id, action, severity, done_at, noted_at, raised_at in session.execute(in_order):
+        if action is Action.ASKED_AGAIN:
+            asked[alert_id] = noted_at
+            continue
+        seconds = max(0.0, (done_at - asked.get(alert_id, raised_at)).total_seconds())
+        times[severity, acknowledge_bucket(seconds)] += 1
+        times_ms[severity,] += thousandths(seconds)
+    return {ACKNOWLEDGED: dict(times), ACKNOWLEDGED_MS: {key: ms for key, ms in times_ms.items() if ms}}
 
 
 def _recount_rain(session: Session) -> Sums:
-    rain: Counter[tuple[str, ...]] = Counter()
-    gauges = {sensor.code: sensor for sensor in session.scalars(select(Sensor).where(sensors.c.kind == "rain"))}
-    wanted = select(readings.c.sensor, readings.c.value).where(readings.c.sensor.in_(sorted(gauges)))
-    for code, value in session.execute(wanted.execution_options(yield_per=5000)):
-        rain[code,] += thousandths(gauges[code].in_base_unit(value))
-    return dict(rain)
+    gauges = session.scalars(select(Sensor).where(sensors.c.kind == "rain")).all()
+    sums = {(gauge.code,): micrometres(gauge, all_readings(session, gauge)) for gauge in gauges}
+    return {key: amount for key, amount in sums.items() if amount}

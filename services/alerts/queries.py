@@ -6,18 +6,19 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import Select, select
+from sqlalchemy import Select, and_, or_, select
 from sqlalchemy.orm import Session
 
 from services.alerts.domain.alerts import Alert, Rule, UnknownAlert, UnknownRule
 from services.alerts.domain.sensors import Sensor, UnknownSensor
-from services.alerts.tables import alerts, readings, rules, sensors
+from services.alerts.tables import SENSOR, alerts, readings, rules, sensors
+from shared import clock
 from shared.paging import Page, page
 
 
 def find_sensors(session: Session, *, limit: int, cursor: str | None, **filters: Any) -> Page:
     """Sensors by code."""
-    wanted = _where(select(sensors), sensors.c, filters)
+    wanted = _where(select(*SENSOR), sensors.c, filters)
     by = [sensors.c.code]
     return page(session, wanted, by, limit=limit, cursor=cursor, make=lambda row: Sensor(**row._mapping))
 
@@ -49,9 +50,14 @@ def get_rule(session: Session, rule_id: UUID) -> Rule:
     return rule
 
 
-def find_alerts(session: Session, *, limit: int, cursor: str | None, **filters: Any) -> Page:
-    """Alerts, the newest first; filters active, acknowledged, district, severity, kind, source."""
+def find_alerts(
+    session: Session, *, limit: int, cursor: str | None, silenced: bool | None = None, **filters: Any
+) -> Page:
+    """Alerts, the newest first; filters active, acknowledged, silenced, district, severity, kind, source."""
     wanted = _where(select(alerts), alerts.c, filters)
+    if silenced is not None:
+        until, now = alerts.c.silenced_until, clock.now()
+        wanted = wanted.where(and_(until.is_not(None), until > now) if silenced else or_(until.is_(None), until <= now))
     by = [alerts.c.since, alerts.c.id]
     return page(session, wanted, by, limit=limit, cursor=cursor, descending=True, make=_alert)
 

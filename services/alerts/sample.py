@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from services.alerts import use_cases
 from services.alerts.tables import sensors
+from services.alerts.use_cases.sensors import register_sensor
 from shared.db import Database
 
 UNDERPASS = [  # centimetres of standing water; from 25 cm on an underpass is closed
@@ -28,6 +28,7 @@ GAUGES: list[dict[str, Any]] = [
         "name": "Underpass by the railway station",
         "location": {"lon": 24.9405, "lat": 60.1720},
         "district": "northwest",
+        "bounds": {"low": -50.0, "high": 800.0},
         "thresholds": UNDERPASS,
         "margin": 2.0,
         "dwell_s": 300,
@@ -49,6 +50,7 @@ GAUGES: list[dict[str, Any]] = [
         "code": "gauge-rain-1",
         "kind": "rain",
         "unit": "mm",
+        "sends": "increment",
         "name": "Rain gauge in the park",
         "location": {"lon": 24.9465, "lat": 60.1752},
         "district": "northwest",
@@ -63,4 +65,4 @@ def load_sample(db: Database) -> None:
         there = set(session.scalars(sensors.select().with_only_columns(sensors.c.code)))
         for gauge in GAUGES:
             if gauge["code"] not in there:
-                use_cases.register_sensor(session, **gauge)
+                register_sensor(session, **gauge)

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from marshmallow import fields, validate
 
-from services.alerts.domain.alerts import Action
-from services.alerts.domain.sensors import KINDS, Severity
+from services.alerts.domain.alerts import SILENCE, Action
+from services.alerts.domain.sensors import KINDS, Reason, Sends, Severity
+from services.alerts.domain.sensors import UNITS as ALL_UNITS
 from shared.fields import (
     UUID,
     Boolean,
@@ -23,19 +24,26 @@ from shared.fields import (
 )
 
 ONE_SEVERITY, ONE_KIND = validate.OneOf([*Severity]), validate.OneOf([*KINDS])
-UNITS = validate.OneOf(sorted({unit for kind in KINDS.values() for unit in kind.factors}))
-NOT_NEGATIVE = validate.Range(min=0)
+ALERT_KIND = validate.OneOf([*KINDS, SILENCE])
+UNITS = validate.OneOf(ALL_UNITS)
+NOT_NEGATIVE, ABOVE_ZERO = validate.Range(min=0), validate.Range(min=0, min_inclusive=False)
 SOME_ID = "5f0c8a57-2f64-4d1c-9f0e-6d1b2c7a9e01"
 NOTE = {"description": "Why, or what was said.", "example": "Underpass closed, crew on its way."}
 AT = {"description": "When it happened, if not just now.", "example": "2026-03-01T21:35:00+02:00"}
 SEVERITY = {"description": "On the one scale.", "example": "severe"}
 REVISION = {"description": "Counts the changes; it is the ETag.", "example": 3}
 SENSOR_KIND = {"description": "What it measures.", "example": "water_level"}
+ALERT_ABOUT = {"description": "What its sensor measures, or `silence`.", "example": "water_level"}
 SENSOR_NAME = {"description": "Name for people.", "example": "Underpass, north side"}
 DISTRICT = {"description": "The district's code.", "example": "kluuvi"}
+STANDS_IN = {"description": "The district's code; without it, the one that the sensor stands in.", "example": "kluuvi"}
+SENDS = {"description": "Of a rain gauge: what its values are (default: as its unit says).", "example": "increment"}
+BOUNDS = {"description": "What it can measure, in its unit; else what its kind can."}
+CHANGE = {"description": "What moves faster is believed once others agree; else, a fall of the level only."}
+SENTINELS = {"description": "Values that stand for none; else the usual ones.", "example": [-9999.0]}
 MARGIN = {"description": "How far below a threshold its severity is left at once, in the unit.", "example": 2}
 DWELL = {"description": "Seconds inside the margin after which the severity is left.", "example": 300}
-EVERY = {"description": "Seconds between readings, where they come regularly.", "example": 600}
+EVERY = {"description": "Seconds between readings: after two of them and 10 s it is silent.", "example": 600}
 
 
 class ThresholdSchema(Strict):
@@ -43,6 +51,22 @@ class ThresholdSchema(Strict):
 
     severity = String(required=True, validate=ONE_SEVERITY, metadata=SEVERITY)
     at = Float(required=True, metadata={"description": "The value, in the sensor's unit.", "example": 25})
+
+
+class BoundsSchema(Strict):
+    """The lowest and highest value that can be true."""
+
+    low = Float(required=True, metadata={"description": "In the sensor's unit.", "example": -50})
+    high = Float(required=True, metadata={"description": "In the sensor's unit.", "example": 500})
+
+
+class ChangeSchema(Strict):
+    """How far a value moves within a time, at the most."""
+
+    by = Float(required=True, validate=ABOVE_ZERO, metadata={"description": "In the sensor's unit.", "example": 50})
+    within_s = Float(
+        required=True, validate=validate.Range(1, 86_400), metadata={"description": "Seconds.", "example": 300}
+    )
 
 
 THRESHOLDS = {"description": "In the sensor's unit, rising with the severity, each severity once."}
@@ -57,24 +81,33 @@ class SensorIn(Strict):
     unit = String(required=True, validate=UNITS, metadata={"description": "What it sends.", "example": "cm"})
     location = Location(required=True, metadata={"description": "Where it stands, in WGS 84."})
     name = String(load_default="", shortest=0, longest=200, metadata=SENSOR_NAME)
-    district = String(allow_none=True, load_default=None, longest=100, metadata=DISTRICT)
+    district = String(allow_none=True, load_default=None, longest=100, metadata=STANDS_IN)
     thresholds = List(Nested(ThresholdSchema), load_default=list, validate=MOST_THRESHOLDS, metadata=THRESHOLDS)
     margin = Float(load_default=0.0, validate=NOT_NEGATIVE, metadata=MARGIN)
     dwell_s = Integer(load_default=300, validate=validate.Range(0, 86_400), metadata=DWELL)
     expected_every_s = Integer(
         allow_none=True, load_default=None, validate=validate.Range(1, 31_536_000), metadata=EVERY
     )
+    sends = String(allow_none=True, load_default=None, validate=validate.OneOf([*Sends]), metadata=SENDS)
+    bounds = Nested(BoundsSchema, allow_none=True, load_default=None, metadata=BOUNDS)
+    largest_change = Nested(ChangeSchema, allow_none=True, load_default=None, metadata=CHANGE)
+    sentinels = List(Float(), allow_none=True, load_default=None, validate=validate.Length(max=50), metadata=SENTINELS)
 
 
 class SensorPatch(Strict):
     """What may change of a sensor; what is left out stays."""
 
     name = String(shortest=0, longest=200, metadata=SENSOR_NAME)
-    district = String(allow_none=True, longest=100, metadata=DISTRICT)
+    district = String(allow_none=True, longest=100, metadata=STANDS_IN)
     thresholds = List(Nested(ThresholdSchema), validate=MOST_THRESHOLDS, metadata=THRESHOLDS)
     margin = Float(validate=NOT_NEGATIVE, metadata=MARGIN)
     dwell_s = Integer(validate=validate.Range(0, 86_400), metadata=DWELL)
     expected_every_s = Integer(allow_none=True, validate=validate.Range(1, 31_536_000), metadata=EVERY)
+    location = Location(metadata={"description": "Where it stands now, in WGS 84."})
+    sends = String(allow_none=True, validate=validate.OneOf([*Sends]), metadata=SENDS)
+    bounds = Nested(BoundsSchema, allow_none=True, metadata=BOUNDS)
+    largest_change = Nested(ChangeSchema, allow_none=True, metadata=CHANGE)
+    sentinels = List(Float(), allow_none=True, validate=validate.Length(max=50), metadata=SENTINELS)
 
 
 class SensorOut(SensorIn):
@@ -115,6 +148,7 @@ class RejectedOut(Strict):
 
     index = Integer(metadata={"description": "Its place in the list, from 0.", "example": 3})
     reason = String(metadata={"description": "Why.", "example": "the value stands for none"})
+    code = String(validate=validate.OneOf([*Reason]), metadata={"description": "Why.", "example": "sentinel"})
 
 
 class TakenOut(Strict):
@@ -158,6 +192,8 @@ class AlertOut(Strict):
     cleared_at = Time(allow_none=True, metadata={"description": "When it ended.", "example": None})
     cleared_by = String(allow_none=True, metadata={"description": "The source, or who cleared it.", "example": None})
     silenced_until = Time(allow_none=True, metadata={"description": "Until when it keeps quiet.", "example": None})
+    silenced_by = String(allow_none=True, metadata={"description": "Who silenced it.", "example": None})
+    silence_reason = String(allow_none=True, metadata={"description": "Why it was silenced.", "example": None})
     escalations = Integer(metadata={"description": "How often somebody called for more.", "example": 0})
     order_category = String(
         allow_none=True, metadata={"description": "Category of the emergency order it opens.", "example": None}
@@ -191,7 +227,8 @@ class AlertsQuery(PageQuery):
     acknowledged = QueryBoolean(metadata={"description": "Whether somebody has taken them.", "example": "false"})
     district = String(longest=100, metadata=DISTRICT)
     severity = String(validate=ONE_SEVERITY, metadata=SEVERITY)
-    kind = String(validate=ONE_KIND, metadata=SENSOR_KIND)
+    silenced = QueryBoolean(metadata={"description": "Whether they are silenced now.", "example": "false"})
+    kind = String(validate=ALERT_KIND, metadata=ALERT_ABOUT)
     source = String(longest=100, metadata={"description": "From this sensor only.", "example": "gauge-underpass-1"})
 
 
@@ -203,7 +240,7 @@ class ActionIn(Strict):
 
 
 class SilenceIn(ActionIn):
-    """Keep an alert quiet for a while."""
+    """Keep an alert, and what its source raises after it, quiet for a while, unless it gets worse."""
 
     until = Time(
         required=True, metadata={"description": "Until when; at most 7 days.", "example": "2026-03-01T23:00:00+02:00"}
@@ -216,7 +253,7 @@ class RuleIn(Strict):
     id = UUID(metadata={"description": "Made by the client; the same again takes effect once.", "example": SOME_ID})
     name = String(required=True, longest=200, metadata={"description": "Name for people.", "example": "Standing water"})
     kind = String(
-        allow_none=True, validate=ONE_KIND, metadata={"description": "Of this kind only.", "example": "water_level"}
+        allow_none=True, validate=ALERT_KIND, metadata={"description": "Of this kind only.", "example": "water_level"}
     )
     severity = String(
         load_default=str(Severity.MINOR),
@@ -243,7 +280,7 @@ class RulePatch(Strict):
     """What may change of a rule; what is left out stays."""
 
     name = String(longest=200, metadata={"description": "Name for people.", "example": "Standing water"})
-    kind = String(allow_none=True, validate=ONE_KIND, metadata={"description": "Of this kind only."})
+    kind = String(allow_none=True, validate=ALERT_KIND, metadata={"description": "Of this kind only."})
     severity = String(validate=ONE_SEVERITY, metadata={"description": "From this severity on.", "example": "minor"})
     district = String(allow_none=True, longest=100, metadata={"description": "In this district only."})
     order_category = String(

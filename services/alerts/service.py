@@ -1,14 +1,16 @@
-"""The edges of alerts: its routes, the live stream, and the job that lets alerts fall."""
+"""The edges of alerts: its routes, the live stream, the districts it hears of, and the job that watches sensors."""
 
 from __future__ import annotations
 
+import time
+from collections.abc import Sequence
 from typing import ClassVar
 from uuid import UUID
 
 from sqlalchemy.orm import Session
 from werkzeug.wrappers import Response
 
-from services.alerts import figures, queries, tables, use_cases
+from services.alerts import figures, queries, tables
 from services.alerts.domain.alerts import Alert, Rule
 from services.alerts.domain.sensors import Sensor
 from services.alerts.schemas import (
@@ -29,16 +31,21 @@ from services.alerts.schemas import (
     TakenOut,
 )
 from services.alerts.stream import feed_of, position
-from services.alerts.use_cases import Taken
+from services.alerts.use_cases import handling, places, readings, rules, sensors, watching
+from services.alerts.use_cases.readings import Taken
+from shared.events.assets import AreaChanged
 from shared.fields import PageQuery
+from shared.messaging import on
 from shared.paging import Page
-from shared.service import Service, every
+from shared.service import Service, every_few
 from shared.web import STREAM, Call, event_stream, http
 
 READERS = ("controller", "dispatcher", "operator")
 ADMIN = ("admin",)
 CONTROLLER = ("controller",)
 DEVICE = ("device",)
+WATCH_EVERY_S = 5
+LISTENING_SINCE = time.monotonic()
 
 
 class Alerts(Service):
@@ -51,7 +58,7 @@ class Alerts(Service):
     @http("POST", "/sensors", roles=ADMIN, body=SensorIn, answer=SensorOut, status=201, natural_key="code",
           summary="Register a sensor")  # fmt: skip
     def register_sensor(self, call: Call) -> Sensor:
-        return use_cases.register_sensor(call.session, **call.body)
+        return sensors.register_sensor(call.session, **call.body)
 
     @http("GET", "/sensors", roles=READERS, query=SensorsQuery, answer=SensorOut, paged=True, summary="List sensors")
     def list_sensors(self, call: Call) -> Page:
@@ -64,7 +71,7 @@ class Alerts(Service):
     @http("PATCH", "/sensors/<string:code>", roles=ADMIN, body=SensorPatch, answer=SensorOut,
           summary="Change a sensor's thresholds and the like")  # fmt: skip
     def change_sensor(self, call: Call, code: str) -> Sensor:
-        return use_cases.change_sensor(call.session, code=code, expected=call.expected, **call.body)
+        return sensors.change_sensor(call.session, code=code, expected=call.expected, **call.body)
 
     @http("GET", "/sensors/<string:code>/readings", roles=READERS, query=PageQuery, answer=ReadingOut, paged=True,
           summary="List a sensor's readings, the newest first")  # fmt: skip
@@ -74,7 +81,7 @@ class Alerts(Service):
     @http("POST", "/readings", roles=DEVICE, body=ReadingsIn, answer=TakenOut, status=202,
           summary="Take readings; each is accepted or refused by itself")  # fmt: skip
     def take_readings(self, call: Call) -> Taken:
-        return use_cases.take_readings(call.session, batch=call.body["readings"])
+        return readings.take_readings(call.session, batch=call.body["readings"])
 
     @http("GET", "/rules", roles=READERS, query=PageQuery, answer=RuleOut, paged=True,
           summary="List the rules in the order in which they are tried")  # fmt: skip
@@ -84,7 +91,7 @@ class Alerts(Service):
     @http("POST", "/rules", roles=ADMIN, body=RuleIn, answer=RuleOut, status=201,
           summary="Add a rule that says when an alert opens an emergency order")  # fmt: skip
     def add_rule(self, call: Call) -> Rule:
-        return use_cases.add_rule(call.session, **call.body)
+        return rules.add_rule(call.session, **call.body)
 
     @http("GET", "/rules/<uuid:rule_id>", roles=READERS, answer=RuleOut, summary="Show a rule")
     def show_rule(self, call: Call, rule_id: UUID) -> Rule:
@@ -92,7 +99,7 @@ class Alerts(Service):
 
     @http("PATCH", "/rules/<uuid:rule_id>", roles=ADMIN, body=RulePatch, answer=RuleOut, summary="Change a rule")
     def change_rule(self, call: Call, rule_id: UUID) -> Rule:
-        return use_cases.change_rule(call.session, rule_id=rule_id, expected=call.expected, **call.body)
+        return rules.change_rule(call.session, rule_id=rule_id, expected=call.expected, **call.body)
 
     @http("GET", "/alerts", roles=READERS, query=AlertsQuery, answer=AlertOut, paged=True,
           summary="List alerts, the newest first")  # fmt: skip
@@ -112,31 +119,47 @@ class Alerts(Service):
     @http("POST", "/alerts/<uuid:alert_id>/acknowledge", roles=CONTROLLER, body=ActionIn, answer=AlertOut,
           summary="Take an alert")  # fmt: skip
     def acknowledge_alert(self, call: Call, alert_id: UUID) -> Alert:
-        return use_cases.acknowledge_alert(
+        return handling.acknowledge_alert(
             call.session, alert_id=alert_id, by=call.user.name, expected=call.expected, **call.body
         )
 
     @http("POST", "/alerts/<uuid:alert_id>/escalate", roles=CONTROLLER, body=ActionIn, answer=AlertOut,
           summary="Call for more")  # fmt: skip
     def escalate_alert(self, call: Call, alert_id: UUID) -> Alert:
-        return use_cases.escalate_alert(
+        return handling.escalate_alert(
             call.session, alert_id=alert_id, by=call.user.name, expected=call.expected, **call.body
         )
 
     @http("POST", "/alerts/<uuid:alert_id>/clear", roles=CONTROLLER, body=ActionIn, answer=AlertOut,
           summary="End an alert by hand")  # fmt: skip
     def clear_alert(self, call: Call, alert_id: UUID) -> Alert:
-        return use_cases.clear_alert(
+        return handling.clear_alert(
             call.session, alert_id=alert_id, by=call.user.name, expected=call.expected, **call.body
         )
 
     @http("POST", "/alerts/<uuid:alert_id>/silence", roles=CONTROLLER, body=SilenceIn, answer=AlertOut,
           summary="Keep an alert quiet for a while")  # fmt: skip
     def silence_alert(self, call: Call, alert_id: UUID) -> Alert:
-        return use_cases.silence_alert(
+        return handling.silence_alert(
             call.session, alert_id=alert_id, by=call.user.name, expected=call.expected, **call.body
         )
 
-    @every(10)
-    def settle_dwells(self, session: Session) -> None:
-        use_cases.settle_dwells(session)
+    @http("POST", "/alerts/<uuid:alert_id>/unsilence", roles=CONTROLLER, body=ActionIn, answer=AlertOut,
+          summary="End an alert's silence")  # fmt: skip
+    def unsilence_alert(self, call: Call, alert_id: UUID) -> Alert:
+        return handling.unsilence_alert(
+            call.session, alert_id=alert_id, by=call.user.name, expected=call.expected, **call.body
+        )
+
+    @on("alerts.keep_areas")
+    def keep_areas(self, session: Session, events: Sequence[AreaChanged]) -> None:
+        places.keep_areas(session, events)
+
+    @every_few(WATCH_EVERY_S)
+    def watch_sensors(self) -> None:
+        heard_s = time.monotonic() - LISTENING_SINCE
+        with self.db.read() as session:
+            due = watching.find_due(session, heard_s)
+        for start in range(0, len(due), watching.FEW):
+            with self.db.begin() as session:
+                watching.settle(session, due[start : start + watching.FEW], heard_s)

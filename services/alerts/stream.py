@@ -21,7 +21,7 @@ from sqlalchemy.orm import Session
 from services.alerts import queries
 from services.alerts.domain.alerts import Alert
 from services.alerts.schemas import AlertOut
-from services.alerts.use_cases import CHANGE
+from services.alerts.use_cases.telling import CHANGE
 from shared import changes, logs
 from shared.db import Database
 

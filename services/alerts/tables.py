@@ -20,14 +20,15 @@ from sqlalchemy import (
 )
 from sqlalchemy.orm import relationship
 
-from services.alerts.domain.alerts import Action, Alert, Rule
-from services.alerts.domain.sensors import Sensor, Severity
+from services.alerts.domain.alerts import Action, Alert, Rule, Silence
+from services.alerts.domain.places import Area
+from services.alerts.domain.sensors import Sends, Sensor, Severity
 from shared.db import Time, new_mapping
 
 mapping = new_mapping()
 
 
-def _choice(choices: type[Action | Severity]) -> Enum:
+def _choice(choices: type[Action | Sends | Severity]) -> Enum:
     return Enum(choices, native_enum=False, length=16, values_callable=lambda each: [str(one) for one in each])
 
 
@@ -47,9 +48,19 @@ sensors = Table(
     Column("expected_every_s", Integer),
     Column("last_at", Time),
     Column("last_value", Float),
-    Column("dismissed", _choice(Severity)),
+    Column("dismissed", _choice(Severity)),  # of former versions, which may run beside this one; no longer read
     Column("revision", Integer, nullable=False),
+    Column("sends", _choice(Sends)),
+    Column("bounds", JSON(none_as_null=True)),
+    Column("largest_change", JSON(none_as_null=True)),
+    Column("sentinels", JSON(none_as_null=True)),
+    Column("suspect_at", Time),
+    Column("suspect_value", Float),
+    Column("suspects", Integer),
+    Column("watched_since", Time),
+    Column("district_found", Boolean),
 )
+SENSOR = [column for column in sensors.c if column.key != "dismissed"]
 
 readings = Table(
     "readings",
@@ -100,6 +111,10 @@ alerts = Table(
     Column("escalations", Integer, nullable=False),
     Column("order_category", String(64)),
     Column("revision", Integer, nullable=False),
+    Column("asked_at", Time),
+    Column("silenced_severity", _choice(Severity)),
+    Column("silenced_by", String(128)),
+    Column("silence_reason", Text),
 )
 # One open alert for a source and kind; the same index finds the open ones.
 Index("uq_alerts_open", alerts.c.source, alerts.c.kind, unique=True,
@@ -121,12 +136,34 @@ alert_log = Table(
     Column("recorded_at", Time, nullable=False),
 )
 
+silences = Table(
+    "silences",
+    mapping.metadata,
+    Column("source", String(100), primary_key=True),
+    Column("kind", String(32), primary_key=True),
+    Column("until", Time, nullable=False),
+    Column("severity", _choice(Severity), nullable=False),
+    Column("by", String(128), nullable=False),
+    Column("reason", Text),
+)
+
+# The copy of the city's districts that assets draws.
+areas = Table(
+    "areas",
+    mapping.metadata,
+    Column("code", Text, primary_key=True),
+    Column("outline", JSON(none_as_null=True)),
+    Column("revision", Integer, nullable=False),
+)
+
 
 class Entry:
     """One row of an alert's log, to read."""
 
 
-mapping.map_imperatively(Sensor, sensors)
+mapping.map_imperatively(Sensor, sensors, exclude_properties=["dismissed"])
+mapping.map_imperatively(Silence, silences)
+mapping.map_imperatively(Area, areas)
 mapping.map_imperatively(Rule, rules)
 mapping.map_imperatively(Entry, alert_log)
 mapping.map_imperatively(Alert, alerts, properties={"log": relationship(Entry, viewonly=True, order_by=alert_log.c.id)})

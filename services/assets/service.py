@@ -24,11 +24,11 @@ from services.assets.routes.lives import LifeRoutes
 from services.assets.routes.rates import RateRoutes
 from services.assets.routes.tiles import TileRoutes
 from services.assets.routes.units import UnitRoutes
-from services.assets.use_cases import lamps, metering
+from services.assets.use_cases import areas, lamps, metering
 from shared.events.inspections import FindingConfirmed, LightsChecked
 from shared.events.workorders import OrderClosed, OrderEvent, OrderReopened, OrderVoided
 from shared.messaging import on
-from shared.service import Service, every, every_few
+from shared.service import Service, every, every_few, on_start
 
 
 class CatalogueOfProcess(DependencyProvider):  # type: ignore[misc]
@@ -72,6 +72,10 @@ class Assets(
         use_cases.record_looks(session, events)
 
     # --- jobs
+
+    @on_start
+    def tell_districts(self, session: Session) -> None:
+        areas.tell_districts(session)
 
     @every_few(1)
     def follow_catalogue(self) -> None:

@@ -60,3 +60,24 @@ class AlertCleared(AlertEvent):
     """The source is back below its threshold, or a controller cleared it by hand."""
 
     about: ClassVar[str] = "alert_id"
+
+
+@dataclass(frozen=True, kw_only=True)
+class SensorSilent(Event):
+    """A sensor has sent nothing for longer than it may: ``since`` is when it became silent, ``last_at`` when it spoke.
+
+    ``alert_id`` is of the alert that says so, of kind ``silence``; that is cleared once the sensor sends again.
+    """
+
+    service: ClassVar[str] = "alerts"
+    about: ClassVar[str] = "alert_id"
+
+    alert_id: UUID
+    source: str
+    kind: str
+    since: datetime
+    longitude: float
+    latitude: float
+    expected_every_s: int | None = None
+    last_at: datetime | None = None
+    district: str | None = None

@@ -151,7 +151,8 @@ class AreaChanged(Event):
     """A part of the city was drawn or changed; ``level``: district | street | community | large_grid | grid.
 
     ``level`` and ``code`` together name it. ``parent`` is the code of the larger area that holds it, ``district`` that
-    of its district. The polygon is left out: it may be a megabyte; box and size stand for it, in degrees and m².
+    of its district. The polygon is left out: it may be a megabyte; box and size stand for it, in degrees and m². Of a
+    district ``outline`` holds it simplified, as the coordinates of a MultiPolygon, so that others find what lies in it.
     """
 
     service: ClassVar[str] = "assets"
@@ -167,6 +168,7 @@ class AreaChanged(Event):
     area_m2: float
     district: str | None = None
     parent: str | None = None
+    outline: list[list[list[list[float]]]] | None = None
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -42,6 +42,7 @@ QUEUES: dict[str, tuple[type[Event], ...]] = {
     "workorders.keep_catalogue": (CataloguePublished,),
     "workorders.keep_areas": (AreaChanged,),
     "workorders.keep_units": (UnitChanged,),
+    "alerts.keep_areas": (AreaChanged,),
 }
 
 

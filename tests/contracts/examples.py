@@ -66,6 +66,8 @@ VALUES: dict[str, Any] = {
     "crew": "kluuvi-lights",
     "rule": "lights-by-district",
     "active": True,
+    "last_at": datetime(2026, 1, 15, 17, 4, 50, tzinfo=UTC),
+    "expected_every_s": 300,
     "acknowledged": False,
     "value": 1.82,
     "order_category": "standing_water",
@@ -95,9 +97,11 @@ ONLY_HERE: dict[type[Event], dict[str, Any]] = {
         "north": 60.17,
         "area_m2": 307_000.0,
         "parent": "kluuvi",
+        "outline": [[[[24.94, 60.165], [24.95, 60.165], [24.95, 60.17], [24.94, 60.17], [24.94, 60.165]]]],
     },
     assets.UnitChanged: {"code": "lights-ltd", "name": "Lights Ltd", "name_zh": "照明公司", "roles": ["maintainer"]},
     alerts.AlertRaised: {"source": "gauge-07", "kind": "water_level", "unit": "m", "severity": "severe"},
+    alerts.SensorSilent: {"source": "gauge-07", "kind": "water_level"},
     workorders.OrderClosed: {"state": "closed"},
 }
 

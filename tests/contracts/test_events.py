@@ -35,6 +35,7 @@ FIELD_NAMES = [
     "district",
     "due_at",
     "east",
+    "expected_every_s",
     "facility_code",
     "finding_id",
     "former_code",
@@ -44,6 +45,7 @@ FIELD_NAMES = [
     "kind",
     "kinds",
     "lamps",
+    "last_at",
     "latitude",
     "level",
     "linked_by",
@@ -60,6 +62,7 @@ FIELD_NAMES = [
     "number",
     "open",
     "order_category",
+    "outline",
     "owner",
     "parent",
     "photos",
@@ -92,6 +95,7 @@ FIELD_NAMES = [
 ]
 
 BINDINGS = {
+    "alerts.keep_areas": ["assets.area_changed.v1"],
     "assets.follow_orders": [
         "workorders.order_closed.v1", "workorders.order_reopened.v1", "workorders.order_voided.v1",
     ],

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from datetime import timedelta
 
 import pytest
 
-from tests.client import System, Thing, wait_for
+from tests.client import API, System, Thing, wait_for
 from tests.conftest import Either, prove_sums
 from tests.story import Cast, GaugeStory, alert_rule, new_gauge, order_of
 
@@ -120,13 +121,47 @@ def test_a_stream_resumes_where_it_was_cut(cast: Cast, story: GaugeStory) -> Non
         assert not stream.wait_for(mine).data["state"]["active"]
 
 
-def test_an_alert_that_is_cleared_by_hand_stays_quiet_until_it_was_below(cast: Cast, story: GaugeStory) -> None:
+def test_a_flood_is_not_cleared_by_hand_and_comes_back_at_its_threshold(cast: Cast, story: GaugeStory) -> None:
     story.rise()
     story.find_alert()
-    cast.controller.post(f"/alerts/{story.alert_id}/clear", {"note": "The gauge is being cleaned."})
-    story.rise()
+    path = f"{API}/alerts/{story.alert_id}/clear"
+    refused = cast.controller.send("POST", path, {"note": "The gauge is being cleaned."})
+    assert (refused.status, refused.json()["type"]) == (409, "urn:waywarden:problem:cause-still-there")
+    minor = float(story.sensor["thresholds"][0]["at"])
+    story.read(minor - 0.01)  # inside the margin
+    assert cast.controller.send("POST", path, {}).status == 200
+    story.read(minor - 0.01)
     assert cast.controller.get("/alerts", source=story.sensor["code"], active="true")["items"] == []
-    story.fall()
-    story.rise()
+    story.read(minor)
     wait_for(lambda: story.find_alert()["state"]["active"], "a new alert")
     story.fall()
+
+
+def test_worse_asks_again_and_breaks_a_silence(cast: Cast, story: GaugeStory) -> None:
+    story.read(0.6)
+    path = f"/alerts/{story.find_alert()['id']}"
+    until = (story.at + timedelta(hours=1)).isoformat()
+    story.acknowledge()
+    silenced = cast.controller.post(f"{path}/silence", {"until": until, "note": "Known."})
+    assert (silenced["silenced_by"], silenced["silence_reason"]) == (silenced["acknowledged_by"], "Known.")
+    story.read(2.5)
+    waiting = cast.controller.get("/alerts", source=story.sensor["code"], acknowledged="false", silenced="false")
+    assert [each["id"] for each in waiting["items"]] == [story.alert_id]
+    assert cast.controller.send("POST", f"{API}{path}/unsilence", {}).status == 409
+    story.acknowledge()
+    cast.controller.post(f"{path}/silence", {"until": until})
+    assert cast.controller.post(f"{path}/unsilence", {})["silenced_until"] is None
+    story.fall()
+
+
+def test_a_gauge_that_sends_nothing_is_an_alert(system: System, cast: Cast, story: GaugeStory) -> None:
+    code = story.sensor["code"]
+    cast.admin.patch(f"/sensors/{code}", {"expected_every_s": 1})
+
+    def kinds() -> list[str]:
+        return [each["kind"] for each in cast.controller.get("/alerts", source=code, active="true")["items"]]
+
+    wait_for(lambda: kinds() == ["silence"], "the alert of a silent gauge", 60)
+    story.read(0.2)
+    wait_for(lambda: kinds() == [], "its end")
+    cast.admin.patch(f"/sensors/{code}", {"expected_every_s": None})

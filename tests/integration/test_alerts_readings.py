@@ -4,27 +4,35 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from typing import Any
 
 import pytest
-from sqlalchemy import select
 
-from services.alerts import figures, queries, tables, use_cases
-from services.alerts.domain.alerts import Alert, NotActive
+from services.alerts import queries, tables
+from services.alerts.domain.alerts import NotActive
 from services.alerts.domain.sensors import SensorExists, Severity, WrongThresholds
 from services.alerts.sample import GAUGES, load_sample
 from services.alerts.stream import Feed, position
-from services.alerts.tables import alerts
-from services.alerts.use_cases import Taken
-from shared import changes, clock, tallies
+from services.alerts.use_cases import handling, rules, sensors
+from shared import changes, clock
 from shared.db import Database
 from shared.errors import Stale
-from shared.outbox import outbox
 from tests.integration.databases import ENGINES, left_as_found, migrated
-
-NOON = datetime(2026, 3, 2, 12, tzinfo=UTC)
-LEVELS = [{"severity": "minor", "at": 5.0}, {"severity": "severe", "at": 25.0}]
+from tests.integration.gauges import (
+    LEVELS,
+    NOON,
+    all_alerts,
+    assert_recount_agrees,
+    logged,
+    reading,
+    register,
+    send,
+    shown,
+    the_alert,
+    told,
+    watch,
+)
 
 
 @pytest.fixture(scope="module", params=ENGINES)
@@ -38,50 +46,6 @@ def database(made: Database) -> Iterator[Database]:
     with clock.frozen(NOON), left_as_found(made, tables.mapping.metadata) as lent:
         register(lent, "g")
         yield lent
-
-
-def register(database: Database, code: str, **more: Any) -> None:
-    known: dict[str, Any] = {
-        "code": code, "kind": "water_level", "unit": "cm", "location": {"lon": 24.94, "lat": 60.17},
-        "district": "south", "thresholds": LEVELS, "margin": 2.0, "dwell_s": 300,
-    }  # fmt: skip
-    with database.begin() as session:
-        use_cases.register_sensor(session, **known | more)
-
-
-def reading(value: Any, minute: float = 0, sensor: str = "g") -> dict[str, Any]:
-    return {"sensor": sensor, "at": NOON + timedelta(minutes=minute), "value": value}
-
-
-def send(database: Database, *batch: dict[str, Any]) -> Taken:
-    with clock.frozen(max([NOON, *(each["at"] for each in batch)])), database.begin() as session:
-        return use_cases.take_readings(session, batch=batch)
-
-
-def all_alerts(database: Database) -> list[Alert]:
-    with database.read() as session:
-        return list(session.scalars(select(Alert).order_by(alerts.c.since)))
-
-
-def the_alert(database: Database) -> Alert:
-    (alert,) = all_alerts(database)
-    return alert
-
-
-def told(database: Database) -> list[str]:
-    with database.read() as session:
-        return [each.split(".")[1] for each in session.scalars(select(outbox.c.event_type).order_by(outbox.c.id))]
-
-
-def logged(database: Database) -> list[str]:
-    with database.read() as session:
-        alert = queries.get_alert(session, the_alert(database).id)
-        return [str(entry.action) for entry in alert.log]  # type: ignore[attr-defined]
-
-
-def assert_recount_agrees(database: Database) -> None:
-    with database.read() as session:
-        assert {name: tallies.read(session, name) for name in figures.recount(session)} == figures.recount(session)
 
 
 def test_a_level_over_its_threshold_raises_one_alert_with_its_order(database: Database) -> None:
@@ -100,8 +64,8 @@ def test_an_alert_rises_falls_and_clears_with_its_level(database: Database) -> N
 
 
 def test_a_repeated_reading_has_its_effect_once(database: Database) -> None:
-    assert send(database, reading(26), reading(1)).accepted == 2
-    assert send(database, reading(1)).accepted == 1
+    assert send(database, reading(26), reading(26)).accepted == 2
+    assert send(database, reading(26)).accepted == 1
     assert the_alert(database).value == 26
     with database.read() as session:
         assert len(queries.find_readings(session, "g", limit=10, cursor=None).items) == 1
@@ -118,26 +82,17 @@ def test_a_late_reading_is_kept_and_changes_no_alert(database: Database) -> None
 def test_what_is_no_reading_is_refused_by_itself(database: Database) -> None:
     taken = send(database, reading(1), reading(-999999), reading(2, 1, "nobody"), reading("5"), reading(-3, 2))
     assert taken.accepted == 2
-    assert [each["index"] for each in taken.rejected] == [1, 2, 3]
+    assert [(each["index"], each["code"]) for each in taken.rejected] == [
+        (1, "sentinel"), (2, "unknown-sensor"), (3, "no-number"),
+    ]  # fmt: skip
 
 
 def test_inside_the_margin_an_alert_clears_though_no_reading_comes(database: Database) -> None:
     send(database, reading(6), reading(4, 1))
     for minutes, active in ((5, True), (6, False)):
-        with clock.frozen(NOON + timedelta(minutes=minutes)), database.begin() as session:
-            use_cases.settle_dwells(session)
+        watch(database, minutes)
         assert the_alert(database).active is active
     assert_recount_agrees(database)
-
-
-def test_what_was_cleared_by_hand_is_not_raised_by_the_next_reading(database: Database) -> None:
-    send(database, reading(6))
-    with database.begin() as session:
-        use_cases.clear_alert(session, alert_id=the_alert(database).id, by="controller-1", note="Pumped.")
-    send(database, reading(7, 1))
-    assert not the_alert(database).active
-    send(database, reading(0, 2), reading(7, 3))
-    assert [alert.active for alert in all_alerts(database)] == [False, True]
 
 
 def test_everything_that_anybody_did_is_logged(database: Database) -> None:
@@ -145,28 +100,32 @@ def test_everything_that_anybody_did_is_logged(database: Database) -> None:
     alert_id, until = the_alert(database).id, NOON + timedelta(hours=1)
     with clock.frozen(NOON + timedelta(seconds=40)):
         for act, more in (
-            (use_cases.escalate_alert, {}),
-            (use_cases.acknowledge_alert, {"expected": 2}),
-            (use_cases.silence_alert, {"until": until}),
-            (use_cases.clear_alert, {}),
+            (handling.escalate_alert, {}),
+            (handling.acknowledge_alert, {"expected": 2}),
+            (handling.silence_alert, {"until": until}),
+            (handling.unsilence_alert, {}),
         ):
             with database.begin() as session:
                 act(session, alert_id=alert_id, by="controller-1", **more)
-    assert logged(database) == ["raised", "escalated", "acknowledged", "silenced", "cleared"]
+    send(database, reading(4, 1))
+    with clock.frozen(NOON + timedelta(minutes=1)), database.begin() as session:
+        handling.clear_alert(session, alert_id=alert_id, by="controller-1", note="Pumped.")
+    done = ["raised", "escalated", "acknowledged", "silenced", "unsilenced", "cleared"]
+    assert logged(database) == done
     with pytest.raises(NotActive), database.begin() as session:
-        use_cases.escalate_alert(session, alert_id=alert_id, by="controller-1")
+        handling.escalate_alert(session, alert_id=alert_id, by="controller-1")
     assert_recount_agrees(database)
 
 
 def test_acknowledging_what_has_changed_since_is_refused(database: Database) -> None:
     send(database, reading(6))
     with pytest.raises(Stale), database.begin() as session:
-        use_cases.acknowledge_alert(session, alert_id=the_alert(database).id, by="controller-1", expected=9)
+        handling.acknowledge_alert(session, alert_id=the_alert(database).id, by="controller-1", expected=9)
 
 
 def test_a_rule_of_lower_priority_number_decides(database: Database) -> None:
     with database.begin() as session:
-        use_cases.add_rule(session, name="Not here", kind="water_level", district="south", priority=1)
+        rules.add_rule(session, name="Not here", kind="water_level", district="south", priority=1)
     send(database, reading(6))
     assert the_alert(database).order_category is None
 
@@ -174,7 +133,7 @@ def test_a_rule_of_lower_priority_number_decides(database: Database) -> None:
 def test_a_rule_for_severe_alerts_holds_once_one_rises(database: Database) -> None:
     with database.begin() as session:
         seeded = queries.find_rules(session, limit=1, cursor=None).items[0]
-        use_cases.change_rule(session, rule_id=seeded.id, severity=Severity.SEVERE, expected=1)
+        rules.change_rule(session, rule_id=seeded.id, severity=Severity.SEVERE, expected=1)
     send(database, reading(6))
     assert the_alert(database).order_category is None
     send(database, reading(26, 1))
@@ -186,14 +145,17 @@ def test_a_sensor_is_registered_once(database: Database) -> None:
         register(database, "g")
 
 
-def test_new_thresholds_count_from_the_next_reading_on(database: Database) -> None:
+def test_new_thresholds_count_at_once(database: Database) -> None:
     send(database, reading(6))
     with pytest.raises(WrongThresholds), database.begin() as session:
-        use_cases.change_sensor(session, code="g", thresholds=[*LEVELS, LEVELS[0]])
+        sensors.change_sensor(session, code="g", thresholds=[*LEVELS, LEVELS[0]])
     with database.begin() as session:
-        use_cases.change_sensor(session, code="g", thresholds=[{"severity": "minor", "at": 50.0}], expected=1)
-    send(database, reading(6.5, 1))
+        sensors.change_sensor(session, code="g", thresholds=[{"severity": "minor", "at": 50.0}], expected=1)
     assert not the_alert(database).active
+    with database.begin() as session:
+        sensors.change_sensor(session, code="g", thresholds=[{"severity": "critical", "at": 6.0}])
+    assert [each.severity for each in all_alerts(database) if each.active] == [Severity.CRITICAL]
+    assert_recount_agrees(database)
 
 
 def test_the_sample_is_loaded_once(database: Database) -> None:
@@ -203,21 +165,16 @@ def test_the_sample_is_loaded_once(database: Database) -> None:
         assert len(queries.find_sensors(session, limit=10, cursor=None).items) == 1 + len(GAUGES)
 
 
-def test_metrics_are_in_metres_and_millimetres(database: Database) -> None:
+def test_metrics_are_in_metres(database: Database) -> None:
     register(database, "rain-1", kind="rain", unit="cm", thresholds=[])
     send(database, reading(26), reading(0.5, 1, "rain-1"), reading(0.25, 2, "rain-1"), reading(0.5, 1, "rain-1"))
     with clock.frozen(NOON + timedelta(minutes=2, seconds=40)), database.begin() as session:
-        use_cases.acknowledge_alert(session, alert_id=the_alert(database).id, by="controller-1")
-    with database.read() as session:
-        samples: dict[tuple[Any, ...], float] = {
-            (each.name, *sorted(each.labels.items())): each.value
-            for family in figures.collect(session)
-            for each in family.samples
-        }
+        handling.acknowledge_alert(session, alert_id=the_alert(database).id, by="controller-1")
+    samples = shown(database, 3)
     labels = ("acknowledged", "true"), ("district", "south"), ("kind", "water_level"), ("severity", "severe")
     assert samples["waywarden_alerts_active", *labels] == 1
     assert samples["waywarden_water_level_metres", ("sensor", "g")] == 0.26
-    assert samples["waywarden_rain_millimetres_total", ("sensor", "rain-1")] == 7.5
+    assert samples["waywarden_rain_metres_total", ("sensor", "rain-1")] == 0.0075
     buckets = {each[1][1]: value for each, value in samples.items() if each[0].endswith("acknowledge_seconds_bucket")}
     assert (buckets["30.0"], buckets["60.0"], buckets["+Inf"]) == (0, 1, 1)
     assert_recount_agrees(database)

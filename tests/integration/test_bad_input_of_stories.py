@@ -249,7 +249,11 @@ def test_a_lamp_stands_in_a_check_once(cast: Cast) -> None:
     ("body", "field"),
     [({"unit": "furlongs"}, "unit"), ({"unit": "mm", "kind": "wind"}, "unit"),
      ({"thresholds": [{"severity": "major", "at": 1}, {"severity": "minor", "at": 2}]}, "thresholds"),
-     ({"thresholds": [{"severity": "major", "at": 1}, {"severity": "major", "at": 2}]}, "thresholds")],
+     ({"thresholds": [{"severity": "major", "at": 1}, {"severity": "major", "at": 2}]}, "thresholds"),
+     ({"bounds": {"low": 1, "high": 1}}, "bounds"), ({"bounds": {"low": 1}}, "bounds"), ({"sends": "rain"}, "sends"),
+     ({"largest_change": {"by": 0, "within_s": 60}}, "largest_change"), ({"sends": "intensity"}, "unit"),
+     ({"kind": "wind", "unit": "m/s", "sends": "counter"}, "sends"), ({"sentinels": ["-9"]}, "sentinels"),
+     ({"bounds": {"low": 0, "high": 5}, "thresholds": [{"severity": "major", "at": 6}]}, "thresholds")],
 )  # fmt: skip
 def test_a_sensor_that_cannot_be_is_refused(cast: Cast, body: Thing, field: str) -> None:
     sensor = {"code": f"T-{uuid4().hex[:8]}", "kind": "rain", "unit": "mm", "location": {"lon": 1, "lat": 1}}
@@ -274,8 +278,9 @@ def test_an_alert_takes_no_move_twice_and_none_after_its_end(cast: Cast) -> None
     assert (silence.status, names(silence, "until")) == (422, True)
     assert cast.controller.send("POST", f"{path}/acknowledge", {}).status == 200
     assert cast.controller.send("POST", f"{path}/acknowledge", {}).status == 409
+    assert cast.controller.send("POST", f"{path}/clear", {}).status == 409
     read(0, 1)
-    for move in ("escalate", "clear"):
+    for move in ("escalate", "clear", "unsilence"):
         assert cast.controller.send("POST", f"{path}/{move}", {}).status == 409
     (after,) = cast.controller.get("/alerts", source=sensor["code"])["items"]
     assert after["state"] == {"active": False, "acknowledged": True}

@@ -37,7 +37,7 @@ def alert(**more: Any) -> Alert:
 )
 def test_an_alert_follows_its_level(severity: Severity | None, action: Action | None) -> None:
     standing = alert()
-    assert standing.follow(Standing(severity), LATER, by="g") is action
+    assert standing.follow(Standing(severity), LATER, by="g", now=LATER) == ([action] if action else [])
     assert standing.active == (severity is not None)
     assert standing.revision == (1 if action is None else 2)
 
@@ -63,7 +63,7 @@ def test_what_is_over_can_be_neither_escalated_nor_silenced_nor_cleared() -> Non
     with pytest.raises(NotActive):
         ended.escalate()
     with pytest.raises(NotActive):
-        ended.silence(LATER + timedelta(hours=1), LATER)
+        ended.silence(LATER + timedelta(hours=1), LATER, "controller-1", None)
     with pytest.raises(NotActive):
         ended.clear(LATER, "controller-1")
 
@@ -71,9 +71,9 @@ def test_what_is_over_can_be_neither_escalated_nor_silenced_nor_cleared() -> Non
 def test_a_silence_has_an_end_within_a_week() -> None:
     for until in (NOON, NOON + timedelta(days=8)):
         with pytest.raises(WrongSilence):
-            alert().silence(until, NOON)
+            alert().silence(until, NOON, "controller-1", None)
     quiet = alert()
-    quiet.silence(LATER, NOON)
+    quiet.silence(LATER, NOON, "controller-1", None)
     assert quiet.silenced_until == LATER
 
 

@@ -12,11 +12,16 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
 
 from services.alerts.domain.sensors import (
+    NotRain,
+    Reason,
+    Sends,
     Sensor,
     Severity,
     Standing,
+    WrongBounds,
     WrongThresholds,
     WrongUnit,
+    check_sensor,
     check_thresholds,
     check_unit,
 )
@@ -116,38 +121,139 @@ def test_a_severity_falls_to_the_one_that_still_holds() -> None:
     assert gauge().settle(Standing(Severity.CRITICAL), 16.0, NOON) == Standing(Severity.MAJOR)
 
 
-def test_an_alert_cleared_by_hand_is_silent_until_the_level_was_below_or_goes_higher() -> None:
-    sensor = gauge(dismissed=Severity.MAJOR)
-    assert not sensor.speaks(Severity.MAJOR)
-    assert sensor.speaks(Severity.SEVERE)
-    assert not sensor.speaks(None)
-    assert sensor.speaks(Severity.MINOR)
-
-
 @pytest.mark.parametrize(
     ("value", "reason"),
     [
-        (-999999, "stands for none"),
-        (-9999.0, "stands for none"),
-        (math.nan, "not finite"),
-        (math.inf, "not finite"),
-        ("5", "no number"),
-        (True, "no number"),
-        (None, "no number"),
+        (-999999, Reason.SENTINEL),
+        (-888, Reason.SENTINEL),
+        (9999.0, Reason.SENTINEL),
+        (math.nan, Reason.NOT_FINITE),
+        (math.inf, Reason.NOT_FINITE),
+        ("5", Reason.NO_NUMBER),
+        (True, Reason.NO_NUMBER),
+        (None, Reason.NO_NUMBER),
+        (-1e9, Reason.OUT_OF_BOUNDS),
+        (1e9, Reason.OUT_OF_BOUNDS),
+        (10**400, Reason.OUT_OF_BOUNDS),
     ],
 )
-def test_what_is_no_value_is_refused_with_its_reason(value: object, reason: str) -> None:
-    assert reason in (gauge().refuse(value, NOON, NOON) or "")
+def test_what_is_no_value_is_refused_with_its_reason(value: object, reason: Reason) -> None:
+    assert gauge().refuse(value, NOON, NOON) is reason
+
+
+def test_a_sensor_has_bounds_and_sentinels_of_its_own() -> None:
+    narrow = gauge(bounds={"low": -5.0, "high": 300.0}, sentinels=[77.0])
+    reasons = [narrow.refuse(each, NOON, NOON) for each in (-5.1, 300.1, 77, -888, 300)]
+    beyond = Reason.OUT_OF_BOUNDS
+    assert reasons == [beyond, beyond, Reason.SENTINEL, beyond, None]
 
 
 def test_a_level_may_be_negative_and_rain_may_not() -> None:
     assert gauge().refuse(-3.5, NOON, NOON) is None
-    assert "below zero" in (gauge(kind="rain", unit="mm").refuse(-1, NOON, NOON) or "")
+    assert gauge(kind="rain", unit="mm").refuse(-1, NOON, NOON) is Reason.OUT_OF_BOUNDS
 
 
 def test_a_reading_of_the_future_is_refused() -> None:
     assert gauge().refuse(1, NOON + timedelta(minutes=5), NOON) is None
-    assert "future" in (gauge().refuse(1, NOON + timedelta(minutes=6), NOON) or "")
+    assert gauge().refuse(1, NOON + timedelta(minutes=6), NOON) is Reason.FUTURE
+
+
+def doubts(sensor: Sensor, *values: float) -> list[bool]:
+    """Which of these readings, a minute apart, are doubted."""
+    found = []
+    for minute, value in enumerate(values):
+        at = NOON + timedelta(minutes=minute)
+        found.append(sensor.doubts(value, at))
+        if not found[-1]:
+            sensor.last_at, sensor.last_value = at, value
+    return found
+
+
+def test_a_level_that_leaps_up_is_believed_at_once() -> None:
+    assert doubts(gauge(), 0, 5000, 40_000) == [False, False, False]
+
+
+def test_a_level_that_leaps_down_is_believed_once_three_readings_agree() -> None:
+    assert doubts(gauge(), 35, -4000, 36, -4000, -4010, -4020, -4000) == [
+        False, True, False, True, True, False, False,
+    ]  # fmt: skip
+    assert doubts(gauge(), 35, -4000, -9000, -20_000) == [False, True, True, True]
+
+
+def test_a_sensor_that_asks_for_it_doubts_its_spikes_but_not_a_second_one() -> None:
+    spiky = {"largest_change": {"by": 20.0, "within_s": 60.0}}
+    assert doubts(gauge(**spiky), 0, 60, 1) == [False, True, False]
+    assert doubts(gauge(**spiky), 0, 60, 150) == [False, True, False]
+    assert doubts(gauge(**spiky), 0, 15, 30, 45) == [False] * 4
+
+
+def test_a_reading_that_is_sent_again_confirms_nothing() -> None:
+    sensor = gauge(last_at=NOON, last_value=35.0)
+    for _ in range(5):
+        assert sensor.doubts(-4000, NOON + timedelta(minutes=1))
+
+
+def test_a_longer_time_allows_a_larger_change() -> None:
+    sensor = gauge(last_at=NOON, last_value=900.0)
+    assert not sensor.doubts(0, NOON + timedelta(minutes=30))
+
+
+def test_after_a_clock_stepped_back_what_is_fresh_tells_the_level() -> None:
+    hour = timedelta(hours=1)
+    ours = gauge(last_at=NOON + timedelta(days=1), last_value=26.0)
+    assert ours.is_newest(3, NOON, NOON)
+    assert not ours.is_newest(80, NOON - hour, NOON)
+    its_own = gauge(last_at=NOON + timedelta(minutes=4), last_value=26.0)
+    assert its_own.is_newest(80, NOON, NOON)
+    assert not its_own.is_newest(3, NOON, NOON)
+    assert not gauge(last_at=NOON, last_value=26.0).is_newest(80, NOON - timedelta(seconds=1), NOON)
+
+
+def test_late_is_two_intervals_and_some_seconds() -> None:
+    sensor = gauge(expected_every_s=300, last_at=NOON)
+    assert sensor.silent_from == NOON + timedelta(seconds=610)
+    assert not sensor.is_silent(NOON + timedelta(seconds=610))
+    assert sensor.is_silent(NOON + timedelta(seconds=611))
+    assert not gauge(last_at=NOON).is_silent(NOON + timedelta(days=100))
+
+
+def test_a_level_is_current_as_long_as_its_interval_allows() -> None:
+    assert gauge(last_at=NOON).is_current(NOON + timedelta(hours=1))
+    assert not gauge(last_at=NOON).is_current(NOON + timedelta(hours=1, seconds=1))
+    assert not gauge(last_at=NOON, expected_every_s=60).is_current(NOON + timedelta(minutes=3))
+    assert not gauge().is_current(NOON)
+
+
+@pytest.mark.parametrize(
+    ("more", "wrong"),
+    [
+        ({"bounds": {"low": 5.0, "high": 5.0}}, WrongBounds),
+        ({"bounds": {"low": -5.0, "high": 49.0}}, WrongThresholds),
+        ({"kind": "rain", "unit": "mm", "sends": Sends.COUNTER}, WrongThresholds),
+    ],
+)
+def test_what_could_never_be_reached_is_refused(more: dict[str, Any], wrong: type[Exception]) -> None:
+    with pytest.raises(wrong):
+        check_sensor(gauge(**more))
+
+
+@pytest.mark.parametrize(
+    ("unit", "sends", "found"),
+    [("mm", None, "increment"), ("mm/h", None, "intensity"), ("in", "counter", "counter")],
+)
+def test_how_a_rain_gauge_sends_is_said_or_as_its_unit_says(unit: str, sends: str | None, found: str) -> None:
+    assert check_unit("rain", unit, sends) == found
+
+
+@pytest.mark.parametrize(("kind", "unit", "sends"), [("rain", "mm", "intensity"), ("rain", "mm/h", "counter")])
+def test_a_unit_fits_how_the_gauge_sends(kind: str, unit: str, sends: str) -> None:
+    with pytest.raises(WrongUnit):
+        check_unit(kind, unit, sends)
+
+
+def test_only_rain_says_how_it_is_sent() -> None:
+    with pytest.raises(NotRain):
+        check_unit("water_level", "m", "counter")
 
 
 @pytest.mark.parametrize(

@@ -1,7 +1,8 @@
 """Alerts: active or cleared, acknowledged or not, two facts that do not depend on each other.
 
-An alert is raised, rises and falls and is cleared by what its source says, or cleared by hand; only people acknowledge
-it, call for more and silence it. Whatever anybody did is an entry of its log.
+An alert is raised, rises and falls and is cleared by what its source says, or cleared by hand once that is below every
+threshold; only people acknowledge it, call for more and silence it. Worse is new: above the severity at which somebody
+took it, it asks again, and above the one at which it was silenced it speaks again. Whatever was done is in its log.
 """
 
 from __future__ import annotations
@@ -11,9 +12,10 @@ from datetime import datetime, timedelta
 from enum import StrEnum
 from uuid import UUID
 
-from services.alerts.domain.sensors import SKEW, Severity, Standing
+from services.alerts.domain.sensors import SKEW, Sensor, Severity, Standing
 from shared.errors import Conflict, Invalid, NotFound
 
+SILENCE = "silence"  # the kind of the alert that a sensor has fallen silent
 LONGEST_SILENCE = timedelta(days=7)
 ACKNOWLEDGE_BUCKETS_S = (15, 30, 60, 120, 300, 600, 1800, 3600)
 
@@ -46,6 +48,20 @@ class AcknowledgedAlready(Conflict):
     zh = "告警已被确认"
 
 
+class StillThere(Conflict):
+    """What raised the alert still stands."""
+
+    slug = "cause-still-there"
+    zh = "告警原因仍然存在"
+
+
+class NotSilenced(Conflict):
+    """The alert is not silenced."""
+
+    slug = "not-silenced"
+    zh = "告警未被静默"
+
+
 class WrongSilence(Invalid):
     """A silence ends, within seven days from now."""
 
@@ -68,16 +84,35 @@ class Action(StrEnum):
     FELL = "fell"
     ACKNOWLEDGED = "acknowledged"
     ESCALATED = "escalated"
+    ASKED_AGAIN = "asked_again"
     SILENCED = "silenced"
+    UNSILENCED = "unsilenced"
     CLEARED = "cleared"
 
 
 @dataclass(eq=False, kw_only=True)
-class Alert:
-    """A source that is over its threshold, or was. ``value`` is the newest one, in ``unit``.
+class Silence:
+    """Until when a source keeps quiet about one kind of alert, unless it is worse than ``severity``."""
 
-    ``since`` is when it was raised by the source's clock, ``recorded_at`` when we knew. ``revision`` counts what was
-    done and how it stands, not each value. ``order_category`` is set where a rule wants an emergency order.
+    source: str
+    kind: str
+    until: datetime
+    severity: Severity
+    by: str
+    reason: str | None = None
+
+    def holds(self, severity: Severity, now: datetime) -> bool:
+        return now < self.until and severity.rank <= self.severity.rank
+
+
+@dataclass(eq=False, kw_only=True)
+class Alert:
+    """A source that is over its threshold, or was; of kind ``silence`` one that sends nothing, or did not.
+
+    ``value`` is the newest one, in ``unit``; of a silence the seconds after which the source counts as silent.
+    ``since`` is when it was raised by the source's clock, ``recorded_at`` when we knew, ``asked_at`` when it asked
+    again. ``revision`` counts what was done and how it stands, not each value. ``order_category`` is set where a rule
+    wants an emergency order.
     """
 
     id: UUID
@@ -94,12 +129,16 @@ class Alert:
     active: bool = True
     acknowledged: bool = False
     below_since: datetime | None = None
+    asked_at: datetime | None = None
     acknowledged_at: datetime | None = None
     acknowledged_by: str | None = None
     acknowledged_severity: Severity | None = None
     cleared_at: datetime | None = None
     cleared_by: str | None = None
     silenced_until: datetime | None = None
+    silenced_severity: Severity | None = None
+    silenced_by: str | None = None
+    silence_reason: str | None = None
     escalations: int = 0
     order_category: str | None = None
     revision: int = 1
@@ -123,18 +162,33 @@ class Alert:
             return None
         return self.kind, str(self.severity), self.district or "", str(self.acknowledged).lower()
 
-    def follow(self, standing: Standing, at: datetime, by: str) -> Action | None:
-        """Take the standing that a value leads to; what that did, if anything."""
+    def follow(self, standing: Standing, at: datetime, by: str, now: datetime) -> list[Action]:
+        """Take the standing that a value leads to; what that did, in order."""
         self.below_since = standing.below_since
         if standing.severity is None:
-            self._end(at, by)
-            return Action.CLEARED
+            self.end(at, by)
+            return [Action.CLEARED]
         if standing.severity is self.severity:
-            return None
-        action = Action.ROSE if standing.severity.rank > self.severity.rank else Action.FELL
+            return []
+        rose = standing.severity.rank > self.severity.rank
         self.severity = standing.severity
         self.revision += 1
-        return action
+        return [Action.ROSE, *self._worsen(now)] if rose else [Action.FELL]
+
+    def _worsen(self, now: datetime) -> list[Action]:
+        """Worse than what somebody took or silenced: ask again, and speak again."""
+        done = []
+        if self.acknowledged and self._exceeds(self.acknowledged_severity):
+            self.acknowledged, self.asked_at = False, now
+            self.acknowledged_at = self.acknowledged_by = self.acknowledged_severity = None
+            done.append(Action.ASKED_AGAIN)
+        if self.is_silenced(now) and self._exceeds(self.silenced_severity):
+            self.hush(None)
+            done.append(Action.UNSILENCED)
+        return done
+
+    def _exceeds(self, severity: Severity | None) -> bool:
+        return severity is None or self.severity.rank > severity.rank
 
     def acknowledge(self, at: datetime, by: str) -> None:
         """Somebody has taken it; a cleared alert can be acknowledged too. Raises AcknowledgedAlready."""
@@ -153,29 +207,61 @@ class Alert:
     def clear(self, at: datetime, by: str) -> None:
         """End it by hand. Raises NotActive."""
         self._must_be_active()
-        self._end(at, by)
+        self.end(at, by)
 
-    def silence(self, until: datetime, now: datetime) -> None:
-        """Keep it quiet for a while. Raises NotActive and WrongSilence."""
+    def silence(self, until: datetime, now: datetime, by: str, reason: str | None) -> Silence:
+        """Keep it, and what its source raises after it, quiet for a while. Raises NotActive and WrongSilence."""
         self._must_be_active()
         if not now < until <= now + LONGEST_SILENCE:
             raise WrongSilence(f"{until.isoformat()} is not within seven days from now.", field="until")
-        self.silenced_until = until
+        silence = Silence(source=self.source, kind=self.kind, until=until, severity=self.severity, by=by, reason=reason)
+        self.hush(silence)
         self.revision += 1
+        return silence
+
+    def unsilence(self, now: datetime) -> None:
+        """End its silence before its time. Raises NotSilenced."""
+        if not self.is_silenced(now):
+            raise NotSilenced("No silence runs, or it has ended by itself.")
+        self.hush(None)
+        self.revision += 1
+
+    def is_silenced(self, now: datetime) -> bool:
+        return self.silenced_until is not None and now < self.silenced_until
+
+    def hush(self, silence: Silence | None) -> None:
+        """Keep the silence of its source, or none."""
+        self.silenced_until = silence.until if silence else None
+        self.silenced_severity = silence.severity if silence else None
+        self.silenced_by = silence.by if silence else None
+        self.silence_reason = silence.reason if silence else None
 
     def _must_be_active(self) -> None:
         if not self.active:
             raise NotActive("Only an active alert can be escalated, silenced or cleared.")
 
-    def _end(self, at: datetime, by: str) -> None:
+    def end(self, at: datetime, by: str) -> None:
         self.active, self.cleared_at, self.cleared_by, self.below_since = False, at, by, None
         self.revision += 1
 
     def seconds_to_acknowledge(self) -> float | None:
-        """From when we knew of it to when somebody took it; None as long as nobody has."""
+        """From when it asked, and we knew, to when somebody took it; None as long as nobody has."""
         if self.acknowledged_at is None:
             return None
-        return max(0.0, (self.acknowledged_at - self.recorded_at).total_seconds())
+        return max(0.0, (self.acknowledged_at - (self.asked_at or self.recorded_at)).total_seconds())
+
+
+def check_gone(alert: Alert, sensor: Sensor, now: datetime) -> None:
+    """Raises StillThere as long as the sensor says what raised the alert: nobody clears a flood by hand."""
+    if alert.kind == SILENCE:
+        if sensor.is_silent(now):
+            raise StillThere(f"{sensor.code} still sends nothing. It clears with its next reading; or silence it.")
+    elif severity := sensor.severity:
+        at = next(each["at"] for each in sensor.thresholds if each["severity"] == severity)
+        raise StillThere(
+            f"{sensor.code} stands at {sensor.last_value:g} {sensor.unit}: the threshold of {severity} is {at:g}. "
+            "Silence the alert, or change the thresholds of a gauge that is wrong."
+        )
 
 
 def acknowledge_bucket(seconds: float) -> str:
@@ -187,8 +273,8 @@ def acknowledge_bucket(seconds: float) -> str:
 class Rule:
     """For which alerts an emergency order is opened, and of which category (none: no order is opened).
 
-    A rule without ``kind`` or ``district`` holds for all of them. Of the enabled rules that match, the one of the
-    lowest ``priority`` counts.
+    A rule without ``kind`` or ``district`` holds for all of them; but that a sensor is silent opens an order only where
+    a rule names that kind. Of the enabled rules that match, the one of the lowest ``priority`` counts.
     """
 
     id: UUID
@@ -205,7 +291,7 @@ class Rule:
         return (
             self.enabled
             and alert.severity.rank >= self.severity.rank
-            and self.kind in (None, alert.kind)
+            and self.kind in ((SILENCE,) if alert.kind == SILENCE else (None, alert.kind))
             and self.district in (None, alert.district)
         )
 

@@ -9,12 +9,14 @@ from enum import StrEnum
 from typing import Any
 
 import shapely
-from shapely.geometry import shape
+from shapely.geometry import mapping, shape
 
 from services.assets.domain import geometry as geo
 from shared.errors import Conflict, Invalid, NotFound
 
 WIDEST_DEG = 20.0
+MOST_POINTS = 5_000  # of an outline that others are told: some 100 KB
+FINEST_DEG = 1e-6  # about 0.1 m
 
 
 class Level(StrEnum):
@@ -107,3 +109,12 @@ def drawn(geometry: dict[str, Any]) -> dict[str, Any]:
     if not (polygon := shape(geometry)).is_valid:
         raise CrossesItself(f"{shapely.is_valid_reason(polygon)}.", field="geometry")
     return {"geometry": geometry, "west": west, "south": south, "east": east, "north": north}
+
+
+def outline(geometry: dict[str, Any]) -> list[Any]:
+    """A polygon as the coordinates of a MultiPolygon; one of very many points is simplified as far as it must be."""
+    polygon, tolerance = shape(geometry), FINEST_DEG
+    while shapely.get_num_coordinates(polygon) > MOST_POINTS and tolerance < WIDEST_DEG:
+        polygon, tolerance = shapely.simplify(shape(geometry), tolerance), tolerance * 2
+    coordinates = mapping(polygon)["coordinates"]
+    return [coordinates] if polygon.geom_type == "Polygon" else list(coordinates)

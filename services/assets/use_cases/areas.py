@@ -13,7 +13,7 @@ from sqlalchemy import Text, cast, insert, select, text, update
 from sqlalchemy.orm import Session
 
 from services.assets.domain import geometry as geo
-from services.assets.domain.areas import Area, AreaTaken, Level, UnknownArea, changed_area, new_area
+from services.assets.domain.areas import Area, AreaTaken, Level, UnknownArea, changed_area, new_area, outline
 from services.assets.domain.division import Division, Drawn
 from services.assets.tables import area_sweeps, areas
 from shared import clock, outbox
@@ -117,11 +117,22 @@ def _follow(
 
 def _tell(session: Session, area: Mapping[str, Any], now: datetime) -> None:
     said = ("level", "code", "name", "west", "south", "east", "north", "district", "parent", "revision")
-    size = round(geo.area_m2(area["geometry"]), 1)
     outbox.record(
         session,
-        AreaChanged(**{name: area[name] for name in said}, area_m2=size, happened_at=now, recorded_at=now),
+        AreaChanged(
+            **{name: area[name] for name in said},
+            area_m2=round(geo.area_m2(area["geometry"]), 1),
+            outline=outline(area["geometry"]) if area["level"] == Level.DISTRICT else None,
+            happened_at=area["recorded_at"],
+            recorded_at=now,
+        ),
     )
+
+
+def tell_districts(session: Session) -> None:
+    """Say again what the districts are: a reader that is new, or whose copy lacks the outlines, has them then."""
+    for row in session.execute(select(*areas.c).where(areas.c.level == Level.DISTRICT.value).order_by(areas.c.code)):
+        _tell(session, dict(row._mapping), clock.now())
 
 
 def fall_into_areas(session: Session, facilities: Sequence[dict[str, Any]]) -> None:

@@ -1,0 +1,56 @@
+"""In which of the city's districts a sensor stands."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable
+from dataclasses import dataclass
+from math import cos, radians
+from typing import Any
+
+from shapely import affinity
+from shapely.geometry import Point, shape
+
+from shared.errors import Invalid
+
+NEAR_M = 30.0  # outlines come simplified: between two of them, and at a quay, the nearest district is meant
+DEGREE_M = 111_195.0
+
+
+class UnknownDistrict(Invalid):
+    """The city has no such district."""
+
+    slug = "unknown-district"
+    zh = "没有该行政区"
+
+
+@dataclass(eq=False, kw_only=True)
+class Area:
+    """A copy of a district that assets drew; ``outline`` is a MultiPolygon's coordinates, maybe simplified."""
+
+    code: str
+    outline: list[Any] | None
+    revision: int
+
+
+class Districts:
+    """The outlines of a city's districts, ready to be asked."""
+
+    def __init__(self, areas: Iterable[Area]) -> None:
+        drawn = [(area, shape({"type": "MultiPolygon", "coordinates": area.outline})) for area in areas if area.outline]
+        self.squeeze = cos(radians(drawn[0][1].centroid.y)) if drawn else 1.0  # of a degree of longitude here
+        self.drawn = [(area, self._flat(polygon)) for area, polygon in drawn]
+
+    def _flat(self, shape: Any) -> Any:
+        return affinity.scale(shape, self.squeeze, 1, origin=(0, 0))
+
+    def at(self, longitude: float, latitude: float) -> str | None:
+        """The district that holds a place, of several the first by code; else the nearest one within NEAR_M."""
+        place = self._flat(Point(longitude, latitude))
+        away = [(polygon.distance(place) * DEGREE_M, area.code) for area, polygon in self.drawn]
+        return min((each for each in away if each[0] <= NEAR_M), default=(0, None))[1]
+
+
+def check_district(code: str | None, known: Collection[str]) -> None:
+    """Raises UnknownDistrict for one that the city does not have, once it has told us of any."""
+    if code is not None and known and code not in known:
+        raise UnknownDistrict(f"There is no district {code}.", field="district")

@@ -1,0 +1,125 @@
+"""Alerts follow their sensors: their levels, and whether they send at all. Sensor and alerts are held by the caller."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from uuid import uuid4
+
+from sqlalchemy import delete, select
+from sqlalchemy.orm import Session
+
+from services.alerts.domain.alerts import SILENCE, Action, Alert, Rule, Silence
+from services.alerts.domain.sensors import Sensor, Severity, Standing
+from services.alerts.tables import rules, silences
+from services.alerts.use_cases.holding import Open
+from services.alerts.use_cases.telling import ACTIVE, changed, counted, note, tell_silent
+from shared import clock, tallies
+
+
+def follow(session: Session, sensor: Sensor, standing: Open, at: datetime) -> None:
+    """Raise, change or clear the alert of a sensor's level; ``standing`` is kept as it then is."""
+    key = sensor.code, sensor.kind
+    if sensor.last_value is None:
+        return
+    if alert := standing.get(key):
+        _move(session, sensor, alert, sensor.last_value, at)
+        if not alert.active:
+            del standing[key]
+    elif severity := sensor.severity:
+        standing[key] = _raise(
+            session, sensor, kind=sensor.kind, severity=severity, since=at, value=sensor.last_value, unit=sensor.unit
+        )
+
+
+def _move(session: Session, sensor: Sensor, alert: Alert, value: float, at: datetime) -> None:
+    with counted(session, alert):
+        alert.value = value
+        done = alert.follow(sensor.settle(alert.standing, value, at), at, by=sensor.code, now=clock.now())
+        if Action.ROSE in done:
+            _apply_rules(session, alert)
+    for action in done:
+        note(session, alert, action, by=sensor.code, at=at)
+    if Action.UNSILENCED in done:
+        forget_silence(session, alert)
+    changed(session, alert)
+
+
+def moves(sensor: Sensor, alert: Alert | None, now: datetime) -> bool:
+    """Whether time alone, or another threshold, moves the alert. Without readings it may rise, and does not fall."""
+    held = alert.standing if alert else Standing(None)
+    if sensor.last_value is None or (after := sensor.settle(held, sensor.last_value, now)) == held:
+        return False
+    return not sensor.is_silent(now) or (rank(after.severity) > rank(held.severity))
+
+
+def rank(severity: Severity | None) -> int:
+    return -1 if severity is None else severity.rank
+
+
+def follow_silence(session: Session, sensor: Sensor, standing: Open, *, may_raise: bool) -> None:
+    """Raise the alert that a sensor is silent, as severe as what stands there; clear it once the sensor sends."""
+    key, now = (sensor.code, SILENCE), clock.now()
+    alert, silent = standing.get(key), sensor.is_silent(now)
+    if alert and not silent:
+        with counted(session, alert):
+            alert.end(now, sensor.code)
+        note(session, alert, Action.CLEARED, by=sensor.code, at=now)
+        changed(session, alert)
+        del standing[key]
+    elif silent and not alert and may_raise and (since := sensor.silent_from) and sensor.patience:
+        flood = standing.get((sensor.code, sensor.kind))
+        severity, after_s = flood.severity if flood else Severity.MINOR, sensor.patience.total_seconds()
+        alert = _raise(session, sensor, kind=SILENCE, severity=severity, since=since, value=after_s, unit="s")
+        tell_silent(session, alert, sensor)
+        standing[key] = alert
+
+
+def _raise(
+    session: Session, sensor: Sensor, *, kind: str, severity: Severity, since: datetime, value: float, unit: str
+) -> Alert:
+    alert = Alert(
+        id=uuid4(),
+        source=sensor.code,
+        kind=kind,
+        severity=severity,
+        since=since,
+        recorded_at=clock.now(),
+        value=value,
+        unit=unit,
+        longitude=sensor.longitude,
+        latitude=sensor.latitude,
+        district=sensor.district,
+    )
+    _apply_rules(session, alert)
+    silence = _silence_for(session, alert)
+    alert.hush(silence)
+    session.add(alert)
+    session.flush()
+    tallies.add(session, ACTIVE, alert.labels or ())
+    note(session, alert, Action.RAISED, by=sensor.code, at=since)
+    if silence:
+        note(session, alert, Action.SILENCED, by=silence.by, at=since, note=silence.reason, until=silence.until)
+    changed(session, alert)
+    return alert
+
+
+def _apply_rules(session: Session, alert: Alert) -> None:
+    """Let the first rule that matches say which order the alert opens; an order that was asked for stays."""
+    if alert.order_category is None:
+        in_order = session.scalars(select(Rule).order_by(rules.c.priority, rules.c.id))
+        first = next((rule for rule in in_order if rule.matches(alert)), None)
+        alert.order_category = first.order_category if first else None
+
+
+def _silence_for(session: Session, alert: Alert) -> Silence | None:
+    """The silence of its source that covers a new alert; one that is too severe for it has broken it."""
+    silence = session.get(Silence, (alert.source, alert.kind))
+    if silence is None or silence.holds(alert.severity, clock.now()):
+        return silence
+    forget_silence(session, alert)
+    return None
+
+
+def forget_silence(session: Session, alert: Alert) -> None:
+    """What this source raises from now on is heard."""
+    session.execute(delete(silences).where(silences.c.source == alert.source, silences.c.kind == alert.kind))

@@ -7,9 +7,10 @@ replaced by adding the new one to ``jwks.json`` first, signing with it next, and
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import timedelta
 from functools import lru_cache
+from math import inf
 from pathlib import Path
 from typing import Any
 from uuid import uuid4
@@ -31,12 +32,13 @@ ACCESS_LIFETIME = timedelta(minutes=15)
 
 @dataclass(frozen=True)
 class User:
-    """``crew`` and ``unit`` bound what a user sees, where the role is bound to one."""
+    """``crew`` and ``unit`` bound what they see, where the role is bound to one. Their token ends at ``expires_at``."""
 
     name: str
     role: str
     crew: str | None = None
     unit: str | None = None
+    expires_at: float = field(default=inf, compare=False)
 
     @property
     def bound_unit(self) -> str | None:
@@ -65,12 +67,12 @@ class Keys:
 
     def user(self, token: str) -> User:
         """Whose token this is. Raises Unauthenticated when it is forged, foreign or expired."""
-        user, expires_at = self.verify(token)
-        if clock.now().timestamp() >= expires_at:
+        user = self.verify(token)
+        if clock.now().timestamp() >= user.expires_at:
             raise Unauthenticated("The token has expired.")
         return user
 
-    def _verify(self, token: str) -> tuple[User, float]:
+    def _verify(self, token: str) -> User:
         try:
             key = self.public[jwt.get_unverified_header(token)["kid"]]
             required = ["exp", "iss", "sub", "role"]
@@ -78,7 +80,7 @@ class Keys:
             claims = jwt.decode(token, key, algorithms=["EdDSA"], issuer=ISSUER, options=options)
         except (jwt.InvalidTokenError, KeyError) as wrong:
             raise Unauthenticated("The token is not one of ours.") from wrong
-        return User(claims["sub"], claims["role"], claims.get("crew"), claims.get("unit")), claims["exp"]
+        return User(claims["sub"], claims["role"], claims.get("crew"), claims.get("unit"), claims["exp"])
 
 
 def allow(user: User, roles: tuple[str, ...], *, reading: bool) -> None:

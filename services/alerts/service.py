@@ -30,9 +30,10 @@ from services.alerts.schemas import (
     SilenceIn,
     TakenOut,
 )
-from services.alerts.stream import feed_of, position
+from services.alerts.stream import feed_of, last_id
 from services.alerts.use_cases import handling, places, readings, rules, sensors, watching
 from services.alerts.use_cases.readings import Taken
+from shared import clock
 from shared.events.assets import AreaChanged
 from shared.fields import PageQuery
 from shared.messaging import on
@@ -109,8 +110,11 @@ class Alerts(Service):
     @http("GET", "/alerts/stream", roles=READERS, media=STREAM, transaction=False,
           summary="Follow alerts live: all active ones first, then each change; resumes by Last-Event-ID")  # fmt: skip
     def stream_alerts(self, call: Call) -> Response:
-        seen = position(call.request.headers.get("Last-Event-ID"))
-        return event_stream(call, feed_of(self.db).follow(seen, lambda: self.site.closing))
+        def ended() -> bool:
+            return self.site.closing or clock.now().timestamp() >= call.user.expires_at
+
+        seen = last_id(call.request.headers.get("Last-Event-ID"))
+        return event_stream(call, feed_of(self.db).follow(seen, ended))
 
     @http("GET", "/alerts/<uuid:alert_id>", roles=READERS, answer=AlertDetailOut, summary="Show an alert and its log")
     def show_alert(self, call: Call, alert_id: UUID) -> Alert:

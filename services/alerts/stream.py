@@ -2,7 +2,10 @@
 
 One poller per process reads the log for all streams, and only while there are any. A stream without Last-Event-ID
 begins with every active alert; with it, with every alert that changed since. Each event's data is the alert as it
-stands, its id the position in the log. A reader that cannot keep up is cut off, and comes back with its last id.
+stands. Its id is the position in the log with a mark of what stands there: a log that went back, since the database
+was restored, or that no longer reaches so far, does not know the id, and the stream begins anew. The opening list has
+one position: only its last event carries it, so that whoever is cut off before begins anew too. A reader that cannot
+keep up is cut off, and comes back with its last id. A stream ends with its token.
 """
 
 from __future__ import annotations
@@ -12,7 +15,8 @@ import queue
 import re
 import threading
 import time
-from collections.abc import Callable, Iterable, Iterator
+import zlib
+from collections.abc import Callable, Iterator
 from uuid import UUID
 
 import msgspec
@@ -27,14 +31,15 @@ from shared.db import Database
 
 POLL_S = 0.25
 HEARTBEAT_S = 15.0
-STEP_S = 0.5  # how long a stream takes to notice that the process stops
+STEP_S = 0.5  # how long a stream takes to notice that it ends
 BEHIND = 1_000  # events that a reader may be behind
 OPENING = b"retry: 2000\n: active alerts, then each change\n\n"
 HEARTBEAT = b": still here\n\n"
 
 log = logs.get(__name__)
 render = AlertOut().dump
-Event = tuple[int, bytes]  # position in the log, and the event as it is sent
+MARKS = 1_000_000  # an id is position * MARKS + mark
+Event = tuple[int, bytes]  # its id, and the event as it is sent
 
 
 @functools.cache
@@ -43,9 +48,14 @@ def feed_of(database: Database) -> Feed:
     return Feed(database)
 
 
-def position(last_event_id: str | None) -> int | None:
-    """The position that a client has seen; None when it has seen nothing, or nothing of ours."""
+def last_id(last_event_id: str | None) -> int | None:
+    """The id that a client saw last; None when it has seen nothing, or nothing of ours."""
     return int(last_event_id) if last_event_id and re.fullmatch(r"[0-9]{1,18}", last_event_id) else None
+
+
+def id_of(change: changes.Change) -> int:
+    """Of a place in the log, and of what stands there."""
+    return change.position * MARKS + zlib.crc32(f"{change.key} {change.at.timestamp()}".encode()) % MARKS
 
 
 class Feed:
@@ -55,26 +65,29 @@ class Feed:
         self.database = database
         self.readers: set[queue.Queue[Event]] = set()
         self.woken = threading.Event()
+        self.starting = threading.Lock()
         self.polling = False
         database.listeners.append(lambda _: self.woken.set())
 
-    def follow(self, seen: int | None, stopping: Callable[[], bool]) -> Iterator[bytes]:
-        """The stream of one client, that has ``seen`` the log up to there."""
+    def follow(self, seen: int | None, ended: Callable[[], bool]) -> Iterator[bytes]:
+        """The stream of one client, that has ``seen`` the log up to that id."""
         reader: queue.Queue[Event] = queue.Queue(BEHIND)
-        self.readers.add(reader)  # before we look, so that nothing falls in between
+        self._add(reader)  # before we look, so that nothing falls in between
         try:
             with self.database.read() as session:
-                sent, missed = changes.latest(session), _missed(session, seen)
-            self._start(sent)
+                sent, first = _latest(session), _first(session, seen)
             yield OPENING
-            yield from missed
-            yield from self._rest(reader, sent, stopping)
+            for event in first:
+                if ended():
+                    return
+                yield event
+            yield from self._rest(reader, sent, ended)
         finally:
             self.readers.discard(reader)
 
-    def _rest(self, reader: queue.Queue[Event], sent: int, stopping: Callable[[], bool]) -> Iterator[bytes]:
+    def _rest(self, reader: queue.Queue[Event], sent: int, ended: Callable[[], bool]) -> Iterator[bytes]:
         quiet_since = time.monotonic()
-        while not stopping() and reader in self.readers:
+        while not ended() and reader in self.readers:
             try:
                 at, event = reader.get(timeout=STEP_S)
             except queue.Empty:
@@ -85,14 +98,19 @@ class Feed:
             if event is HEARTBEAT or at > sent:
                 yield event
 
-    def _start(self, at: int) -> None:
-        if not self.polling:
-            self.polling, self.at = True, at
-            threading.Thread(target=self._poll, daemon=True).start()
+    def _add(self, reader: queue.Queue[Event]) -> None:
+        """Let the poller run from here on, unless it does."""
+        with self.starting:
+            self.readers.add(reader)
+            if not self.polling:
+                with self.database.read() as session:
+                    self.at = _latest(session)
+                self.polling = True
+                threading.Thread(target=self._poll, daemon=True).start()
 
     def _poll(self) -> None:
         """Runs while somebody listens."""
-        while self.readers:
+        while self._is_needed():
             self.woken.wait(POLL_S)
             self.woken.clear()
             try:
@@ -100,10 +118,18 @@ class Feed:
             except Exception as down:
                 log.warning("the change log cannot be read", error=repr(down))
                 time.sleep(POLL_S)
-        self.polling = False
+
+    def _is_needed(self) -> bool:
+        with self.starting:
+            self.polling = bool(self.readers)
+            return self.polling
 
     def _hand_out(self) -> None:
         with self.database.read() as session:
+            if not _knows(session, self.at):  # it went back: what we would hand out is not what follows
+                self.at = _latest(session)
+                self.readers.clear()  # each comes back, and begins anew
+                return
             for event in _since(session, self.at):
                 self.at = max(self.at, event[0])
                 for reader in list(self.readers):
@@ -116,28 +142,39 @@ class Feed:
             self.readers.discard(reader)
 
 
-def _missed(session: Session, seen: int | None) -> list[bytes]:
+def _latest(session: Session) -> int:
+    """The id of the newest change; 0 when there is none."""
+    newest = changes.since(session, changes.latest(session) - 1, kinds=[CHANGE], limit=1)
+    return id_of(newest[0]) if newest else 0
+
+
+def _knows(session: Session, seen: int) -> bool:
+    """Whether the log still has what the id names, so that all that came after it is there as well."""
+    there = changes.since(session, seen // MARKS - 1, kinds=[CHANGE], limit=1)
+    return seen == 0 or (bool(there) and id_of(there[0]) == seen)
+
+
+def _first(session: Session, seen: int | None) -> list[bytes]:
     """What a client needs first. The position is read before the alerts: better an event twice than never."""
-    latest = changes.latest(session)
-    if seen is None or seen > latest:
-        return [_event(latest, alert) for alert in queries.active_alerts(session)]
-    return [event for _, event in _since(session, seen)]
+    if seen and _knows(session, seen):
+        return [event for _, event in _since(session, seen)]
+    latest = _latest(session)
+    found = queries.active_alerts(session)
+    return [_event(alert, latest if alert is found[-1] else 0) for alert in found]
 
 
 def _since(session: Session, seen: int) -> Iterator[Event]:
-    """What changed after a position: each alert once a batch, as it stands now, in the order of the log."""
-    while batch := changes.since(session, seen, kinds=[CHANGE], limit=500):
-        seen = batch[-1].position
-        last = {change.key: change.position for change in batch}
+    """What changed after an id: each alert once a batch, as it stands now, in the order of the log."""
+    position = seen // MARKS
+    while batch := changes.since(session, position, kinds=[CHANGE], limit=500):
+        position = batch[-1].position
+        last = {change.key: change for change in batch}
         found = queries.alerts_by_id(session, map(UUID, last))
-        yield from _events(found, last.items())
+        for change in sorted(last.values(), key=lambda each: each.position):
+            if alert := found.get(UUID(change.key)):
+                yield id_of(change), _event(alert, id_of(change))
 
 
-def _events(found: dict[UUID, Alert], last: Iterable[tuple[str, int]]) -> Iterator[Event]:
-    for key, at in sorted(last, key=lambda each: each[1]):
-        if alert := found.get(UUID(key)):
-            yield at, _event(at, alert)
-
-
-def _event(at: int, alert: Alert) -> bytes:
-    return b"id: %d\ndata: %s\n\n" % (at, msgspec.json.encode(render(alert)))
+def _event(alert: Alert, its_id: int) -> bytes:
+    named = b"id: %d\n" % its_id if its_id else b""
+    return b"%sdata: %s\n\n" % (named, msgspec.json.encode(render(alert)))

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator
 from datetime import timedelta
-from typing import Any
 
 import pytest
 
@@ -13,9 +11,8 @@ from services.alerts import queries, tables
 from services.alerts.domain.alerts import NotActive
 from services.alerts.domain.sensors import SensorExists, Severity, WrongThresholds
 from services.alerts.sample import GAUGES, load_sample
-from services.alerts.stream import Feed, position
 from services.alerts.use_cases import handling, rules, sensors
-from shared import changes, clock
+from shared import clock
 from shared.db import Database
 from shared.errors import Stale
 from tests.integration.databases import ENGINES, left_as_found, migrated
@@ -185,48 +182,3 @@ def test_five_thousand_readings_are_one_batch(database: Database) -> None:
         register(database, f"s-{number}")
     batch = [reading(number % 3, number // 20, f"s-{number % 20}") for number in range(5_000)]
     assert send(database, *batch).accepted == 5_000
-
-
-def number_changes(database: Database) -> None:
-    with database.begin() as session:
-        changes.number(session)
-
-
-def parse(event: bytes) -> tuple[int, dict[str, Any]]:
-    first, second = event.decode().strip().split("\n")
-    return int(first.removeprefix("id: ")), json.loads(second.removeprefix("data: "))
-
-
-def test_a_stream_begins_with_what_stands_and_goes_on_with_what_changes(database: Database) -> None:
-    send(database, reading(6))
-    number_changes(database)
-    stopped: list[bool] = []
-    stream = Feed(database).follow(None, lambda: bool(stopped))
-    assert next(stream).startswith(b"retry")
-    at, alert = parse(next(stream))
-    assert (at, alert["severity"], alert["state"]["active"]) == (1, "minor", True)
-    send(database, reading(26, 1))
-    number_changes(database)
-    at, alert = parse(next(stream))
-    assert (at, alert["severity"]) == (2, "severe")
-    stopped.append(True)
-    assert list(stream) == []
-
-
-def test_a_stream_resumes_where_it_was_left(database: Database) -> None:
-    send(database, reading(6))
-    send(database, reading(26, 1))
-    send(database, reading(0, 2))
-    number_changes(database)
-    stream = Feed(database).follow(position("1"), lambda: True)
-    next(stream)
-    assert [(at, alert["state"]["active"]) for at, alert in map(parse, stream)] == [(3, False)]
-
-
-def test_a_last_event_id_that_is_none_of_ours_begins_anew(database: Database) -> None:
-    send(database, reading(6))
-    number_changes(database)
-    assert position("x; DROP") is None
-    stream = Feed(database).follow(position("99999"), lambda: True)
-    next(stream)
-    assert [at for at, _ in map(parse, stream)] == [1]

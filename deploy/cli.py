@@ -42,7 +42,7 @@ service_option = click.option("--service", type=click.Choice(list(SERVICE_CLASSE
 
 @contextmanager
 def opened(service: str) -> Iterator[Database]:
-    database = Database(_settings().database_urls[service], connections=2)
+    database = Database(_settings().database_urls[service], connections=2, patient=True)
     try:
         yield database
     finally:
@@ -98,7 +98,7 @@ def migrate_command(services: tuple[str, ...], sample: bool, empty: bool) -> Non
 
 def _prepare(empty: bool) -> None:
     chosen = _settings()
-    databases = {name: Database(chosen.database_urls[name], connections=2) for name in SERVICE_CLASSES}
+    databases = {name: Database(chosen.database_urls[name], connections=2, patient=True) for name in SERVICE_CLASSES}
     try:
         data_folder.make(chosen.data)
         welcome.prepare(chosen.data, databases, empty=empty)

@@ -77,7 +77,7 @@ def _opened() -> Iterator[tuple[Settings, Database]]:
     except UnusableSettings as wrong:
         raise click.ClickException(str(wrong)) from wrong
     logs.start(level="warning", as_json=chosen.log_json)
-    database = Database(chosen.database_urls["assets"], connections=2)
+    database = Database(chosen.database_urls["assets"], connections=2, patient=True)
     join_in(database, CatalogueFile(chosen.catalogue or FILE))
     yield chosen, database
     database.close()

@@ -24,7 +24,6 @@ from contextlib import contextmanager  # noqa: E402
 from typing import Any  # noqa: E402
 
 from nameko.runners import ServiceRunner  # noqa: E402
-from psycogreen.eventlet import patch_psycopg  # noqa: E402
 from sqlalchemy.exc import OperationalError  # noqa: E402
 from werkzeug.wrappers import Response  # noqa: E402
 
@@ -37,13 +36,14 @@ from deploy.keys import make_keys  # noqa: E402
 from deploy.services import SERVICE_CLASSES  # noqa: E402
 from deploy.settings import UnusableSettings  # noqa: E402
 from deploy.site import Site  # noqa: E402
+from deploy.waiting import cooperate  # noqa: E402
 from shared import logs  # noqa: E402
 from shared.auth import Keys  # noqa: E402
 from shared.db import Database  # noqa: E402
 from shared.settings import Settings  # noqa: E402
 from shared.web import JSON, to_json  # noqa: E402
 
-patch_psycopg()
+cooperate()
 SPARE_FILES = 500  # for databases, broker and what people send
 log = logs.get("deploy.runner")
 
@@ -182,8 +182,7 @@ def ready(databases: dict[str, Database]) -> Response:
     states = {}
     for name, database in databases.items():
         try:
-            with database.read() as session:
-                session.connection().exec_driver_sql("SELECT 1")
+            database.check()
             states[name] = "ok"
         except Exception as down:
             log.warning("not ready", service=name, error=repr(down))

@@ -12,14 +12,13 @@ from uuid import uuid4
 import eventlet
 import eventlet.wsgi
 from marshmallow import ValidationError
-from sqlalchemy.exc import InterfaceError, OperationalError
 from werkzeug.exceptions import HTTPException
 from werkzeug.exceptions import MethodNotAllowed as WrongMethod
 from werkzeug.routing import Map, Rule
 from werkzeug.wrappers import Request, Response
 
 from deploy.connections import HANG_UP, IDLE_S, SEND_S, Clients, Door, Limits, Protocol
-from shared import errors, logs
+from shared import db, errors, logs
 from shared.errors import Invalid, Malformed, NotFound, Refused
 from shared.web import PROBLEM, Route, status_of, to_json
 
@@ -73,12 +72,8 @@ class Site:
         except HTTPException as wrong:
             response = _problem(request, NotFound(f"There is nothing at {request.path}.") if wrong.code == 404 else
                                 Malformed(wrong.description or ""))  # fmt: skip
-        except (OperationalError, InterfaceError) as down:
-            log.error("database", path=request.path, error=str(down))
-            response = _problem(request, errors.Unavailable("The database does not answer.", retry_after_s=1))
-        except Exception:
-            log.exception("unexpected", method=request.method, path=request.path)
-            response = _unexpected(request)
+        except Exception as wrong:
+            response = _failed(request, wrong)
         _log(request, response, time.perf_counter() - began)
         return response
 
@@ -143,6 +138,14 @@ def _problem(request: Request, refused: Refused, fields: list[dict[str, str]] | 
     if status == 413:
         response.headers["Connection"] = "close"  # the rest of the body is not read
     return response
+
+
+def _failed(request: Request, wrong: Exception) -> Response:
+    if db.failing(wrong):
+        log.error("database", path=request.path, error=str(wrong))
+        return _problem(request, errors.Unavailable("The database does not answer in time.", retry_after_s=1))
+    log.exception("unexpected", method=request.method, path=request.path)
+    return _unexpected(request)
 
 
 def _unexpected(request: Request) -> Response:

@@ -1,11 +1,15 @@
-"""Tables and transactions, on PostgreSQL and SQLite alike. One transaction per use case."""
+"""Tables and transactions, on PostgreSQL and SQLite alike. One transaction per use case.
+
+Nothing waits for the database without a bound: not for a connection, a lock, an answer, or for whoever sleeps within a
+transaction. What is beyond a bound raises; ``failing`` tells it from an error of one's own.
+"""
 
 from __future__ import annotations
 
 import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager, nullcontext
+from contextlib import contextmanager
 from datetime import UTC, datetime
 from functools import cache
 from pathlib import Path
@@ -13,9 +17,11 @@ from typing import Any
 
 import msgspec
 import sqlalchemy as sa
+from psycopg2 import extensions
 from sqlalchemy.dialects import postgresql, sqlite
-from sqlalchemy.dialects.postgresql import psycopg2
-from sqlalchemy.exc import OperationalError
+from sqlalchemy.dialects.postgresql import psycopg2 as dialect
+from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError
+from sqlalchemy.exc import TimeoutError as NoneFree
 from sqlalchemy.orm import Session, registry, sessionmaker
 from sqlalchemy.pool import QueuePool
 
@@ -27,6 +33,26 @@ NAMES = {
     "ck": "ck_%(table_name)s_%(constraint_name)s",
 }
 PATIENCE_S = 30  # to wait for another writer of an SQLite file
+FREE_S = 3  # to wait for a free connection
+CONNECT_S = 5
+SLACK_S = 5  # beyond the server's own limit of a statement: then it is the server that stands still
+JOB_S = 600  # for a statement of a job beside the requests
+# A host that vanishes is missed within about ten seconds. What a database's URL says itself comes first.
+SOCKET = {
+    "connect_timeout": CONNECT_S, "keepalives_idle": 5, "keepalives_interval": 2, "keepalives_count": 3,
+    "tcp_user_timeout": 10_000,
+}  # fmt: skip
+SESSION = {"lock_timeout": "3s", "statement_timeout": "30s", "idle_in_transaction_session_timeout": "15s"}
+PATIENT = {"lock_timeout": "60s", "statement_timeout": "0", "idle_in_transaction_session_timeout": "10min"}
+
+# SQLSTATEs or their beginnings, and SQLite's names for the like.
+DUPLICATE = ("23505", "SQLITE_CONSTRAINT_UNIQUE", "SQLITE_CONSTRAINT_PRIMARYKEY", "SQLITE_CONSTRAINT_ROWID")
+READ_ONLY = ("25006", "SQLITE_READONLY")
+AWAY = (*READ_ONLY, "08", "53", "57P", "58", "25P03", "SQLITE_FULL", "SQLITE_IOERR", "SQLITE_CANTOPEN",
+        "SQLITE_CORRUPT", "SQLITE_NOTADB", "SQLITE_PERM")  # fmt: skip
+BUSY = ("55P03", "40P01", "40001", "SQLITE_BUSY", "SQLITE_LOCKED")
+SLOW = ("57014",)
+
 as_json = msgspec.json.Encoder().encode
 Rows = list[dict[str, Any]]
 GiveRows = Callable[[Session], Rows]
@@ -59,24 +85,42 @@ class Time(sa.TypeDecorator[datetime]):
 
 
 class Database:
-    """One service's database: ``begin()`` to write, ``read()`` to read, ``listeners`` to hear what committed."""
+    """One service's database: ``begin()`` to write, ``read()`` to read, ``listeners`` to hear what committed.
 
-    def __init__(self, url: str, connections: int = 16) -> None:
-        self.engine = _engine(url, connections)
+    ``patient``: for a process of its own that may take long, such as an import, and that nobody waits for.
+    """
+
+    def __init__(self, url: str, connections: int = 16, *, patient: bool = False) -> None:
+        self.engine = _engine(url, connections, PATIENT if patient else SESSION)
         self.listeners: list[Callable[[Session], object]] = []
         self._sqlite = self.engine.dialect.name == "sqlite"
-        # A second writer of this process would block all of it inside SQLite; here it waits without blocking.
-        self._writer = threading.Lock() if self._sqlite else nullcontext()
+        # Writers that wait for a row leave some connections to readers. SQLite has one writer: a second one of this
+        # process would block all of it there; here it waits without blocking.
+        self._writers = threading.Semaphore(1 if self._sqlite else max(1, connections - max(1, connections // 4)))
         self._read = sessionmaker(self.engine, expire_on_commit=False)
         self._write = sessionmaker(self.engine.execution_options(writes=True), expire_on_commit=False)
 
     @contextmanager
-    def begin(self) -> Iterator[Session]:
-        """A write transaction: commits at the end of the block, rolls back on an error."""
-        with self._writer, self._write.begin() as session:
+    def begin(self, *, statement_s: int | None = None) -> Iterator[Session]:
+        """A write transaction: commits at the end of the block, rolls back on an error.
+
+        ``statement_s`` allows its statements to take longer than others.
+        """
+        with self._turn(), self._write.begin() as session:
+            if statement_s and not self._sqlite:
+                _allow(session, statement_s)
             yield session
         for heard in self.listeners:
             heard(session)
+
+    @contextmanager
+    def _turn(self) -> Iterator[None]:
+        if not self._writers.acquire(timeout=PATIENCE_S if self._sqlite else FREE_S):
+            raise NoneFree("Too many write at once.")
+        try:
+            yield
+        finally:
+            self._writers.release()
 
     @contextmanager
     def read(self) -> Iterator[Session]:
@@ -84,26 +128,102 @@ class Database:
         with self._read() as session:
             yield session
 
+    def check(self) -> None:
+        """Raises what keeps it from answering requests."""
+        with self.read() as session:
+            if self._sqlite:
+                session.execute(sa.text("SELECT 1"))
+            elif session.scalar(sa.text("SELECT current_setting('transaction_read_only')")) == "on":
+                self.engine.dispose()  # another server may have taken over
+                raise ConnectionError("The database takes no changes.")
+
     def close(self) -> None:
         self.engine.dispose()
 
 
-def _engine(url: str, connections: int) -> sa.Engine:
+def code_of(error: BaseException | None) -> str:
+    """The SQLSTATE of a database's error, or SQLite's name for it; empty where there is none."""
+    cause = getattr(error, "orig", error)
+    return getattr(cause, "pgcode", None) or getattr(cause, "sqlite_errorname", None) or ""
+
+
+def duplicate(error: BaseException) -> bool:
+    """Whether something with this unique key is there already."""
+    return code_of(error).startswith(DUPLICATE)
+
+
+def away(error: BaseException) -> bool:
+    """Whether the connection was lost, or the database takes nothing from anybody."""
+    if not isinstance(error, DBAPIError):
+        return False
+    lost = isinstance(error, InterfaceError) or (isinstance(error, OperationalError) and not code_of(error))
+    return lost or error.connection_invalidated or code_of(error).startswith(AWAY)
+
+
+def busy(error: BaseException) -> bool:
+    """Whether others held what was needed: the same may work in a moment."""
+    return isinstance(error, NoneFree) or code_of(error).startswith(BUSY)
+
+
+def failing(error: BaseException) -> bool:
+    """Whether the database could not serve us, whatever was asked."""
+    return away(error) or busy(error) or code_of(error).startswith(SLOW)
+
+
+class _Connection(extensions.connection):
+    patience_s: float | None = None  # without a word from the server; deploy/waiting.py
+
+
+def _allow(session: Session, statement_s: int) -> None:
+    session.execute(sa.text(f"SET LOCAL statement_timeout = {statement_s * 1000}"))
+    connection: Any = session.connection().connection.dbapi_connection
+    connection.patience_s = statement_s + SLACK_S
+
+
+def _engine(url: str, connections: int, limits: dict[str, str]) -> sa.Engine:
+    pool: dict[str, Any] = {"pool_size": connections, "pool_timeout": FREE_S}
     if not url.startswith("sqlite"):
-        return sa.create_engine(
+        engine = sa.create_engine(
             url,
-            pool_size=connections,
             max_overflow=0,
             pool_use_lifo=True,
             executemany_mode="values_plus_batch",  # a batch of updates is one round trip
+            connect_args=_limited(sa.make_url(url), limits),
+            **pool,
         )
+        sa.event.listen(engine, "checkout", _as_patient_as_the_server)
+        sa.event.listen(engine, "handle_error", _notice_read_only)
+        return engine
     if (file := sa.make_url(url).database) and file != ":memory:":
         Path(file).parent.mkdir(parents=True, exist_ok=True)
     patience = {"check_same_thread": False, "timeout": PATIENCE_S}
-    engine = sa.create_engine(url, poolclass=QueuePool, pool_size=connections, connect_args=patience)
+    engine = sa.create_engine(url, poolclass=QueuePool, connect_args=patience, **pool)
     sa.event.listen(engine, "connect", _tune_sqlite)
     sa.event.listen(engine, "begin", _begin_sqlite)
     return engine
+
+
+def _limited(url: sa.URL, limits: dict[str, str]) -> dict[str, Any]:
+    """How to connect: with limits, unless the URL's own query sets them."""
+    ours = " ".join(f"-c {name}={value}" for name, value in limits.items())
+    sockets = {name: value for name, value in SOCKET.items() if name not in url.query}
+    return {**sockets, "options": f"{ours} {url.query.get('options', '')}", "connection_factory": _Connection}
+
+
+def _as_patient_as_the_server(connection: Any, record: Any, _: Any) -> None:
+    """Wait for a statement a little longer than the server lets it run."""
+    if "limit_s" not in record.info:
+        with connection.cursor() as cursor:
+            cursor.execute("SELECT setting::int FROM pg_settings WHERE name = 'statement_timeout'")
+            record.info["limit_s"] = (ms := cursor.fetchone()[0]) and ms / 1000 + SLACK_S
+        connection.rollback()
+    connection.patience_s = record.info["limit_s"] or None
+
+
+def _notice_read_only(context: Any) -> None:
+    """A server that takes no changes is of no use, nor are its other connections: another one may have taken over."""
+    if code_of(context.original_exception).startswith(READ_ONLY):
+        context.is_disconnect = True
 
 
 def _tune_sqlite(connection: Any, _: Any) -> None:
@@ -134,6 +254,11 @@ def _begin_writing(connection: sa.Connection, deadline: float) -> None:
         time.sleep(0.005)
 
 
+def storable(text: str) -> str:
+    """The text without what PostgreSQL keeps nowhere: NUL, and halves of characters."""
+    return text.replace("\0", "\N{REPLACEMENT CHARACTER}").encode("utf-8", "replace").decode()
+
+
 def insert_new(
     session: Session, table: sa.Table, rows: Sequence[dict[str, Any]], *returning: sa.Column[Any]
 ) -> Sequence[sa.Row[Any]]:
@@ -161,7 +286,7 @@ def _insertion(table: sa.Table, names: tuple[str, ...], returning: tuple[sa.Colu
 
 def _written(statement: Any) -> str:
     """The statement as psycopg2 takes it: finding it again in SQLAlchemy's cache costs more than running it."""
-    return str(statement.compile(dialect=psycopg2.dialect()))  # type: ignore[no-untyped-call]
+    return str(statement.compile(dialect=dialect.dialect()))  # type: ignore[no-untyped-call]
 
 
 def listed(table: sa.Table, names: tuple[str, ...], parameter: str) -> Any:

@@ -13,7 +13,7 @@ from sqlalchemy.orm import Session
 
 from shared import workers
 from shared.auth import Keys
-from shared.db import Database
+from shared.db import JOB_S, Database
 from shared.loops import Loop
 from shared.metrics import Metrics
 from shared.relay import Relay
@@ -57,7 +57,7 @@ class Service:
 def _in_transaction(job: Job) -> Callable[[Any], None]:
     @functools.wraps(job)
     def run(service: Any) -> None:
-        with service.db.begin() as session:
+        with service.db.begin(statement_s=JOB_S) as session:
             job(service, session)
 
     return run
@@ -65,17 +65,17 @@ def _in_transaction(job: Job) -> Callable[[Any], None]:
 
 def every(seconds: float) -> Callable[[Job], Callable[[Any], None]]:
     """Run a method ``(self, session)`` every so often, each time in a write transaction. Replicas all run it."""
-    return lambda job: Periodic.decorator(seconds)(_in_transaction(job))
+    return lambda job: Periodic.decorator(seconds)(workers.contained(_in_transaction(job)))
 
 
 def every_few(seconds: float) -> Callable[[Callable[[Any], None]], Callable[[Any], None]]:
     """Run a method ``(self)`` every so often, which opens transactions itself where it needs any."""
-    return lambda job: Periodic.decorator(seconds)(job)
+    return lambda job: Periodic.decorator(seconds)(workers.contained(job))
 
 
 def on_start(job: Job) -> Callable[[Any], None]:
     """Run a method ``(self, session)`` once when the service starts, as soon as its database answers."""
-    return Periodic.decorator(None)(_in_transaction(job))  # type: ignore[no-any-return]
+    return Periodic.decorator(None)(workers.contained(_in_transaction(job)))  # type: ignore[no-any-return]
 
 
 class Periodic(Entrypoint):  # type: ignore[misc]

@@ -24,6 +24,7 @@ from werkzeug.wrappers import Request, Response
 from shared import errors, workers
 from shared.audit import Entry, Sort, Trail
 from shared.auth import COOKIE, PUBLIC, Keys, User, allow
+from shared.db import duplicate
 from shared.errors import Conflict, Invalid, Malformed, NotFound, Refused
 from shared.paging import Page
 from shared.requests import Answer, Once, keep, kept, once
@@ -171,7 +172,7 @@ def http(
                 return refused
 
         answer_call.declared = declared  # type: ignore[attr-defined]
-        return Route.decorator(declared)(answer_call)  # type: ignore[no-any-return]
+        return Route.decorator(declared)(workers.contained(answer_call))  # type: ignore[no-any-return]
 
     return decorate
 
@@ -202,7 +203,7 @@ def _first_answer(service: Any, command: Once | None, refused: Exception) -> Ans
         with service.db.read() as session:
             if answer := kept(session, command):
                 return answer
-    if isinstance(refused, IntegrityError) and "unique" in str(refused.orig).lower():
+    if duplicate(refused):
         raise Conflict("There is one like this already.") from refused
     raise refused
 

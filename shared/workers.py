@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import functools
+import traceback
 from collections.abc import Callable
 from typing import Any, ParamSpec, TypeVar
 
@@ -14,6 +16,7 @@ from shared import logs
 
 P = ParamSpec("P")
 T = TypeVar("T")
+UNTOLD = "<exception str() failed>"
 
 
 def run(entrypoint: Entrypoint, args: tuple[Any, ...] = (), kwargs: dict[str, Any] | None = None) -> Any:
@@ -55,3 +58,24 @@ hashing = Threads(2)
 def give_way() -> None:
     """Let others have their turn, between two parts of work that keeps the hub busy; in no transaction."""
     eventlet.sleep(0)
+
+
+def contained(method: Callable[P, T]) -> Callable[P, T]:
+    """Let a worker's method raise nothing that nameko lets pass: whoever waits for it would never hear of it."""
+
+    @functools.wraps(method)
+    def run(*args: P.args, **kwargs: P.kwargs) -> T:
+        try:
+            return method(*args, **kwargs)
+        except BaseException as wrong:  # eventlet's Timeout is no Exception
+            words = told(wrong)
+            if isinstance(wrong, Exception) and UNTOLD not in words:
+                raise
+            raise RuntimeError(words) from None
+
+    return run
+
+
+def told(error: BaseException) -> str:
+    """What went wrong, in words. The error's own may fail too."""
+    return traceback.format_exception_only(error)[-1].strip()

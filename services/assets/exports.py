@@ -75,7 +75,7 @@ def main() -> None:
     wanted = json.load(sys.stdin)
     asked: dict[str, Any] = ExportQuery().load(wanted["arguments"])
     write = WRITE[Format(asked.pop("format"))]
-    database = Database(wanted["url"], connections=1)
+    database = Database(wanted["url"], connections=1, patient=True)
     with database.read() as session:
         write(map(dict, queries.every_facility(session, **asked)), sys.stdout.buffer)
 

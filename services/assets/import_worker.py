@@ -74,7 +74,7 @@ def main() -> None:
     structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(logging.WARNING))
     gc.freeze()
     gc.set_threshold(100_000, 20, 20)  # rows come and go by thousands, and none refers to itself
-    database, folder = Database(told["database_url"], connections=3), Path(told["folder"])
+    database, folder = Database(told["database_url"], connections=3, patient=True), Path(told["folder"])
     folder.mkdir(parents=True, exist_ok=True)
     catalogue = CatalogueFile(Path(told["catalogue"]))
     with alone(database, folder) as mine:

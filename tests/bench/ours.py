@@ -14,11 +14,11 @@ from collections.abc import Sequence
 warnings.filterwarnings("ignore", category=DeprecationWarning)
 
 from nameko.runners import ServiceRunner
-from psycogreen.eventlet import patch_psycopg
 from sqlalchemy.orm import Session
 
 from deploy import logs as log_output
 from deploy import settings
+from deploy.waiting import cooperate
 from shared.db import Database, insert_new
 from shared.events.inspections import FindingConfirmed
 from shared.messaging import on
@@ -27,7 +27,7 @@ from shared.relay import Relay
 from shared.service import Given
 from tests.bench import toy
 
-patch_psycopg()
+cooperate()
 
 
 class Keeper:

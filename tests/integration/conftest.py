@@ -15,15 +15,15 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
-from psycogreen.eventlet import patch_psycopg
 
 from deploy import process
 from deploy.servers import Missing, Servers, temporary
+from deploy.waiting import cooperate
 from shared.events.queues import SERVICES
 from shared.settings import MEMORY
 from tests.integration.toy import World
 
-patch_psycopg()
+cooperate()
 
 # The thread that forks may be made of unpatched parts. Its first job must not fork: Python holds a lock meanwhile.
 process._spawner = ThreadPoolExecutor(max_workers=1, thread_name_prefix="spawner")

@@ -42,6 +42,7 @@ things = Table(
 )
 
 faults: set[str] = set()  # categories that the handler cannot take
+raised: dict[str, Callable[[Session], object]] = {}  # by category, how the handler fails
 batches: list[list[str]] = []  # the categories of each batch that the handler saw
 
 
@@ -170,6 +171,9 @@ class Assets(Service):
         session.execute(insert(things), rows)
         for each in events:
             tallies.add(session, "recorded", (each.category,))
+        for each in events:
+            if fail := raised.get(each.category):
+                fail(session)
         if broken := faults & {each.category for each in events}:
             raise BrokenHandler(f"cannot take {sorted(broken)}")
 
@@ -190,6 +194,7 @@ class World:
         self.runner: ServiceRunner | None = None
         if first:
             faults.clear()
+            raised.clear()
             batches.clear()
             self._make_tables()
             self.forget_messages()

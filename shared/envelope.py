@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime
 from functools import cache
@@ -16,7 +17,11 @@ AnyEvent = TypeVar("AnyEvent", bound=Event)
 
 
 class Unreadable(Exception):
-    """A message that is none of our events."""
+    """A message that is none of our events, or one that only a newer version of ours can read: then it has an id."""
+
+    def __init__(self, why: str, event_id: UUID | None = None) -> None:
+        super().__init__(why)
+        self.event_id = event_id
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -31,7 +36,16 @@ class Envelope(Generic[AnyEvent]):
     data: AnyEvent
 
 
+@dataclass(frozen=True)
+class Outline:
+    """What any CloudEvent has, whatever its version and type."""
+
+    specversion: str
+    id: UUID
+
+
 _encode = msgspec.json.Encoder().encode
+_outline = msgspec.json.Decoder(Outline).decode
 
 
 def seal(event: Event, event_id: UUID) -> bytes:
@@ -54,8 +68,14 @@ def unseal(event_type: str, body: bytes | str) -> tuple[UUID, Event]:
     try:
         envelope = _decoder(event_type).decode(body)
     except (KeyError, msgspec.MsgspecError, RecursionError) as wrong:
-        raise Unreadable(f"{event_type}: {wrong}") from wrong
+        raise Unreadable(f"{event_type}: {wrong!r}", _outlined(body)) from wrong
     return envelope.id, envelope.data
+
+
+def _outlined(body: bytes | str) -> UUID | None:
+    with suppress(msgspec.MsgspecError, RecursionError):
+        return _outline(body).id
+    return None
 
 
 @cache

@@ -2,7 +2,8 @@
 
 ``retries`` holds those that failed: an event stands in the inbox once it was handled *or* parked, and from then on no
 second delivery of it has any effect. A parked event is tried again with growing delays; one that used up its tries is
-a dead letter, which waits for somebody to replay or discard it.
+a dead letter, which waits for somebody to replay or discard it. A try that failed since others held what it needed is
+no try.
 """
 
 from __future__ import annotations
@@ -12,11 +13,29 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from uuid import UUID
 
-from sqlalchemy import Column, Integer, String, Table, Text, Uuid, and_, delete, func, insert, select, update
+from sqlalchemy import (
+    Column,
+    ColumnElement,
+    Integer,
+    String,
+    Table,
+    Text,
+    Uuid,
+    and_,
+    delete,
+    func,
+    insert,
+    or_,
+    select,
+    update,
+)
 from sqlalchemy.orm import Session
 
 from shared import clock
 from shared.db import Time, insert_new, kernel
+
+HANDLING_S = 60  # a parked event that is tried is not due for anybody else meanwhile
+SOON_S = 5
 
 inbox = Table(
     "inbox",
@@ -61,24 +80,36 @@ def claim(session: Session, queue: str, event_ids: Sequence[UUID]) -> set[UUID]:
     return {row.event_id for row in insert_new(session, inbox, rows, inbox.c.event_id)}
 
 
-def park(session: Session, queue: str, message: Message, error: str, next_at: datetime | None) -> None:
+def park(session: Session, queue: str, message: Message, error: str, next_at: datetime | None, tries: int = 1) -> None:
     """Put a failed event aside, unless it was taken already; ``next_at`` None makes it a dead letter at once."""
     if not claim(session, queue, [message.event_id]):
         return
-    row = {"queue": queue, "tries": 1, "error": error, "parked_at": clock.now(), "next_at": next_at}
+    row = {"queue": queue, "tries": tries, "error": error, "parked_at": clock.now(), "next_at": next_at}
     session.execute(insert(retries).values(**row, **vars(message)))
 
 
-def due(session: Session, queue: str) -> Message | None:
+def due(session: Session, queue: str, delays_s: Sequence[float]) -> Message | None:
     """The parked event of the queue that is due the longest, if any."""
     row = session.execute(
         select(*retries.c["event_id", "event_type", "body", "request_id"])
-        .where(retries.c.queue == queue, retries.c.next_at <= clock.now())
+        .where(retries.c.queue == queue, _due(delays_s))
         .order_by(retries.c.next_at)
         .limit(1)
-        .with_for_update(skip_locked=True)
     ).first()
     return Message(*row) if row else None
+
+
+def reserve(session: Session, queue: str, event_id: UUID, delays_s: Sequence[float]) -> bool:
+    """Keep a parked event from other replicas while it is tried; false when one was faster."""
+    until = clock.now() + timedelta(seconds=HANDLING_S)
+    mine = update(retries).where(_this(queue, event_id), _due(delays_s)).values(next_at=until)
+    return session.execute(mine.returning(retries.c.event_id)).first() is not None
+
+
+def _due(delays_s: Sequence[float]) -> ColumnElement[bool]:
+    """What is due later than any delay could say was parked by a clock that went wrong."""
+    now = clock.now()
+    return or_(retries.c.next_at <= now, retries.c.next_at > now + timedelta(seconds=max(HANDLING_S, *delays_s)))
 
 
 def take(session: Session, queue: str, event_id: UUID) -> bool:
@@ -87,17 +118,25 @@ def take(session: Session, queue: str, event_id: UUID) -> bool:
     return gone.first() is not None
 
 
-def postpone(session: Session, queue: str, event_id: UUID, error: str, delays_s: Sequence[float]) -> datetime | None:
-    """Count one more failed try and say when the next is due; None when it was the last."""
+def postpone(
+    session: Session, queue: str, event_id: UUID, error: str, delays_s: Sequence[float], *, tried: bool = True
+) -> datetime | None:
+    """Count one more failed try and say when the next is due; None when it was the last. Not ``tried``: soon."""
     tries = session.scalar(select(retries.c.tries).where(_this(queue, event_id)).with_for_update()) or 0
-    next_at = after(tries, delays_s)
-    session.execute(update(retries).where(_this(queue, event_id)).values(tries=tries + 1, error=error, next_at=next_at))
+    next_at = after(tries, delays_s) if tried else soon()
+    values = {"tries": tries + tried, "error": error, "next_at": next_at}
+    session.execute(update(retries).where(_this(queue, event_id)).values(values))
     return next_at
 
 
 def after(tries: int, delays_s: Sequence[float]) -> datetime | None:
     """When an event that failed ``tries`` times before this one is due again; None when no try is left."""
     return clock.now() + timedelta(seconds=delays_s[tries]) if tries < len(delays_s) else None
+
+
+def soon() -> datetime:
+    """When an event is due again that could not be tried."""
+    return clock.now() + timedelta(seconds=SOON_S)
 
 
 def counts(session: Session) -> tuple[int, int]:

@@ -2,8 +2,9 @@
 
 What a reader must know: what arrived while a batch was handled is the next batch, of up to 500 events: one transaction
 (claim, handler, commit) and then one ack. When a handler fails, its batch is done again one by one, and only the
-culprit is parked (inbox.py). When not even parking works the database is down: then the batch is held, unacked, and
-tried again until it is back.
+culprit is parked (inbox.py), with whatever it holds in a form that can be stored. When the database was lost the batch
+is held, unacked, and tried again until it is back; only what loses it time and again, while it takes other things, is
+parked as well.
 """
 
 from __future__ import annotations
@@ -16,14 +17,14 @@ from typing import Any
 from uuid import NAMESPACE_OID, uuid5
 
 import eventlet
-from amqp import spec
+from amqp import serialization, spec
 from eventlet.queue import LightQueue
 from kombu import Connection, Exchange, Queue
 from nameko.extensions import Entrypoint
 from prometheus_client import Gauge
-from sqlalchemy import Row, delete, false
+from sqlalchemy import Row, delete, false, text
 
-from shared import failpoints, inbox, logs, workers
+from shared import db, failpoints, inbox, logs, workers
 from shared.envelope import Unreadable, unseal
 from shared.events import Event
 from shared.events.queues import QUEUES, SERVICES, exchange_of, subscribers_of
@@ -35,6 +36,8 @@ BATCH = 500  # events in one transaction
 REST_S = 0.02  # after a batch that was not full
 PIECE = 32_768  # bytes read or written at once
 DATABASE_PAUSE_S = 0.5
+HOLDS = 5  # times in a row that the same events may lose the database before they are suspected
+LOCK_ALONE = "300ms"  # to wait for a lock when events are done one by one, and others wait behind
 RETRY_EVERY_S = 1.0
 PARK_AT = 10  # deliveries that came to nothing: RabbitMQ 4 drops a message after 20 unless a policy says otherwise
 REMEMBERED_S = 900
@@ -169,6 +172,7 @@ def _has_subscribers(event_type: str) -> bool:
 
 Handler = Callable[[Any, Any, list[Any]], None]
 Claim = Callable[[Any], list[Event]]
+Read = tuple[Message, Event | Exception]
 
 
 def on(queue: str) -> Callable[[Handler], Callable[[Any, Claim], None]]:
@@ -185,7 +189,7 @@ def on(queue: str) -> Callable[[Handler], Callable[[Any, Claim], None]]:
                     method(service, session, events)
             failpoints.pass_by("event-handled")
 
-        return EventConsumer.decorator(queue)(handle)  # type: ignore[no-any-return]
+        return EventConsumer.decorator(queue)(workers.contained(handle))  # type: ignore[no-any-return]
 
     return decorate
 
@@ -234,6 +238,7 @@ class EventConsumer(Entrypoint):  # type: ignore[misc]
         forgets = self.settings.embedded  # then the outbox row itself waits for our inbox, and acks mean nothing
         if not forgets:
             _read_ahead(connection)
+            _read_any_key(channel)
         channel.basic_consume(self.queue, no_ack=forgets, callback=arrived.put, consumer_tag=self.queue)
         settling = eventlet.spawn(self._settle_batches, arrived, None if forgets else channel)
         try:
@@ -252,60 +257,74 @@ class EventConsumer(Entrypoint):  # type: ignore[misc]
 
     def _settle(self, batch: list[Any]) -> None:
         """Have every message of the batch handled or parked, however long that takes."""
-        messages = [_read(each) for each in batch]
-        readable = {m.event_id: event for m, event in messages if event is not None}
-        counts = [deliveries(each) for each in batch]
-        if max(counts) >= self._deliveries():
-            self.highest = max(counts), time.monotonic()
+        messages = [_read(self.queue, each) for each in batch]
+        self._note_deliveries(max(map(deliveries, batch)))
+        self.held = 0
         while not self.consuming.stopping:
             try:
-                for (message, event), count in zip(messages, counts, strict=True):
-                    if event is None:
-                        self._park(message, "Unreadable: not an event that we know.", dead=True)
-                    elif count >= PARK_AT:
-                        self._park(message, f"Delivered {count} times to no effect: do its readers die of it?")
-                self._handle_or_park([m for m, event in messages if event is not None], readable)
+                self._handle_or_park(messages)
                 return
             except Exception as down:
-                log.warning("database down, holding events", queue=self.queue, held=len(batch), error=repr(down))
+                log.warning("database down, holding events", queue=self.queue, held=len(batch), error=_told(down))
+                self.held += 1
                 self.consuming.stopped.wait(DATABASE_PAUSE_S)
         raise ConnectionAbortedError("Stopping: the batch goes back to the broker.")
 
-    def _handle_or_park(self, messages: list[Message], events: dict[Any, Event]) -> None:
-        if not messages or self._run(_fresh(self.queue, messages, events), messages) is None:
+    def _note_deliveries(self, count: int) -> None:
+        if count >= self._deliveries():
+            self.highest = count, time.monotonic()
+
+    def _handle_or_park(self, messages: list[Read]) -> None:
+        for message, wrong in messages:
+            if isinstance(wrong, Exception):
+                self._park(message, wrong, dead=isinstance(wrong, Unreadable) and wrong.event_id is None)
+        events = {m.event_id: event for m, event in messages if isinstance(event, Event)}
+        readable = [m for m, event in messages if isinstance(event, Event)]
+        if not readable or (failed := self._run(_fresh(self.queue, readable, events), readable)) is None:
             return
-        for message in messages:
-            if error := self._run(_fresh(self.queue, [message], events), [message]):
+        self._hold(failed)
+        for message in readable:
+            if error := self._run(_fresh(self.queue, [message], events, LOCK_ALONE), [message]):
                 self._park(message, error)
 
-    def _run(self, claim: Claim, messages: list[Message]) -> str | None:
+    def _hold(self, error: Exception) -> None:
+        """Raises a loss of the database, unless it has been lost over these same events often."""
+        if db.away(error) and self.held < HOLDS:
+            raise error
+
+    def _run(self, claim: Claim, messages: list[Message]) -> Exception | None:
         """Run the handler in a worker; return None, or what went wrong."""
         ids = ",".join(dict.fromkeys(m.request_id for m in messages if m.request_id))[:100]
         with logs.bound(request_id=ids, queue=self.queue):
             try:
                 workers.run(self, (claim,))
             except Exception as failed:
-                return f"{type(failed).__name__}: {failed}"
+                return failed
         return None
 
-    def _park(self, message: Message, error: str, *, dead: bool = False) -> None:
-        next_at = None if dead else inbox.after(0, self.settings.retry_delays_s)
+    def _park(self, message: Message, error: Exception, *, dead: bool = False) -> None:
+        self._hold(error)
+        tried, told = not db.busy(error), _told(error)
+        next_at = None if dead else inbox.after(0, self.settings.retry_delays_s) if tried else inbox.soon()
         with self.database.begin() as session:
-            inbox.park(session, self.queue, message, error[:2000], next_at)
-        log.error("event parked", queue=self.queue, event_id=str(message.event_id), error=error, next_at=str(next_at))
+            inbox.park(session, self.queue, message, told, next_at, tries=int(tried))
+        log.error("event parked", queue=self.queue, event_id=str(message.event_id), error=told, next_at=str(next_at))
 
     def _retry(self) -> float:
         """Try the parked event that is due the longest; at once look for another, or wait where there is none."""
+        delays_s = self.settings.retry_delays_s
         with self.database.read() as session:
-            message = inbox.due(session, self.queue)
+            message = inbox.due(session, self.queue, delays_s)
         if message is None:
             return RETRY_EVERY_S
-        if error := self._run(_parked(self.queue, message), [message]):
-            delays_s = self.settings.retry_delays_s
+        with self.database.begin() as session:
+            mine = inbox.reserve(session, self.queue, message.event_id, delays_s)
+        if mine and (error := self._run(_parked(self.queue, message), [message])):
+            tried, told = not db.busy(error), _told(error)
             with self.database.begin() as session:
-                next_at = inbox.postpone(session, self.queue, message.event_id, error[:2000], delays_s)
+                next_at = inbox.postpone(session, self.queue, message.event_id, told, delays_s, tried=tried)
             log.error(
-                "failed again", queue=self.queue, event_id=str(message.event_id), error=error, next_at=str(next_at)
+                "failed again", queue=self.queue, event_id=str(message.event_id), error=told, next_at=str(next_at)
             )
         return 0
 
@@ -350,23 +369,68 @@ def deliveries(arrived: Any) -> int:
     return max((each for each in counts if isinstance(each, int)), default=0)
 
 
-def _read(arrived: Any) -> tuple[Message, Event | None]:
-    """The message, and its event where it can be read; else it is known by its text."""
-    event_type, body = arrived.delivery_info["routing_key"], arrived.body
-    text = body if isinstance(body, str) else bytes(body).decode("utf-8", "replace")
-    text = text.replace("\0", "\N{REPLACEMENT CHARACTER}")  # PostgreSQL keeps none, so that it could not be parked
-    request_id = str((arrived.headers or {}).get("request_id") or "")[:100] or None
+def _read_any_key(channel: Any) -> None:
+    """Have py-amqp take a delivery whose routing key is no text, at which it would end the connection each time."""
+    dispatch = channel.dispatch_method
+
+    def dispatch_any(method: Any, payload: bytes, content: Any) -> None:
+        try:
+            dispatch(method, payload, content)
+        except UnicodeDecodeError:
+            dispatch(method, _with_plain_names(payload), content)
+
+    channel.dispatch_method = dispatch_any
+
+
+def _with_plain_names(deliver: bytes) -> bytes:
+    """A delivery: method (4 bytes), consumer's tag (with its length), number (8), flag (1), exchange, routing key."""
+    exchange = 4 + 1 + deliver[4] + 9
+    key = exchange + 1 + deliver[exchange]
+    names = (deliver[exchange + 1 : key].decode("ascii", "replace"), deliver[key + 1 :].decode("ascii", "replace"))
+    first, second = (each.replace("\N{REPLACEMENT CHARACTER}", "?").encode() for each in names)
+    return deliver[: exchange + 1] + first + deliver[key : key + 1] + second
+
+
+def _any_properties(buffer: bytes, offset: int) -> tuple[dict[str, Any], int]:
+    """What a stranger put into the header may not be readable, such as a time in the year 99999."""
     try:
-        event_id, event = unseal(event_type, text)
-    except Unreadable:
-        return Message(uuid5(NAMESPACE_OID, text), event_type[:100], text, request_id), None
-    return Message(event_id, event_type, text, request_id), event
+        return serialization.decode_properties_basic(buffer, offset)  # type: ignore[no-any-return]
+    except Exception:
+        return {}, offset
 
 
-def _fresh(queue: str, messages: Sequence[Message], events: dict[Any, Event]) -> Claim:
+serialization.PROPERTY_CLASSES[spec.Basic.CLASS_ID] = _any_properties
+
+
+def _told(error: Exception) -> str:
+    return db.storable(workers.told(error))[:2000]
+
+
+def _read(queue: str, arrived: Any) -> Read:
+    """The message, and its event or why there is none; whatever a stranger put into it, it can be stored."""
+    event_type, body = db.storable(str(arrived.delivery_info.get("routing_key"))), arrived.body or ""
+    words = db.storable(body if isinstance(body, str) else bytes(body).decode("utf-8", "replace"))
+    request_id = (arrived.headers or {}).get("request_id")
+    known = (db.storable(request_id)[:100] if isinstance(request_id, str) else "") or None
+    try:
+        event_id, event = unseal(event_type, words)
+        if event_type not in {each.event_type for each in QUEUES[queue]}:
+            raise Unreadable(f"{event_type} is nothing for {queue}.", event_id)
+    except Unreadable as unreadable:
+        event_id = unreadable.event_id or uuid5(NAMESPACE_OID, words)
+        return Message(event_id, event_type[:100], words, known), unreadable
+    if (count := deliveries(arrived)) >= PARK_AT:
+        futile = TimeoutError(f"Delivered {count} times to no effect: do its readers die of it?")
+        return Message(event_id, event_type, words, known), futile
+    return Message(event_id, event_type, words, known), event
+
+
+def _fresh(queue: str, messages: Sequence[Message], events: dict[Any, Event], lock: str = "") -> Claim:
     """Claim arrived messages in the inbox; the events that nobody handled before."""
 
     def claim(session: Any) -> list[Event]:
+        if lock and session.get_bind().dialect.name == "postgresql":
+            session.execute(text(f"SET LOCAL lock_timeout = '{lock}'"))
         new = inbox.claim(session, queue, [m.event_id for m in messages])
         return [events[event_id] for event_id in dict.fromkeys(m.event_id for m in messages) if event_id in new]
 
@@ -374,9 +438,13 @@ def _fresh(queue: str, messages: Sequence[Message], events: dict[Any, Event]) ->
 
 
 def _parked(queue: str, message: Message) -> Claim:
-    """Take one parked message; nothing when another replica was faster."""
+    """Take one parked message; nothing when another replica was faster, or it was handled under its own id."""
 
     def claim(session: Any) -> list[Event]:
-        return [unseal(message.event_type, message.body)[1]] if inbox.take(session, queue, message.event_id) else []
+        event_id, event = unseal(message.event_type, message.body)
+        if not inbox.take(session, queue, message.event_id):
+            return []
+        new = event_id == message.event_id or inbox.claim(session, queue, [event_id])
+        return [event] if new else []
 
     return claim

@@ -86,7 +86,6 @@ class Relay(DependencyProvider):  # type: ignore[misc]
         self.service: str = self.container.service_name
         self.database = self.databases[self.service]
         self.in_flight: dict[int, tuple[Row[Any], float]] = {}  # embedded only
-        self.last_id = 0
         self.folded = 0
         UNROUTED.labels(self.service)
 
@@ -134,13 +133,13 @@ class Relay(DependencyProvider):  # type: ignore[misc]
     def _forward_embedded(self, publisher: Publisher) -> int:
         """Publish what is new to a broker that forgets; mark what every subscriber's inbox has."""
         with self.database.read() as session:
-            rows = session.execute(WAITING.where(outbox.c.id > self.last_id)).all()
+            # What is in flight is in the table: nothing newer has a lower id, though an empty one gives ids out again.
+            rows = session.execute(WAITING.where(outbox.c.id > max(self.in_flight, default=0))).all()
         late = time.monotonic() - RESEND_AFTER_S
         again = [row for row, sent_at in self.in_flight.values() if sent_at < late]
         if rows or again:
             publisher.publish([*again, *rows])
         self.in_flight |= {row.id: (row, time.monotonic()) for row in [*again, *rows]}
-        self.last_id = rows[-1].id if rows else self.last_id
         if done := self._delivered():
             with self.database.begin() as session:
                 _mark(session, done)
@@ -175,7 +174,8 @@ class Relay(DependencyProvider):  # type: ignore[misc]
     def _fold(self) -> float:
         """Only when rows were added: a fold leaves about as many rows as there are sums."""
         with self.database.read() as session:
-            grown = tallies.rows(session) - self.folded
+            rows = tallies.rows(session)
+        grown = rows - min(self.folded, rows)  # there may be fewer than ever: a database restored
         if grown > 100:
             for _ in range(grown // tallies.FOLD + 1):
                 with self.database.begin() as session:

@@ -10,7 +10,7 @@ from uuid import uuid4
 import eventlet
 import pytest
 from prometheus_client import REGISTRY
-from sqlalchemy import select
+from sqlalchemy import delete, select
 
 from deploy.servers import Servers
 from shared import clock, inbox
@@ -315,3 +315,30 @@ def relay_of_stopped(world: World) -> Any:
     relay = Relay()
     relay.settings, relay.database = world.settings, world.databases["inspections"]
     return relay
+
+
+def test_events_leave_after_a_quiet_time_in_which_everything_was_cleaned_up(world: World) -> None:
+    """SQLite gives the ids of an empty table out again."""
+    for done in (2, 4, 6):
+        world.report()
+        world.report()
+        all_handled(world, done)
+        with clock.frozen(datetime.now(UTC) + timedelta(days=100)):
+            for container in world.runner.containers:  # type: ignore[union-attr]
+                relay_of(container)._clean()
+        assert world.count(outbox, "inspections") == 0
+        assert world.count(inbox.inbox) == 0
+
+
+def all_handled(world: World, count: int) -> None:
+    until(lambda: world.count(things) == count and pending(world) == 0)
+
+
+def test_events_leave_after_the_database_was_set_back(world: World) -> None:
+    for category in ("a", "b", "c"):
+        world.report(category)
+    until(lambda: world.count(things) == 3 and pending(world) == 0)
+    with world.databases["inspections"].begin() as session:
+        session.execute(delete(outbox))
+    world.report("d")
+    until(lambda: world.sums("recorded").get("d") == 1)

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import getpass
+import os
 import shutil
 import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from tempfile import NamedTemporaryFile
 from typing import Any
 from uuid import UUID, uuid4
 
@@ -28,6 +30,7 @@ from services.assets.use_cases import imports as use_cases
 from services.assets.use_cases.editions import join_in
 from shared.db import Database
 from shared.errors import Refused
+from shared.files import room
 from shared.settings import Settings
 
 LOOK_EVERY_S = 0.3
@@ -105,19 +108,28 @@ def _options(
 def _order(database: Database, folder: Path, file: Path, profile: str | None, options: Shown) -> UUID:
     """The file is copied, so that it may be moved away, and another process can go on with it."""
     import_id = uuid4()
-    kept = use_cases.file_of(folder, import_id)
-    kept.parent.mkdir(parents=True)
-    shutil.copyfile(file, kept)
     try:
-        with database.begin() as session:
+        with _copied(file, folder) as copy, database.begin() as session:
             use_cases.order_import(
                 session, import_id=import_id, file_name=file.name, size=file.stat().st_size,
                 options=options, profile=profile, who=getpass.getuser(),
             )  # fmt: skip
+            use_cases.keep_file(folder, import_id, copy)
     except Refused as refused:
-        shutil.rmtree(kept.parent)
         raise click.ClickException(refused.detail) from refused
     return import_id
+
+
+@contextmanager
+def _copied(file: Path, folder: Path) -> Iterator[Path]:
+    folder.mkdir(parents=True, exist_ok=True)
+    with room(), NamedTemporaryFile(dir=folder, prefix=use_cases.ARRIVING) as copy:
+        use_cases.lock(copy.fileno())
+        with file.open("rb") as source:
+            shutil.copyfileobj(source, copy)
+        copy.flush()
+        os.fsync(copy.fileno())
+        yield Path(copy.name)
 
 
 def _follow(chosen: Settings, database: Database, import_id: UUID) -> Shown:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from hashlib import sha256
 from io import BytesIO
 from pathlib import Path
@@ -13,6 +14,7 @@ from shared.files import write_whole
 
 FORMATS = ("JPEG", "PNG", "WEBP", "GIF")
 PDF = b"%PDF-"
+FORGOTTEN_S = 3_600  # a command that died is sent again before
 A_FOLDER = 1_000  # facilities under one folder: listing a folder of a million others takes long
 
 
@@ -44,10 +46,8 @@ def path_of(data: Path, facility_id: int, digest: str) -> Path:
 
 
 def keep(data: Path, facility_id: int, digest: str, content: bytes) -> None:
-    """Write the bytes, unless they are there."""
-    path = path_of(data, facility_id, digest)
-    if not path.exists():
-        write_whole(path, content, data)
+    """Write the bytes, also where a command that died left them: only then it is sure that the disk has them."""
+    write_whole(path_of(data, facility_id, digest), content, data)
 
 
 def read(data: Path, facility_id: int, digest: str) -> bytes:
@@ -60,3 +60,14 @@ def read(data: Path, facility_id: int, digest: str) -> bytes:
 
 def drop(data: Path, facility_id: int, digest: str) -> None:
     path_of(data, facility_id, digest).unlink(missing_ok=True)
+
+
+def groups_of(data: Path) -> list[Path]:
+    """The folders that hold those of facilities."""
+    return [*(data / "documents").glob("*")]
+
+
+def forgotten_in(group: Path, forgotten_s: float = FORGOTTEN_S) -> list[tuple[int, str]]:
+    """(facility, name) of the files in such a folder, drafts included, that were not written of late."""
+    before = time.time() - forgotten_s
+    return [(int(each.parent.name), each.name) for each in group.glob("*/*") if each.stat().st_mtime < before]

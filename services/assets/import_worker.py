@@ -30,15 +30,20 @@ from services.assets.domain.catalogue import FILE
 from services.assets.domain.catalogue_file import CatalogueFile
 from services.assets.queries import imports as queries
 from services.assets.use_cases.editions import join_in
-from services.assets.use_cases.imports import folder_of
+from services.assets.use_cases.imports import LOCK_FILE, folder_of, sweep_files
 from shared.db import Database
 from shared.settings import Settings
 
 MEMORY_BYTES = 1_500_000_000  # beyond what the process has reserved when it starts
 LINGER_S, LOOK_EVERY_S = 20, 0.2  # the next file does not wait for another process to start
 LONGEST_SILENCE_S = 600  # for one batch of rows: a file that keeps a parser longer is hostile
+GRACE_S = 5  # to put down what is in hand
 ROOT = Path(__file__).parents[2]
 LOCK = 4_711_001  # of PostgreSQL's advisory locks in this database
+HELD = (
+    "SELECT EXISTS (SELECT FROM pg_locks WHERE locktype = 'advisory' AND granted AND objid = :lock AND classid = 0 "
+    "AND database = (SELECT oid FROM pg_database WHERE datname = current_database()))"
+)
 
 
 def start_worker(settings: Settings) -> subprocess.Popen[bytes]:
@@ -60,14 +65,19 @@ def start_worker(settings: Settings) -> subprocess.Popen[bytes]:
 
 
 def end_worker(worker: subprocess.Popen[bytes]) -> None:
-    """Let it stop after the rows in hand; whoever starts next goes on from there."""
+    """Let it put down the rows in hand; whoever starts next goes on from there."""
     assert worker.stdin
     worker.stdin.close()
-    worker.wait()
+    try:
+        worker.wait(2 * GRACE_S)
+    except subprocess.TimeoutExpired:
+        worker.kill()
+        worker.wait()
 
 
 def main() -> None:
     told = json.loads(_first_line())
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit())
     threading.Thread(target=_end_with_the_starter, daemon=True).start()
     os.nice(5)
     _bound_memory()
@@ -90,7 +100,7 @@ def work_off(
     # Here, since a service that only starts this process does without what reads files: it takes a second.
     from services.assets.use_cases import carrying_out
 
-    carrying_out.sweep(database, folder)
+    sweep_files(database, folder)
     until = time.monotonic() + linger_s
     while True:
         with database.read() as session:
@@ -99,6 +109,9 @@ def work_off(
             try:
                 begin()
                 carrying_out.carry_out(database, folder, turn, alive=_alive)
+            except (SystemExit, KeyboardInterrupt):
+                carrying_out.give_back(database, turn)
+                raise
             finally:
                 signal.alarm(0)  # the command line goes on after it
             until = time.monotonic() + linger_s
@@ -116,6 +129,8 @@ def _end_with_the_starter() -> None:
     """A transaction that is open then is rolled back, and taken again by the next worker."""
     while os.read(0, 1):
         pass
+    os.kill(os.getpid(), signal.SIGTERM)
+    time.sleep(GRACE_S)
     os._exit(0)
 
 
@@ -137,11 +152,22 @@ def _bound_memory() -> None:
 def alone(database: Database, folder: Path) -> Iterator[bool]:
     """Whether nobody else carries out imports of this database; nobody begins meanwhile."""
     if database.engine.dialect.name != "postgresql":
-        with (folder / "worker.lock").open("w") as file:
+        with (folder / LOCK_FILE).open("w") as file:
             yield _locked(file.fileno())
         return
     with database.engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
         yield bool(connection.scalar(text("SELECT pg_try_advisory_lock(:lock)"), {"lock": LOCK}))
+        connection.execute(text("SELECT pg_advisory_unlock_all()"))
+
+
+def somebody_works(database: Database, folder: Path) -> bool:
+    """Whether a process carries out imports of this database, however long it has said nothing."""
+    if database.engine.dialect.name == "postgresql":
+        with database.read() as session:
+            return bool(session.scalar(text(HELD), {"lock": LOCK}))
+    folder.mkdir(parents=True, exist_ok=True)
+    with (folder / LOCK_FILE).open("w") as file:
+        return not _locked(file.fileno())
 
 
 def _locked(file: int) -> bool:

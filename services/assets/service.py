@@ -8,7 +8,7 @@ from typing import ClassVar
 from nameko.extensions import DependencyProvider
 from sqlalchemy.orm import Session
 
-from services.assets import figures, tables, use_cases
+from services.assets import document_files, figures, tables, use_cases
 from services.assets.domain.catalogue import FILE
 from services.assets.domain.catalogue_file import CatalogueFile
 from services.assets.routes.areas import AreaRoutes
@@ -25,10 +25,12 @@ from services.assets.routes.rates import RateRoutes
 from services.assets.routes.tiles import TileRoutes
 from services.assets.routes.units import UnitRoutes
 from services.assets.use_cases import areas, lamps, metering
+from services.assets.use_cases.imports import folder_of, sweep_files
 from shared.events.inspections import FindingConfirmed, LightsChecked
 from shared.events.workorders import OrderClosed, OrderEvent, OrderReopened, OrderVoided
 from shared.messaging import on
 from shared.service import Service, every, every_few, on_start
+from shared.workers import aside
 
 
 class CatalogueOfProcess(DependencyProvider):  # type: ignore[misc]
@@ -84,6 +86,16 @@ class Assets(
     @every_few(1)
     def sweep_areas(self) -> None:
         use_cases.sweep_areas(self.db)
+
+    @every_few(60)
+    def sweep_import_files(self) -> None:
+        sweep_files(self.db, folder_of(self.settings.data))
+
+    @every_few(3_600)
+    def sweep_documents(self) -> None:
+        for group in document_files.groups_of(self.settings.data):
+            found = aside(document_files.forgotten_in, group)
+            use_cases.remove_unnamed(self.db, self.settings.data, found)
 
     @every(60)
     def expire_looks(self, session: Session) -> None:

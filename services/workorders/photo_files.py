@@ -12,6 +12,7 @@ from services.workorders.domain.photos import LARGEST_BYTES, MOST_PIXELS, NoImag
 from shared.errors import TooLarge
 from shared.files import write_whole
 
+FORGOTTEN_S = 3_600  # a command that died is sent again before
 FORMATS = ("JPEG", "PNG", "WEBP", "GIF")
 
 
@@ -22,8 +23,7 @@ def keep(folder: Path, expected: str, content: bytes) -> Picture:
     if sha256(content).hexdigest() != expected:
         raise WrongHash("The SHA-256 of the bytes is another one.", field="sha256")
     picture = look_at(content)
-    if not path_of(folder, expected).exists():
-        write_whole(path_of(folder, expected), content, folder)
+    write_whole(path_of(folder, expected), content, folder)  # also where a command that died left them
     return picture
 
 
@@ -43,3 +43,13 @@ def look_at(content: bytes) -> Picture:
 
 def path_of(folder: Path, digest: str) -> Path:
     return folder / "photos" / digest[:2] / digest[2:4] / digest
+
+
+def groups_of(folder: Path) -> list[Path]:
+    """The folders that hold all photos."""
+    return [*(folder / "photos").glob("*")]
+
+
+def forgotten_in(group: Path, before: float) -> dict[str, Path]:
+    """The files in such a folder, drafts included, that were last written before a time (POSIX), by name."""
+    return {each.name: each for each in group.glob("*/*") if each.stat().st_mtime < before}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Sequence
 from typing import Any, ClassVar
 from uuid import UUID
@@ -25,7 +26,7 @@ from shared.events.assets import AreaChanged, CataloguePublished, DefectRecorded
 from shared.fields import PageQuery
 from shared.messaging import on
 from shared.paging import Page
-from shared.service import Service, every
+from shared.service import Service, every, every_few
 from shared.web import API, JSON, Call, http, read_body, to_json
 from shared.workers import aside, hashing
 
@@ -88,6 +89,12 @@ class WorkOrders(Service):
     @every(3600)
     def forget_old(self, session: Session) -> None:
         sign_in.forget_old(session)
+
+    @every_few(3600)
+    def sweep_photos(self) -> None:
+        before = time.time() - photo_files.FORGOTTEN_S
+        for group in photo_files.groups_of(self.settings.data):
+            photos.remove_unnamed(self.db, aside(photo_files.forgotten_in, group, before), before)
 
     # Orders
 

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import csv
+import errno
 import json
 import os
+import time
 from collections.abc import Iterator
 from dataclasses import replace
 from io import BytesIO, StringIO
 from pathlib import Path
 from typing import Any
-from uuid import uuid4
+from uuid import UUID, uuid4
 
 import pytest
 from nameko.containers import ServiceContainer
@@ -22,10 +24,11 @@ from deploy.keys import make_keys
 from deploy.site import Site
 from services.assets import figures, queries
 from services.assets.exporting import WRITE, Format
-from services.assets.import_worker import end_worker, start_worker, work_off
+from services.assets.import_worker import alone, end_worker, somebody_works, start_worker, work_off
 from services.assets.service import Assets
 from services.assets.tables import facilities, facility_history, imports
-from services.assets.use_cases import register_facilities
+from services.assets.use_cases import carrying_out, register_facilities
+from services.assets.use_cases.imports import ARRIVING, FORGOTTEN_S, lock, sweep_files
 from shared import tallies
 from shared.auth import Keys, User
 from shared.db import Database
@@ -217,6 +220,118 @@ def test_a_killed_worker_is_followed_by_one_that_goes_on_where_it_stopped(
     assert registry.counted()["facility_history"] == 2_500
     assert not registry.wrong_sums()
     assert not list(registry.folder.glob("*/file")), "the file is gone when it is done"
+
+
+CRASHES = ("import-begun", "import-understood", "import-part-taken", "import-part-retired", "import-ended")
+
+
+@pytest.mark.parametrize("failpoint", CRASHES)
+def test_death_at_any_boundary_of_an_import_changes_nothing_of_what_comes_of_it(
+    registry: Registry, monkeypatch: pytest.MonkeyPatch, failpoint: str
+) -> None:
+    registry.take(lamps(700))
+    next_year = lamps(400, "blue", *(f"N-{i},24.9,60.15,New,blue" for i in range(50)), "L-X,0,0,Nowhere,blue")
+    import_id = registry.order(next_year, retire_missing=True)
+    monkeypatch.setitem(os.environ, "WAYWARDEN_FAILPOINT", failpoint)
+    assert run_worker(registry) == -9
+    monkeypatch.delitem(os.environ, "WAYWARDEN_FAILPOINT")
+    registry.finish(import_id)
+    came = {"created": 50, "updated": 400, "rejected": 1, "missing": 300, "retired": 300}
+    assert counts(registry.show(import_id)) == came
+    with registry.database.read() as session:
+        (told,) = [json.loads(each) for each in session.scalars(select(outbox.c.body)) if import_id in each]
+    assert {name: told["data"][name] for name in came} == came, "in one event"
+    assert not registry.wrong_sums()
+    sweep_files(registry.database, registry.folder)
+    assert not list(registry.folder.glob("*/file"))
+
+
+def test_an_import_that_is_stopped_at_every_deploy_is_carried_out_in_the_end(registry: Registry) -> None:
+    import_id = registry.order(lamps(10_000))
+    for _ in range(4):
+        worker = start_worker(registry.settings)
+        wait_for(lambda: begun(registry), "it is in the midst of reading", 60)
+        end_worker(worker)
+        assert worker.returncode == 0
+        with registry.database.read() as session:
+            assert session.scalar(select(imports.c.starts)) == 0, "a stop that was ordered is not the file's fault"
+    assert counts(registry.finish(import_id)) == {"created": 10_000}
+    assert not registry.wrong_sums()
+
+
+def begun(registry: Registry) -> bool:
+    with registry.database.read() as session:
+        return bool(session.scalar(select(imports.c.starts)))
+
+
+def test_a_worker_whose_import_another_one_goes_on_with_leaves_it_alone(registry: Registry) -> None:
+    import_id = registry.order(lamps(600))
+    here = carrying_out._begin(registry.database, UUID(import_id))
+    shown = registry.finish(import_id)
+    with pytest.raises(carrying_out.Displaced):
+        carrying_out._finish(registry.database, here)
+    assert registry.show(import_id) == shown
+    assert counts(shown) == {"created": 600}
+
+
+def test_nobody_starts_a_worker_while_one_works_in_silence(registry: Registry) -> None:
+    registry.order(lamps(1))
+    registry.folder.mkdir(exist_ok=True)
+    assert not somebody_works(registry.database, registry.folder)
+    with alone(registry.database, registry.folder) as mine:
+        assert mine
+        assert somebody_works(registry.database, registry.folder)
+    assert not somebody_works(registry.database, registry.folder)
+
+
+def test_a_command_that_died_before_its_commit_is_simply_sent_again(registry: Registry) -> None:
+    import_id = uuid4()
+    half = registry.folder / str(import_id) / "file"
+    half.parent.mkdir(parents=True)
+    half.write_bytes(b"what was sent before")
+    again = registry.send(lamps(3), id=str(import_id), options={"kind": "street_light"})
+    assert again.status_code == 202, again.get_data(as_text=True)
+    assert counts(registry.finish(str(import_id))) == {"created": 3}
+
+
+def test_what_dead_processes_left_goes_and_what_is_in_use_stays(registry: Registry) -> None:
+    waiting = registry.order(lamps(1))
+    long_ago = time.time() - 2 * FORGOTTEN_S
+    dead, alive = registry.folder / f"{ARRIVING}dead", registry.folder / f"{ARRIVING}alive"
+    orphan, young = registry.folder / str(uuid4()), registry.folder / str(uuid4())
+    for path in (dead, alive):
+        path.write_bytes(b"half a file")
+    for path in (orphan, young):
+        path.mkdir()
+        (path / "file").write_bytes(b"whole")
+    for path in (dead, alive, orphan, registry.folder / waiting):
+        os.utime(path, (long_ago, long_ago))
+    with alive.open() as somebody:
+        lock(somebody.fileno())  # as another replica does while a slow file comes in
+        sweep_files(registry.database, registry.folder)
+    left = {each.name for each in registry.folder.iterdir()} - {"worker.lock"}
+    assert left == {waiting, alive.name, young.name}
+    assert counts(registry.finish(waiting)) == {"created": 1}
+
+
+@pytest.mark.parametrize("call", ["write", "fsync", "link"])
+def test_a_full_disk_is_said_clearly_and_leaves_nothing(
+    registry: Registry, monkeypatch: pytest.MonkeyPatch, call: str
+) -> None:
+    def full(*_: Any, **__: Any) -> None:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    if call == "write":
+        monkeypatch.setattr("services.assets.routes.uploads.NamedTemporaryFile", full)
+    else:
+        monkeypatch.setattr(os, call, full)
+    answer = registry.send(lamps(3), options={"kind": "street_light"})
+    monkeypatch.undo()
+    assert (answer.status_code, answer.get_json()["type"]) == (503, "urn:waywarden:problem:disk-full")
+    assert answer.headers["Retry-After"]
+    assert not registry.call("GET", "").get_json()["items"]
+    assert not list(registry.folder.rglob("*file*"))
+    assert counts(registry.take(lamps(3))) == {"created": 3}
 
 
 def run_worker(registry: Registry) -> int:

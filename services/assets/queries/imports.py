@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from datetime import timedelta
 from typing import Any
 from uuid import UUID
 
@@ -12,10 +11,8 @@ from sqlalchemy.orm import Session
 
 from services.assets.domain.imports import OPEN, State, UnknownImport, UnknownProfile, series_of
 from services.assets.tables import import_profiles, import_rejects, imports
-from shared import clock
 from shared.paging import Page, page
 
-SILENT = timedelta(seconds=15)  # a worker that said nothing for so long is dead, or in the midst of a large file
 AT_ONCE = 1_000
 
 
@@ -66,12 +63,8 @@ def noted_rows(session: Session, import_id: UUID, *, repaired: bool) -> Iterator
 
 
 def one_waits(session: Session) -> bool:
-    """Whether there is an import that no worker is at."""
-    alive = imports.c.heartbeat_at > clock.now() - SILENT
-    is_open = imports.c.state.in_(OPEN)
-    return bool(
-        session.scalar(select(exists().where(is_open))) and not session.scalar(select(exists().where(is_open, alive)))
-    )
+    """Whether there is an import that is not done."""
+    return bool(session.scalar(select(exists().where(imports.c.state.in_(OPEN)))))
 
 
 def next_import(session: Session) -> UUID | None:

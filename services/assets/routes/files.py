@@ -22,6 +22,7 @@ from services.assets.domain.rates import DayToCome
 from services.assets.routes.roles import WRITERS
 from services.assets.schemas.documents import DocumentOut, DocumentQuery
 from services.assets.schemas.files import FileOut, FileQuery
+from shared import failpoints
 from shared.auth import STAFF
 from shared.db import Database
 from shared.errors import TooLarge
@@ -83,6 +84,7 @@ class FileRoutes:
     def remove_document(self, call: Call, code: str, sha256: str) -> None:
         with self.db.begin() as session:
             document = use_cases.remove_document(session, code, sha256=sha256, who=call.user.name)
+        failpoints.pass_by("document-removed")
         with self.db.begin() as session:  # after the commit: bytes that a row still names are never lost
-            if use_cases.is_unwanted(session, document):
+            if use_cases.is_unwanted(session, document.facility_id, sha256):
                 document_files.drop(self.settings.data, document.facility_id, sha256)

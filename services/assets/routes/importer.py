@@ -8,9 +8,10 @@ from typing import Any
 from nameko.extensions import DependencyProvider
 from sqlalchemy.orm import Session
 
-from services.assets.import_worker import end_worker, start_worker
+from services.assets.import_worker import end_worker, somebody_works, start_worker
 from services.assets.queries import imports as queries
-from shared import logs
+from services.assets.use_cases.imports import folder_of
+from shared import failpoints, logs
 from shared.db import Database
 from shared.loops import Loop
 from shared.settings import Settings
@@ -33,6 +34,7 @@ class Importer(DependencyProvider):  # type: ignore[misc]
 
     def _heard(self, session: Session) -> None:
         if "import" in session.info:
+            failpoints.pass_by("import-ordered")
             self.loop.wake()
 
     def _turn(self) -> float:
@@ -41,7 +43,7 @@ class Importer(DependencyProvider):  # type: ignore[misc]
         self._bury()
         with self.database.read() as session:
             waits = queries.one_waits(session)
-        if waits:
+        if waits and not somebody_works(self.database, folder_of(self.settings.data)):
             self.worker = start_worker(self.settings)
         return LOOK_EVERY_S
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import os
 from contextlib import ExitStack
 from pathlib import Path
 from tempfile import NamedTemporaryFile
@@ -13,35 +14,45 @@ from werkzeug.exceptions import RequestEntityTooLarge
 from werkzeug.formparser import FormDataParser
 from werkzeug.wrappers import Request
 
-from services.assets.use_cases.imports import folder_of
+from services.assets.use_cases.imports import ARRIVING, folder_of, lock
+from shared import failpoints
 from shared.errors import Invalid, Malformed, TooLarge, UnsupportedMedia
+from shared.files import room
 from shared.settings import Settings
+from shared.workers import aside
 
 FORM = "multipart/form-data"
 LARGEST_FIELD = 200_000
 MOST_PARTS = 10
-ARRIVING = "arriving-"
 
 
 class Spool:
     """A file on its way in. Closing it removes it: whoever keeps it has linked it elsewhere by then."""
 
     def __init__(self, folder: Path, limit: int) -> None:
-        self._file = NamedTemporaryFile(dir=folder, prefix=ARRIVING)  # noqa: SIM115  closed with the request
+        with room():
+            folder.mkdir(parents=True, exist_ok=True)
+            self._file = NamedTemporaryFile(dir=folder, prefix=ARRIVING)  # noqa: SIM115  closed with the request
+        lock(self._file.fileno())
         self._digest = hashlib.sha256()
         self.limit, self.bytes = limit, 0
         self.path, self.seek, self.close = Path(self._file.name), self._file.seek, self._file.close
 
     def write(self, data: bytes) -> None:
-        """Raises TooLarge."""
+        """Raises TooLarge or DiskFull."""
         self.bytes += len(data)
         if self.bytes > self.limit:
             raise TooLarge(f"The file is over {self.limit:,} bytes.")
         self._digest.update(data)
-        self._file.write(data)
+        with room():
+            self._file.write(data)
+        failpoints.pass_by("file-arriving")
 
-    def flush(self) -> None:
-        self._file.flush()
+    def settle(self) -> None:
+        """Have it on the disk, where a power cut leaves it. Takes its time: not for the hub. Raises DiskFull."""
+        with room():
+            self._file.flush()
+            os.fsync(self._file.fileno())
 
     def described(self, name: str | None) -> dict[str, Any]:
         """In plain JSON, so that the same form again is known by it."""
@@ -49,7 +60,10 @@ class Spool:
 
 
 def receive_form(request: Request, settings: Settings) -> dict[str, Any]:
-    """The form's fields; a file is described, and waits in the request's ``files`` as a Spool. Raises TooLarge."""
+    """The form's fields; a file is described, and waits in the request's ``files`` as a Spool.
+
+    Raises TooLarge or DiskFull.
+    """
     if request.mimetype != FORM:
         raise UnsupportedMedia(f"The body is {request.mimetype}; this reads {FORM}.")
     if "chunked" in request.headers.get("Transfer-Encoding", ""):
@@ -63,7 +77,6 @@ def receive_form(request: Request, settings: Settings) -> dict[str, Any]:
 
 def _parsed(request: Request, folder: Path, limit: int, opened: ExitStack) -> dict[str, Any]:
     def spool(**_: Any) -> Spool:
-        folder.mkdir(parents=True, exist_ok=True)
         file = Spool(folder, limit)
         opened.callback(file.close)
         return file
@@ -87,6 +100,7 @@ def _parsed(request: Request, folder: Path, limit: int, opened: ExitStack) -> di
 
 
 def _described(file: Any) -> dict[str, Any]:
-    file.stream.flush()
+    aside(file.stream.settle)
+    failpoints.pass_by("file-arrived")
     described: dict[str, Any] = file.stream.described(file.filename)
     return described

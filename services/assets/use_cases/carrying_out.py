@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import func, insert, select, update
+from sqlalchemy import ColumnElement, func, insert, select, update
 from sqlalchemy.exc import DataError, InterfaceError, OperationalError
 from sqlalchemy.orm import Session
 
@@ -42,17 +42,11 @@ from shared.events.assets import FacilitiesImported
 
 AT_ONCE = {"postgresql": 2_000, "sqlite": 250}  # SQLite lets one write at a time: others get their turn in between
 MOST_REPAIRS = 1_000  # of one rule that are kept with their rows; all are counted
-FORGOTTEN_S = 3_600
 log = logs.get(__name__)
 
 
-def sweep(db: Database, folder: Path) -> None:
-    """Remove files that no open import needs: of processes that died at an unlucky moment."""
-    with db.read() as session:
-        needed = {str(each) for each in session.scalars(select(imports.c.id).where(imports.c.state.in_(OPEN)))}
-    for path in folder.iterdir():
-        if path.is_dir() and path.name not in needed and path.stat().st_mtime < time.time() - FORGOTTEN_S:
-            shutil.rmtree(path, ignore_errors=True)
+class Displaced(Exception):
+    """Another worker is at this import: the database let go of our lock, as it does when a connection is lost."""
 
 
 @dataclass
@@ -96,24 +90,38 @@ def carry_out(db: Database, folder: Path, import_id: UUID, *, alive: Callable[[]
     """
     try:
         job = _begin(db, import_id)
+        failpoints.pass_by("import-begun")
         alive()
         _take(db, file_of(folder, import_id), job, alive)
         _finish(db, job)
     except (OperationalError, InterfaceError):
         raise
+    except Displaced:
+        return
     except Exception as wrong:
         _fail(db, import_id, wrong)
+    failpoints.pass_by("import-ended")
     shutil.rmtree(folder / str(import_id), ignore_errors=True)
 
 
+def give_back(db: Database, import_id: UUID) -> None:
+    """Leave an import to another worker without holding this stop against its file."""
+    with db.begin() as session:
+        begun = imports.c.state == State.RUNNING.value, imports.c.starts > 0
+        session.execute(update(imports).where(imports.c.id == import_id, *begun).values(starts=imports.c.starts - 1))
+
+
 def _begin(db: Database, import_id: UUID) -> Job:
-    """Raises Interrupted for a file that has stopped several workers at the same row."""
+    """Raises Interrupted for a file that has stopped several workers at the same row, and Displaced."""
     now = clock.now()
     with db.begin() as session:
         row = session.execute(select(*imports.c).where(imports.c.id == import_id)).one()
         noted = session.scalar(select(func.count()).where(import_rejects.c.import_id == import_id))
         started = {"state": State.RUNNING.value, "starts": row.starts + 1, "started_at": row.started_at or now}
-        session.execute(update(imports).where(imports.c.id == import_id).values(**started, heartbeat_at=now))
+        ours = imports.c.id == import_id, imports.c.state.in_(OPEN)
+        begun: Any = session.execute(update(imports).where(*ours).values(**started, heartbeat_at=now))
+    if not begun.rowcount:
+        raise Displaced
     if row.starts >= MOST_STARTS:
         raise Interrupted(f"Row {row.position + 1} or one soon after it stopped the work {row.starts} times.")
     counts = Counter({name: getattr(row, name) for name in COUNTED})
@@ -124,6 +132,7 @@ def _take(db: Database, path: Path, job: Job, alive: Callable[[], object]) -> No
     options, catalogue = job.reading(), the_catalogue()
     understood = importing.understand(path, job.name, options, catalogue)
     _note(db, job, understood=understood.as_json(), rows_total=understood.rows_total)
+    failpoints.pass_by("import-understood")
     code_column = understood.mapping.get("code")
     if job.retiring != Retiring.NO:
         job.codes = _codes(importing.rows(path, understood, options, catalogue), code_column, alive)
@@ -198,11 +207,18 @@ def _account(session: Session, job: Job, plan: census.Plan, taken: int) -> None:
         "rules": dict(job.rules),
         "position": job.position,
         "starts": 0,
-        "heartbeat_at": clock.now(),
     }
     if old == 0:
         values["sample"] = plan.sample
-    session.execute(update(imports).where(imports.c.id == job.id).values(values))
+    _advance(session, job, imports.c.position == old, **values)
+
+
+def _advance(session: Session, job: Job, *as_we_left_it: ColumnElement[bool], **values: Any) -> None:
+    """Write how far the import is. Raises Displaced when it is not where this worker left it."""
+    ours = imports.c.id == job.id, imports.c.state == State.RUNNING.value, *as_we_left_it
+    done: Any = session.execute(update(imports).where(*ours).values(heartbeat_at=clock.now(), **values))
+    if done.rowcount != 1:
+        raise Displaced
 
 
 def _keep_notes(session: Session, job: Job, plan: census.Plan) -> None:
@@ -220,37 +236,36 @@ def _finish(db: Database, job: Job) -> None:
     """What the file no longer holds, then the event, unless the file changed nothing."""
     with db.read() as session:
         active = census.size_of(session, job.source)
-    missing = max(0, active - job.counts["held"])
+    missing = max(0, active + job.counts["retired"] - job.counts["held"])
     if job.retiring != Retiring.NO:
-        job.counts["retired"] += _retire_missing(db, job)
+        _retire_missing(db, job)
     now = clock.now()
     with db.begin() as session:
         done = {"state": State.DONE.value, "missing": missing, "retired": job.counts["retired"], "finished_at": now}
-        session.execute(update(imports).where(imports.c.id == job.id).values(done))
+        _advance(session, job, **done)
         if not job.dry and any(job.counts[name] for name in ("created", "updated", "retired")):
             outbox.record(session, _event(session, job, missing, now))
 
 
-def _retire_missing(db: Database, job: Job) -> int:
+def _retire_missing(db: Database, job: Job) -> None:
+    """In parts, each with the count in one transaction: whoever goes on after a kill counts the rest."""
     with db.read() as session:
         gone = sorted(census.codes_of(session, job.source) - job.codes)
     if job.dry:
-        return len(gone)
+        job.counts["retired"] = len(gone)
+        return
     todo = iter(gone)
     while part := list(islice(todo, AT_ONCE[db.engine.dialect.name])):
+        old, job.counts["retired"] = job.counts["retired"], job.counts["retired"] + len(part)
         with db.begin() as session:
+            _advance(session, job, imports.c.retired == old, retired=job.counts["retired"], starts=0)
             census.retire(session, part, who=job.who, import_id=job.id)
-            _touch(session, job)
-    return len(gone)
-
-
-def _touch(session: Session, job: Job, **values: Any) -> None:
-    session.execute(update(imports).where(imports.c.id == job.id).values(heartbeat_at=clock.now(), **values))
+        failpoints.pass_by("import-part-retired")
 
 
 def _note(db: Database, job: Job, **values: Any) -> None:
     with db.begin() as session:
-        _touch(session, job, **values)
+        _advance(session, job, **values)
 
 
 def _event(session: Session, job: Job, missing: int, now: Any) -> FacilitiesImported:
@@ -272,7 +287,7 @@ def _fail(db: Database, import_id: UUID, wrong: Exception) -> None:
     }
     failed = {"state": State.FAILED.value, "error": problem, "finished_at": clock.now()}
     with db.begin() as session:
-        session.execute(update(imports).where(imports.c.id == import_id).values(failed))
+        session.execute(update(imports).where(imports.c.id == import_id, imports.c.state.in_(OPEN)).values(failed))
 
 
 def _refusal(wrong: Exception) -> Refused:

@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+from pathlib import Path
+
 from sqlalchemy.orm import Session
 
-from services.assets import queries
+from services.assets import document_files, queries
 from services.assets.domain.documents import Content, Document
 from services.assets.tables import facilities
 from services.assets.use_cases import ledger
 from services.assets.use_cases.registry import load_facility
 from shared import clock
+from shared.db import Database
 
 
 def add_document(
@@ -49,10 +53,28 @@ def remove_document(session: Session, code: str, *, sha256: str, who: str) -> Do
     return document
 
 
-def is_unwanted(session: Session, document: Document) -> bool:
+def is_unwanted(session: Session, facility_id: int, sha256: str) -> bool:
     """Whether the bytes of a removed document are of no use any more. Locks its facility: nobody adds it meanwhile."""
-    ledger.lock_facilities(session, facilities.c.id, [document.facility_id])
-    return queries.find_document(session, document.facility_id, document.sha256) is None
+    ledger.lock_facilities(session, facilities.c.id, [facility_id])
+    return queries.find_document(session, facility_id, sha256) is None
+
+
+def remove_unnamed(db: Database, data: Path, found: Iterable[tuple[int, str]]) -> None:
+    """Of files that were written long ago (facility, name), remove those that no document has, drafts included.
+
+    They are of commands that died before their commit, or after the one that removed a document.
+    """
+    for facility_id, name in found:
+        with db.read() as session:
+            known = queries.find_document(session, facility_id, name)
+        if known is None:
+            _remove_unwanted(db, data, facility_id, name)
+
+
+def _remove_unwanted(db: Database, data: Path, facility_id: int, name: str) -> None:
+    with db.begin() as session:
+        if is_unwanted(session, facility_id, name):
+            document_files.drop(data, facility_id, name)
 
 
 def _note(session: Session, document: Document, what: str, who: str) -> None:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import fcntl
 import os
+import time
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -13,10 +15,16 @@ from sqlalchemy.orm import Session
 
 from services.assets.domain.catalogue import the_catalogue
 from services.assets.domain.facilities import UnknownKind
-from services.assets.domain.imports import State, UnknownProfile, series_of
+from services.assets.domain.imports import OPEN, State, UnknownProfile, series_of
 from services.assets.tables import import_profiles, imports
-from shared import clock, errors
+from shared import clock, errors, files
+from shared.db import Database
 from shared.errors import Invalid
+
+ARRIVING = "arriving-"
+LOCK_FILE = "worker.lock"
+UNLOCKED_S = 60  # between making what arrives and locking it
+FORGOTTEN_S = 3_600  # a command that died is sent again before
 
 
 def order_import(
@@ -68,10 +76,47 @@ def file_of(folder: Path, import_id: UUID) -> Path:
 
 
 def keep_file(folder: Path, import_id: UUID, arrived: Path) -> None:
-    """Give the file that arrived its place, on the same disk."""
+    """Give the file that arrived its place, on the same disk, instead of what a command that died left there.
+
+    Called in the transaction of the import's row, so that nobody else has this place. Raises DiskFull.
+    """
     path = file_of(folder, import_id)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    os.link(arrived, path)
+    draft = files.draft_of(path)
+    with files.room():
+        path.parent.mkdir(parents=True, exist_ok=True)
+        os.link(arrived, draft)
+    files.put(draft, path, folder.parent)
+
+
+def lock(arriving: int) -> None:
+    """Show other processes that a file or folder (its descriptor) is in use until this one closes it, or dies."""
+    fcntl.flock(arriving, fcntl.LOCK_EX)
+
+
+def sweep_files(db: Database, folder: Path) -> None:
+    """Remove what processes left that died: files on their way in, and those of no open import."""
+    here = [each for each in folder.glob("*") if each.name != LOCK_FILE]
+    with db.read() as session:  # after the look: what came in between is not in it
+        states = {str(row.id): row.state for row in session.execute(select(imports.c.id, imports.c.state))}
+    for path in here:
+        if path.name.startswith(ARRIVING):
+            _sweep_arriving(path)
+        elif states.get(path.name) not in OPEN:
+            files.forget(path, time.time() - (0 if path.name in states else FORGOTTEN_S))
+
+
+def _sweep_arriving(path: Path) -> None:
+    try:
+        handle = os.open(path, os.O_RDONLY)
+    except OSError:
+        return  # it has just been closed
+    try:
+        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        files.forget(path, time.time() - UNLOCKED_S)
+    except BlockingIOError:
+        pass
+    finally:
+        os.close(handle)
 
 
 # --- profiles

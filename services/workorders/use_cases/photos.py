@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from pathlib import Path
+
+from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from services.workorders import tables
 from services.workorders.domain.photos import Picture
 from shared import clock
-from shared.db import insert_new
+from shared.db import Database, insert_new
+from shared.files import forget
 
 
 def note_photo(session: Session, *, sha256: str, picture: Picture, by: str) -> bool:
@@ -22,3 +27,14 @@ def note_photo(session: Session, *, sha256: str, picture: Picture, by: str) -> b
         "stored_at": clock.now(),
     }
     return bool(insert_new(session, tables.photos, [row], tables.photos.c.sha256))
+
+
+def remove_unnamed(db: Database, found: Mapping[str, Path], before: float) -> None:
+    """Of files last written before a time, by name, remove those that no row names, drafts included.
+
+    They are of commands that died before their commit.
+    """
+    with db.read() as session:
+        named = set(session.scalars(select(tables.photos.c.sha256).where(tables.photos.c.sha256.in_([*found]))))
+    for name in found.keys() - named:
+        forget(found[name], before)

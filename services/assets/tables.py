@@ -281,6 +281,7 @@ defects = Table(
     Column("restored_at", Time),
     Column("summary", Text, nullable=False),
     Column("photos", JSON, nullable=False),
+    Column("reporter_mark", String(32)),  # tells whether somebody reported it; see shared/events/inspections.py
     Column("reported_at", Time, nullable=False),
     Column("confirmed_at", Time, nullable=False),
     Column("recorded_at", Time, nullable=False),

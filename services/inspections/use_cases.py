@@ -44,6 +44,7 @@ from shared.events.inspections import (
     FindingResolved,
     LampLook,
     LightsChecked,
+    mark_of,
 )
 from shared.events.workorders import OrderClosed, OrderReopened, OrderVoided
 
@@ -437,6 +438,7 @@ def _say(session: Session, finding: Finding, happened_at: datetime) -> None:
         "quantity": finding.quantity,
         "summary": finding.summary,
         "photos": finding.photos,
+        "reporter_mark": mark_of(finding.id, finding.reporter),
     }
     if finding.state is State.REJECTED:
         facts["reason"] = finding.reason or ""

@@ -16,7 +16,7 @@ class DefectEvent(Event):
 
     ``linked_by`` says how the facility was found: ``code``, ``place`` (the nearest fitting one) or ``none``.
     The place is the finding's, else the facility's; None where neither is known. ``open`` says whether the defect
-    stands. ``breaks_function`` says whether it leaves the intact rate.
+    stands. ``breaks_function`` says whether it leaves the intact rate. ``reporter_mark``: see events/inspections.py.
     """
 
     service: ClassVar[str] = "assets"
@@ -43,6 +43,7 @@ class DefectEvent(Event):
     quantity: float | None = None
     summary: str = ""
     photos: list[str] = field(default_factory=list)
+    reporter_mark: str | None = None
 
 
 @dataclass(frozen=True, kw_only=True)

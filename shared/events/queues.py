@@ -13,6 +13,7 @@ from shared.events.inspections import FindingConfirmed, LightsChecked
 from shared.events.workorders import (
     OrderClosed,
     OrderCompleted,
+    OrderDeclined,
     OrderDispatched,
     OrderRegistered,
     OrderReopened,
@@ -28,6 +29,7 @@ QUEUES: dict[str, tuple[type[Event], ...]] = {
     "assets.keep_orders": (
         OrderRegistered,
         OrderDispatched,
+        OrderDeclined,
         OrderCompleted,
         OrderClosed,
         OrderReopened,

@@ -46,6 +46,13 @@ class OrderDispatched(OrderEvent):
 
 
 @dataclass(frozen=True, kw_only=True)
+class OrderDeclined(OrderEvent):
+    """The crew handed it back: it is nobody's until it is dispatched again."""
+
+    about: ClassVar[str] = "number"
+
+
+@dataclass(frozen=True, kw_only=True)
 class OrderCompleted(OrderEvent):
     """The crew says that the work is done; nobody has checked it yet."""
 

@@ -56,6 +56,7 @@ VALUES: dict[str, Any] = {
     "quantity": 1.0,
     "summary": "Dark since Tuesday, third pole from the corner",
     "photos": ["9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08"],
+    "reporter_mark": "3f0d2c1b9a8e7f6d5c4b3a2918070605",
     "open": True,
     "breaks_function": True,
     "linked_by": "code",
@@ -103,6 +104,7 @@ ONLY_HERE: dict[type[Event], dict[str, Any]] = {
     alerts.AlertRaised: {"source": "gauge-07", "kind": "water_level", "unit": "m", "severity": "severe"},
     alerts.SensorSilent: {"source": "gauge-07", "kind": "water_level"},
     workorders.OrderClosed: {"state": "closed"},
+    workorders.OrderDeclined: {"state": "registered", "crew": None},
 }
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from hashlib import sha256
 from io import BytesIO
@@ -18,10 +19,11 @@ from services.assets.importing import Row
 from services.assets.service import Assets
 from services.assets.use_cases import census
 from shared import clock, tallies
-from shared.events.inspections import FindingConfirmed, LampLook, LightsChecked
+from shared.events.inspections import FindingConfirmed, LampLook, LightsChecked, mark_of
 from shared.events.workorders import (
     OrderClosed,
     OrderCompleted,
+    OrderDeclined,
     OrderDispatched,
     OrderEvent,
     OrderRegistered,
@@ -105,6 +107,69 @@ def told(kind: type[OrderEvent], found: FindingConfirmed, revision: int, state: 
         finding_id=found.finding_id,
         crew="lights",
     )
+
+
+def seen(running: Running, code: str, who: str, **query: str) -> dict[str, Any]:
+    """What somebody finds in a facility's file and history: findings, orders, names, and what looks came from."""
+    asked = f"?as_of={query['as_of']}" if query else ""
+    file = good(running.call("GET", f"/facilities/{code}/file{asked}", who))
+    life = running.items(f"/facilities/{code}/history?limit=1000", who)
+    papers = running.items(f"/facilities/{code}/documents", who)
+    told = [each["details"].get("finding_id") for each in life if "finding_id" in each["details"]]
+    assert query or told[::-1] == [
+        each["details"].get("finding_id") for each in file["history"] if "finding_id" in each["details"]
+    ]
+    return {
+        "findings": {each["finding_id"] for each in file["defects"]} | set(told),
+        "orders": {each["number"] for each in file["orders"]},
+        "people": {each["who"] for part in (file["history"], file["documents"], life, papers) for each in part},
+        "looks": {each["source"] for each in file["looks"]},
+        "left_out": file["left_out"],
+    }
+
+
+def test_a_file_shows_of_findings_orders_and_people_what_their_services_would(running: Running) -> None:
+    code = a_lamp(running, maintainer="lights")
+    put(running, code, PDF)
+    mine, other = uuid4(), uuid4()
+    one = finding(code, finding_id=mine, reporter_mark=mark_of(mine, "a inspector"), summary="Dark")
+    two = finding(code, finding_id=other, category="pole_damaged", reporter_mark=mark_of(other, "somebody"))
+    hear(running, use_cases.record_defects, one, two)
+    closed = told(OrderClosed, one, 7, "closed")
+    theirs = replace(told(OrderDispatched, two, 2, "dispatched"), crew="roads")
+    hear(running, use_cases.keep_orders, closed, theirs)
+    hear(running, use_cases.follow_orders, closed)
+    both, orders = {str(mine), str(other)}, {closed.number, theirs.number}
+    everything = {"findings": both, "orders": orders, "looks": {f"order/{closed.number}/7"}, "left_out": {}}
+    for who in ("operator", "dispatcher", "controller", "manager", "admin", "operator @lights", "admin @roads"):
+        found = seen(running, code, who)
+        assert found.pop("people") == {"a operator", "inspections", "workorders"}
+        assert found == everything
+    little = {"findings": set(), "orders": set(), "people": {None}, "looks": {"order"}, "left_out": {}}
+    assert seen(running, code, "citizen") == seen(running, code, "operator @roads") == little
+    assert seen(running, code, "manager @roads") == seen(running, code, "dispatcher @") == little
+    assert seen(running, code, "inspector") == little | {"findings": {str(mine)}}
+    assert seen(running, code, "inspector @roads") == seen(running, code, "inspector @lights")
+    assert seen(running, code, "crew lights") == little | {"orders": {closed.number}}
+    assert seen(running, code, "crew roads") == little | {"orders": {theirs.number}}
+    assert seen(running, code, "crew") == little
+
+
+def test_a_crew_that_gave_an_order_up_or_lost_it_sees_it_on_no_day(running: Running) -> None:
+    code, found = a_lamp(running), finding("")
+    found = replace(found, facility_code=code)
+    hear(running, use_cases.record_defects, found)
+    hear(running, use_cases.keep_orders, told(OrderDispatched, found, 2, "dispatched"))
+    order = told(OrderDispatched, found, 2, "").number
+    today = clock.now().date().isoformat()
+    assert seen(running, code, "crew lights", as_of=today)["orders"] == {order}
+    hear(running, use_cases.keep_orders, replace(told(OrderDeclined, found, 3, "registered"), crew=None))
+    assert seen(running, code, "crew lights")["orders"] == set()
+    with clock.frozen(clock.now() + timedelta(days=3)):
+        assert seen(running, code, "crew lights", as_of=today)["orders"] == set()
+        hear(running, use_cases.keep_orders, replace(told(OrderDispatched, found, 4, "dispatched"), crew="roads"))
+        assert seen(running, code, "crew roads", as_of=today)["orders"] == {order}
+        assert seen(running, code, "crew lights", as_of=today)["orders"] == set()
 
 
 def hear(running: Running, handler: Any, *events: Any) -> None:

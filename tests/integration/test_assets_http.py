@@ -52,20 +52,22 @@ class Running:
         self.client = Client(site)
 
     def call(self, method: str, path: str, role: str = "operator", body: Any = None, **headers: str) -> TestResponse:
-        """Send JSON, or bytes as they are."""
+        """Send JSON, or bytes as they are. ``role`` may be ``crew <code>``, or ``<role> @<unit>``."""
+        name, _, bound = role.partition(" ")
+        crew, unit = (None, bound[1:]) if bound.startswith("@") else (bound or None, None)
         if role:
-            headers["Authorization"] = f"Bearer {self.keys.sign(User(f'a {role}', role))}"
+            headers["Authorization"] = f"Bearer {self.keys.sign(User(f'a {name}', name, crew, unit))}"
         more = {"data" if isinstance(body, bytes) else "json": body} if body is not None else {}
         headers = {name.replace("_", "-"): value for name, value in headers.items()}
         return self.client.open(API + path, method=method, headers=headers, **more)
 
-    def get(self, path: str) -> Any:
-        answer = self.call("GET", path)
+    def get(self, path: str, role: str = "operator") -> Any:
+        answer = self.call("GET", path, role)
         assert answer.status_code == 200, answer.get_data(as_text=True)
         return answer.get_json()
 
-    def items(self, path: str) -> list[Any]:
-        found: list[Any] = self.get(path)["items"]
+    def items(self, path: str, role: str = "operator") -> list[Any]:
+        found: list[Any] = self.get(path, role)["items"]
         return found
 
 

@@ -119,7 +119,22 @@ def test_what_the_hotline_reports_waits() -> None:
 
 def test_words_that_citizens_may_have_written_stay_here() -> None:
     assert report().summary == ""
-    assert report(source="patrol").summary == "Dark, says Ms Example."
+    assert report(source="patrol").summary == "Dark, says Ms …."
+
+
+@pytest.mark.parametrize(
+    ("written", "leaves"),
+    [
+        ("Call 040 123 4567 or +358 (0)40-1234567", "Call … or …"),
+        ("on 2026-03-01 0401234567 said", "on 2026-03-01 … said"),
+        ("电话13812345678，张先生", "电话…，…先生"),
+        ("id 11010519900307123X, a.b@example.org", "id …, …"),
+        ("third pole, 12.5 m, HEL-LAMP-1515825088, 1.3.2026", "third pole, 12.5 m, HEL-LAMP-1515825088, 1.3.2026"),
+    ],
+)
+def test_numbers_addresses_and_titled_names_do_not_leave(written: str, leaves: str) -> None:
+    finding = report(source="patrol", description=written)
+    assert (finding.summary, finding.description) == (leaves, written)
 
 
 def test_an_always_dangerous_category_is_an_emergency_whoever_reports_it() -> None:

@@ -16,9 +16,11 @@ from services.assets.domain.documents import Document, UnknownDocument
 from services.assets.domain.facilities import Facility
 from services.assets.domain.lives import NotYetKnown
 from services.assets.domain.rates import DayToCome
+from services.assets.domain.viewers import EVERYTHING, Viewer
 from services.assets.queries.codes import get_facility
 from services.assets.queries.past import as_of as all_as_of
 from services.assets.queries.past import registered_as_of
+from services.assets.queries.views import Where, seen_deeds, seen_defects, seen_orders, shown_to
 from services.assets.tables import (
     defects,
     facility_documents,
@@ -30,6 +32,7 @@ from services.assets.tables import (
 )
 from shared import clock
 
+NO_BOUND: Where = []
 MOST = 500  # entries of one sort in a file: the newest; how many more there are is said
 ROLES = ("owner", "authority", "maintainer")
 OUTCOMES = ("defect_restored", "defect_reopened")
@@ -61,22 +64,24 @@ class Before:
         return (added_at < self.moment) & or_(gone_at.is_(None), gone_at >= self.moment)
 
 
-def get_file(session: Session, code: str, *, as_of: date | None = None) -> Shown:
+def get_file(session: Session, code: str, *, viewer: Viewer = EVERYTHING, as_of: date | None = None) -> Shown:
     """The whole file of a facility; with ``as_of`` as it was known when that day of the city ended.
 
+    Whether the facility is the viewer's unit's is asked of the units that it names now.
     Raises UnknownFacility, DayToCome, and NotYetKnown when it came into the registry later.
     """
     facility, then = get_facility(session, code), Before.end_of(as_of)
     assert facility.id is not None
     registered = _as_known(session, facility, then.moment) if then.moment else facility
+    may = viewer.before(facility)
     entries = {
         "documents": _newest(session, *_documents(facility.id, then)),
-        "defects": _newest(session, *_defects(facility.id, then)),
-        "orders": _newest(session, *_orders(facility.id, then)),
+        "defects": _newest(session, *_defects(facility.id, then), seen_defects(session, facility, may)),
+        "orders": _newest(session, *_orders(facility.id, then), seen_orders(facility, may)),
         "looks": _newest(session, *_looks(facility.id, then)),
-        "history": _newest(session, *_history(facility.id, then)),
+        "history": _newest(session, *_history(facility.id, then), seen_deeds(session, facility, may)),
     }
-    found = {name: items for name, (items, _) in entries.items()}
+    found = {name: [shown_to(may, each) for each in items] for name, (items, _) in entries.items()}
     if then.moment:
         _as_open_then(session, facility.id, found["defects"], then)
     return {
@@ -99,8 +104,9 @@ def _as_known(session: Session, facility: Facility, moment: datetime) -> Facilit
     return Facility(**{**row._mapping, **registered_as_of(session, [its_id], moment)[its_id]})
 
 
-def _newest(session: Session, query: Select[Any], by: Column[Any]) -> tuple[list[Shown], int]:
-    """The newest entries, and how many more there are."""
+def _newest(session: Session, query: Select[Any], by: Column[Any], seen: Where = NO_BOUND) -> tuple[list[Shown], int]:
+    """The newest entries of those that are seen, and how many more there are."""
+    query = query.where(*seen)
     rows = session.execute(query.order_by(by.desc()).limit(MOST)).all()
     total = len(rows)
     if total == MOST:
@@ -210,11 +216,12 @@ def _former_codes(session: Session, facility_id: int, then: Before) -> list[str]
     )
 
 
-def list_documents(session: Session, code: str) -> list[Document]:
+def list_documents(session: Session, code: str, *, viewer: Viewer = EVERYTHING) -> list[Shown]:
     """What the facility's file holds, the newest first."""
-    kept = facility_documents.c
-    mine = kept.facility_id == get_facility(session, code).id
-    return list(session.scalars(select(Document).where(mine, kept.removed_at.is_(None)).order_by(kept.id.desc())))
+    kept, facility = facility_documents.c, get_facility(session, code)
+    mine = select(*kept).where(kept.facility_id == facility.id, kept.removed_at.is_(None)).order_by(kept.id.desc())
+    may = viewer.before(facility)
+    return [shown_to(may, dict(row._mapping)) for row in session.execute(mine)]
 
 
 def find_document(session: Session, facility_id: int, sha256: str) -> Document | None:

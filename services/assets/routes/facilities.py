@@ -19,7 +19,7 @@ from services.assets.domain.facilities import (
     UnknownFacility,
     UnknownKind,
 )
-from services.assets.routes.roles import WRITERS
+from services.assets.routes.roles import WRITERS, viewer_of
 from services.assets.schemas.facilities import (
     DeedOut,
     FacilitiesQuery,
@@ -98,4 +98,4 @@ class FacilityRoutes:
     @http("GET", "/facilities/<code>/history", roles=STAFF, audit="read", query=PageQuery, answer=DeedOut, paged=True,
           refuses=(UnknownFacility,), summary="List what happened in the life of a facility, oldest first")  # fmt: skip
     def list_history(self, call: Call, code: str) -> Page:
-        return queries.list_history(call.session, code, **call.query)
+        return queries.list_history(call.session, code, viewer=viewer_of(call.user), **call.query)

@@ -19,7 +19,7 @@ from services.assets.domain.documents import (
 from services.assets.domain.facilities import UnknownFacility
 from services.assets.domain.lives import NotYetKnown
 from services.assets.domain.rates import DayToCome
-from services.assets.routes.roles import WRITERS
+from services.assets.routes.roles import WRITERS, viewer_of
 from services.assets.schemas.documents import DocumentOut, DocumentQuery
 from services.assets.schemas.files import FileOut, FileQuery
 from shared import failpoints
@@ -46,12 +46,12 @@ class FileRoutes:
           refuses=(UnknownFacility, NotYetKnown, DayToCome),
           summary="Show all that is known of a facility, now or as it was known on a past day")  # fmt: skip
     def show_file(self, call: Call, code: str) -> dict[str, Any]:
-        return queries.get_file(call.session, code, **call.query)
+        return queries.get_file(call.session, code, viewer=viewer_of(call.user), **call.query)
 
     @http("GET", "/facilities/<code>/documents", roles=STAFF, audit="read", answer=DocumentOut, paged=True,
           refuses=(UnknownFacility,), summary="List a facility's photos and documents, the newest first")  # fmt: skip
     def list_documents(self, call: Call, code: str) -> Page:
-        return Page(queries.list_documents(call.session, code))
+        return Page(queries.list_documents(call.session, code, viewer=viewer_of(call.user)))
 
     @http("PUT", "/facilities/<code>/documents/<sha256>", roles=WRITERS, query=DocumentQuery, answer=DocumentOut,
           also_status=201, reads="application/octet-stream", body_limit=LARGEST_BYTES, transaction=False,

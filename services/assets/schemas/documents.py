@@ -27,5 +27,5 @@ class DocumentOut(Strict):
     title = String(shortest=0, metadata=TITLE)
     media_type = String(metadata={"description": "What the bytes are.", "example": "application/pdf"})
     size = Integer(metadata={"description": "How many bytes.", "example": 48213})
-    who = String(metadata={"description": "Who added it.", "example": "li.wei"})
+    who = String(allow_none=True, metadata={"description": "Who added it, for staff to know.", "example": "li.wei"})
     added_at = Time(metadata={"description": "When."})

@@ -221,7 +221,10 @@ class DeedOut(Strict):
     """One entry in the life of a facility."""
 
     what = String(metadata={"description": "What was done.", "example": "put_out_of_service"})
-    who = String(metadata={"description": "The account or service that did it.", "example": "workorders"})
+    who = String(
+        allow_none=True,
+        metadata={"description": "The account or service that did it, for staff to know.", "example": "workorders"},
+    )
     details = Dict(keys=String(), metadata={"description": "What belongs to it.", "example": {"reason": "tram works"}})
     happened_at = Time(metadata={"description": "When it happened."})
     recorded_at = Time(metadata={"description": "When we knew."})

@@ -86,7 +86,12 @@ class OrderEntryOut(Strict):
 class LookOut(Strict):
     """A look at a lamp."""
 
-    source = String(metadata={"description": "The check, or the order whose check passed.", "example": "check/9b1c…"})
+    source = String(
+        metadata={
+            "description": "The check, or the order whose check passed; for some only which of the two it was.",
+            "example": "check/9b1c…",
+        }
+    )
     looked_at = Time(metadata={"description": "When."})
     lit = Boolean(metadata={"description": "Whether it was lit.", "example": True})
     within_lighting_hours = Boolean(

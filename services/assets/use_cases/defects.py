@@ -106,6 +106,7 @@ def _defect_row(
         "restored_at": None,
         "summary": finding.summary,
         "photos": list(finding.photos),
+        "reporter_mark": finding.reporter_mark,
         "reported_at": finding.reported_at,
         "confirmed_at": finding.confirmed_at or finding.happened_at,
         "recorded_at": now,

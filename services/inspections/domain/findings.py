@@ -12,6 +12,7 @@ from datetime import datetime
 from enum import StrEnum
 from uuid import UUID
 
+from services.inspections.domain.people import without_people
 from services.inspections.domain.rulebook import Category, Rulebook, Severity, check_time
 from shared.errors import Conflict, Forbidden, Invalid, NotFound
 
@@ -247,7 +248,7 @@ def new_finding(
         found_at=found_at,
         reported_at=now,
         confirmed_at=now if trusted else None,
-        summary=description if origin.written_by_staff else "",
+        summary=without_people(description) if origin.written_by_staff else "",
         description=description,
         facility_code=facility_code,
         longitude=location["lon"] if location else None,

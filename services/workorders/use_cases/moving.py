@@ -17,7 +17,14 @@ from services.workorders.use_cases.opening import present_catalogue
 from services.workorders.use_cases.telling import count, tell
 from shared import clock
 from shared.errors import Invalid, expect
-from shared.events.workorders import OrderClosed, OrderCompleted, OrderDispatched, OrderReopened, OrderVoided
+from shared.events.workorders import (
+    OrderClosed,
+    OrderCompleted,
+    OrderDeclined,
+    OrderDispatched,
+    OrderReopened,
+    OrderVoided,
+)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -80,6 +87,7 @@ def accept(session: Session, number: str, mover: Mover) -> Order:
 def decline(session: Session, number: str, mover: Mover, *, reason: str) -> Order:
     with moving(session, number, mover) as (order, step):
         order.decline(step, reason=reason)
+        tell(session, order, OrderDeclined, step.at)
     return order
 
 

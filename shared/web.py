@@ -110,7 +110,7 @@ class Fairness:
 
     def __init__(self, settings: Settings) -> None:
         self.requests = Turns(settings.requests_per_account, waiting=64, wait_s=10)
-        self.heavy = Turns(2, waiting=4, wait_s=10)
+        self.heavy = Turns(2, waiting=16, wait_s=30)
         self.streams = Turns(settings.streams_per_account)
 
     def take(self, held: ExitStack, declared: Declared, key: str) -> None:

@@ -4,41 +4,19 @@ from __future__ import annotations
 
 import time
 from hashlib import sha256
-from io import BytesIO
 from pathlib import Path
 
-from PIL import Image
-
-from services.assets.domain.documents import MOST_PIXELS, Content, DocumentKind, NotReadable, UnknownDocument, WrongHash
+from services.assets.domain.documents import UnknownDocument, WrongHash
 from shared.files import write_whole
 
-FORMATS = ("JPEG", "PNG", "WEBP", "GIF")
-PDF = b"%PDF-"
 FORGOTTEN_S = 3_600  # a command that died is sent again before
 A_FOLDER = 1_000  # facilities under one folder: listing a folder of a million others takes long
 
 
-def checked(expected: str, content: bytes) -> Content:
-    """What the bytes are. Raises WrongHash or NotReadable. Takes its time: not for the hub."""
+def check(expected: str, content: bytes) -> None:
+    """Raises WrongHash. Takes its time: not for the hub."""
     if sha256(content).hexdigest() != expected:
         raise WrongHash("The SHA-256 of the bytes is another one.", field="sha256")
-    if content.startswith(PDF):
-        return Content(DocumentKind.DOCUMENT, "application/pdf", len(content))
-    return Content(DocumentKind.PHOTO, _image_type(content), len(content))
-
-
-def _image_type(content: bytes) -> str:
-    """Decodes the whole image; a small file that would unpack into a huge one is refused before."""
-    try:
-        with Image.open(BytesIO(content), formats=FORMATS) as image:
-            if image.width * image.height > MOST_PIXELS:
-                raise NotReadable(f"An image has at most {MOST_PIXELS:,} pixels.")
-            image.load()
-            return Image.MIME[image.format or ""]
-    except NotReadable:
-        raise
-    except Exception as wrong:  # the decoders raise whatever they like on broken bytes
-        raise NotReadable("These bytes are no JPEG, PNG, WebP or GIF image, and no PDF.") from wrong
 
 
 def path_of(data: Path, facility_id: int, digest: str) -> Path:

@@ -469,12 +469,15 @@ class WorkOrders(Service):
         reads="image/*",
         body_limit=LARGEST_BYTES,
         transaction=False,
+        heavy=True,
         summary="Store the bytes of a photo; 201 at first, 200 when they are there",
         refuses=(WrongHash, NoImage, TooLarge),
     )
     def store_photo(self, call: Call, sha256: str) -> tuple[int, dict[str, Any]]:
         content = read_body(call.request, LARGEST_BYTES)
-        picture = aside(photo_files.keep, self.settings.data, sha256, content)
+        aside(photo_files.check, sha256, content)
+        picture = photo_files.look_at(content, call.user.name)
+        aside(photo_files.keep, self.settings.data, sha256, content)
         with self.db.begin() as session:
             new = photos.note_photo(session, sha256=sha256, picture=picture, by=call.user.name)
         return (201 if new else 200), {"sha256": sha256} | vars(picture)

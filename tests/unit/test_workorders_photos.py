@@ -21,7 +21,11 @@ def image(form: str = "PNG", size: tuple[int, int] = (4, 3)) -> bytes:
 
 
 def keep(folder: Path, content: bytes) -> Picture:
-    return photo_files.keep(folder, sha256(content).hexdigest(), content)
+    digest = sha256(content).hexdigest()
+    photo_files.check(digest, content)
+    picture = photo_files.look_at(content, "somebody")
+    photo_files.keep(folder, digest, content)
+    return picture
 
 
 @pytest.mark.parametrize(("form", "media"), [("PNG", "image/png"), ("JPEG", "image/jpeg"), ("WEBP", "image/webp")])
@@ -37,9 +41,9 @@ def test_the_same_photo_again_changes_nothing(tmp_path: Path) -> None:
     assert len([each for each in tmp_path.rglob("*") if each.is_file()]) == 1
 
 
-def test_bytes_under_another_hash_are_refused(tmp_path: Path) -> None:
+def test_bytes_under_another_hash_are_refused() -> None:
     with pytest.raises(WrongHash):
-        photo_files.keep(tmp_path, "0" * 64, image())
+        photo_files.check("0" * 64, image())
 
 
 @pytest.mark.parametrize("content", [b"", b"GIF89a", b"%PDF-1.7", image()[:40], b"<svg xmlns='x'/>"])

@@ -9,7 +9,6 @@ from enum import StrEnum
 from shared.errors import Invalid, NotFound
 
 LARGEST_BYTES = 20 * 1024 * 1024
-MOST_PIXELS = 50_000_000
 
 
 class DocumentKind(StrEnum):

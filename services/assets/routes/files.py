@@ -10,6 +10,7 @@ from werkzeug.wrappers import Response
 from services.assets import document_files, queries, use_cases
 from services.assets.domain.documents import (
     LARGEST_BYTES,
+    Content,
     Document,
     DocumentKind,
     NotReadable,
@@ -22,8 +23,9 @@ from services.assets.domain.rates import DayToCome
 from services.assets.routes.roles import WRITERS, viewer_of
 from services.assets.schemas.documents import DocumentOut, DocumentQuery
 from services.assets.schemas.files import FileOut, FileQuery
-from shared import failpoints
+from shared import failpoints, pictures
 from shared.auth import STAFF
+from shared.bounded import Unfit
 from shared.db import Database
 from shared.errors import TooLarge
 from shared.paging import Page
@@ -36,6 +38,9 @@ SAFE = {
     "Content-Security-Policy": "default-src 'none'; sandbox",
 }
 SHOWN_AS = {DocumentKind.PHOTO: "inline", DocumentKind.DOCUMENT: "attachment"}
+
+
+PDF = b"%PDF-"
 
 
 class FileRoutes:
@@ -55,11 +60,13 @@ class FileRoutes:
 
     @http("PUT", "/facilities/<code>/documents/<sha256>", roles=WRITERS, query=DocumentQuery, answer=DocumentOut,
           also_status=201, reads="application/octet-stream", body_limit=LARGEST_BYTES, transaction=False,
+          heavy=True,
           refuses=(UnknownFacility, WrongHash, NotReadable, TooLarge),
           summary="Put a photo or a PDF into a facility's file; 201 at first, 200 when it is there")  # fmt: skip
     def put_document(self, call: Call, code: str, sha256: str) -> tuple[int, Document]:
         content = read_body(call.request, LARGEST_BYTES)
-        looked_at = aside(document_files.checked, sha256, content)
+        aside(document_files.check, sha256, content)
+        looked_at = look_at(content, call.user.name)
         with self.db.begin() as session:
             new, document = use_cases.add_document(
                 session, code, sha256=sha256, content=looked_at, title=call.query.get("title"), who=call.user.name
@@ -88,3 +95,13 @@ class FileRoutes:
         with self.db.begin() as session:  # after the commit: bytes that a row still names are never lost
             if use_cases.is_unwanted(session, document.facility_id, sha256):
                 document_files.drop(self.settings.data, document.facility_id, sha256)
+
+
+def look_at(content: bytes, account: str) -> Content:
+    """What the bytes are; a picture is decoded in a process of its own. Raises NotReadable, and TooMany."""
+    if content.startswith(PDF):
+        return Content(DocumentKind.DOCUMENT, "application/pdf", len(content))
+    try:
+        return Content(DocumentKind.PHOTO, pictures.look_at(content, account).media_type, len(content))
+    except Unfit as wrong:
+        raise NotReadable(f"This is no PDF either. {wrong}") from wrong

@@ -12,12 +12,14 @@ from services.assets.domain.facilities import UnknownFacility
 from services.assets.domain.labels import SHEETS, NothingToPrint, Sheet, divided
 from services.assets.schemas.labels import LabelsQuery
 from shared.auth import PUBLIC, STAFF
+from shared.bounded import Bounded, Broken
 from shared.db import Database
+from shared.errors import Unavailable
 from shared.settings import Settings
 from shared.web import API, Call, http
-from shared.workers import aside
 
 PDF = "application/pdf"
+PRINTERS = Bounded("services.assets.label_sheets", count=2, seconds=30, memory=300_000_000)
 
 
 class LabelRoutes:
@@ -28,14 +30,15 @@ class LabelRoutes:
           refuses=(UnknownFacility, NothingToPrint),
           summary="Print QR labels of the facilities that a search finds; Link leads to those left over")  # fmt: skip
     def print_labels(self, call: Call) -> Response:
-        from services.assets import label_sheets  # here, since a service that prints none does without what draws PDF
-
         sheet, search = _sheet_of(call.query)
         with self.db.read() as session:
             page = queries.list_labels(session, public_url=self.settings.public_url, **search)
         if not page.items:
             raise NothingToPrint("The search finds no facility.")
-        pdf = aside(label_sheets.draw, page.items, sheet)
+        try:
+            pdf = PRINTERS.run(call.user.name, "drawn", page.items, sheet)
+        except Broken as wrong:
+            raise Unavailable("The labels took too long; print fewer at once.", retry_after_s=1) from wrong
         named = {"Content-Disposition": "inline; filename=labels.pdf"}
         return Response(pdf, content_type=PDF, headers=named | _link(call.request, page.next))
 

@@ -8,7 +8,6 @@ from datetime import datetime
 from shared.errors import Invalid
 
 LARGEST_BYTES = 10 * 1024 * 1024
-MOST_PIXELS = 50_000_000
 
 
 class NoImage(Invalid):

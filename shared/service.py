@@ -19,7 +19,7 @@ from shared.metrics import Metrics
 from shared.relay import Relay
 from shared.settings import Settings
 
-Job = Callable[[Any, Session], None]
+Job = Callable[[Any, Session], object]
 
 
 class Serving(Protocol):
@@ -54,17 +54,20 @@ class Service:
     metrics = Metrics()
 
 
-def _in_transaction(job: Job) -> Callable[[Any], None]:
+def _in_transaction(job: Job) -> Callable[[Any], object]:
     @functools.wraps(job)
-    def run(service: Any) -> None:
+    def run(service: Any) -> object:
         with service.db.begin(statement_s=JOB_S) as session:
-            job(service, session)
+            return job(service, session)
 
     return run
 
 
-def every(seconds: float) -> Callable[[Job], Callable[[Any], None]]:
-    """Run a method ``(self, session)`` every so often, each time in a write transaction. Replicas all run it."""
+def every(seconds: float) -> Callable[[Job], Callable[[Any], object]]:
+    """Run a method ``(self, session)`` every so often, each time in a write transaction. Replicas all run it.
+
+    One that returns something true has more to do, and runs again at once in another transaction.
+    """
     return lambda job: Periodic.decorator(seconds)(workers.contained(_in_transaction(job)))
 
 
@@ -73,7 +76,7 @@ def every_few(seconds: float) -> Callable[[Callable[[Any], None]], Callable[[Any
     return lambda job: Periodic.decorator(seconds)(workers.contained(job))
 
 
-def on_start(job: Job) -> Callable[[Any], None]:
+def on_start(job: Job) -> Callable[[Any], object]:
     """Run a method ``(self, session)`` once when the service starts, as soon as its database answers."""
     return Periodic.decorator(None)(workers.contained(_in_transaction(job)))  # type: ignore[no-any-return]
 
@@ -92,5 +95,5 @@ class Periodic(Entrypoint):  # type: ignore[misc]
         self.loop.stop()
 
     def _turn(self) -> float | None:
-        workers.run(self)
-        return self.seconds
+        more = workers.run(self)
+        return 0 if more and self.seconds else self.seconds

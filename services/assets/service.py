@@ -24,7 +24,7 @@ from services.assets.routes.lives import LifeRoutes
 from services.assets.routes.rates import RateRoutes
 from services.assets.routes.tiles import TileRoutes
 from services.assets.routes.units import UnitRoutes
-from services.assets.use_cases import areas, lamps, metering
+from services.assets.use_cases import areas, lamps, looks, metering, network
 from services.assets.use_cases.imports import folder_of, sweep_files
 from shared.events.inspections import FindingConfirmed, LightsChecked
 from shared.events.workorders import OrderClosed, OrderEvent, OrderReopened, OrderVoided
@@ -83,9 +83,9 @@ class Assets(
     def follow_catalogue(self) -> None:
         use_cases.follow_catalogue(self.db, self.catalogue_file)
 
-    @every_few(1)
-    def sweep_areas(self) -> None:
-        use_cases.sweep_areas(self.db)
+    @every(1)
+    def sweep_areas(self, session: Session) -> bool:
+        return use_cases.sweep_areas(session)
 
     @every_few(60)
     def sweep_import_files(self) -> None:
@@ -98,17 +98,17 @@ class Assets(
             use_cases.remove_unnamed(self.db, self.settings.data, found)
 
     @every(60)
-    def expire_looks(self, session: Session) -> None:
-        use_cases.expire_looks(session)
+    def expire_looks(self, session: Session) -> bool:
+        return use_cases.expire_looks(session) == looks.EXPIRE_AT_ONCE
 
     @every(30)
-    def reckon_nights(self, session: Session) -> None:
-        metering.reckon_nights(session)
+    def reckon_nights(self, session: Session) -> bool:
+        return metering.reckon_nights(session) == metering.AT_ONCE
 
     @every(600)
-    def forget_lamp_states(self, session: Session) -> None:
-        lamps.forget_states(session)
+    def forget_lamp_states(self, session: Session) -> bool:
+        return lamps.forget_states(session) == lamps.FORGET_AT_ONCE
 
     @every(2)
-    def join_pipes(self, session: Session) -> None:
-        use_cases.join_pipes(session)
+    def join_pipes(self, session: Session) -> bool:
+        return use_cases.join_pipes(session) == network.AT_ONCE

@@ -81,8 +81,12 @@ def report_finding(
 
 
 def _insert(session: Session, arrived: Sequence[Finding]) -> set[UUID]:
-    """Store what breaks no unique key; the ids that went in. Plain rows: the hot path does without the unit of work."""
-    rows = [{name: vars(each)[name] for name in findings.c.keys()} for each in arrived]  # noqa: SIM118
+    """Store what breaks no unique key; the ids that went in. Plain rows: the hot path does without the unit of work.
+
+    In the order of slots: two patrols that look at the same lamps must not wait for each other.
+    """
+    in_order = sorted(arrived, key=lambda each: (each.slot or "", each.id))
+    rows = [{name: vars(each)[name] for name in findings.c.keys()} for each in in_order]  # noqa: SIM118
     chunks = [rows[start : start + CHUNK] for start in range(0, len(rows), CHUNK)]
     return {row.id for chunk in chunks for row in insert_new(session, findings, chunk, findings.c.id)}
 

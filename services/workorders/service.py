@@ -87,8 +87,8 @@ class WorkOrders(Service):
         opening.open_for_alerts(session, events)
 
     @every(3600)
-    def forget_old(self, session: Session) -> None:
-        sign_in.forget_old(session)
+    def forget_old(self, session: Session) -> bool:
+        return sign_in.forget_old(session)
 
     @every_few(3600)
     def sweep_photos(self) -> None:

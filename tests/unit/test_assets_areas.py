@@ -19,7 +19,7 @@ from services.assets.domain.division import Division, Drawn
 from services.assets.domain.geometry import TooLarge
 from services.assets.tables import area_sweeps, facilities, mapping, past_standings
 from services.assets.use_cases.area_files import read_areas
-from services.assets.use_cases.sweeps import sweep_chunk, waiting_sweeps
+from services.assets.use_cases.sweeps import waiting_sweeps
 from shared import clock, tallies
 from shared.db import Database, kernel
 from shared.outbox import outbox
@@ -130,6 +130,14 @@ def draw(db: Database, code: str, geometry: dict[str, Any], level: Level = Level
         use_cases.add_area(session, level=level, code=code, geometry=geometry, who="ada", **more)
 
 
+def sweep(db: Database) -> None:
+    """Let facilities follow every change of areas."""
+    more = True
+    while more:
+        with db.begin() as session:
+            more = use_cases.sweep_areas(session)
+
+
 def redraw(db: Database, code: str, level: Level = Level.DISTRICT, **changes: Any) -> None:
     with db.begin() as session:
         use_cases.change_area(session, level=level, code=code, changes=changes, expected=None, who="ada")
@@ -156,7 +164,7 @@ def test_facilities_fall_into_a_district_that_is_drawn_after_them(db: Database) 
     lamp(db, "L-1", 24.93)
     lamp(db, "L-2", 24.97)
     draw(db, "west", WEST)
-    use_cases.sweep_areas(db)
+    sweep(db)
     assert (stands(db, "L-1"), stands(db, "L-2")) == ("west", None)
     with db.read() as session:
         assert waiting_sweeps(session) == 0
@@ -174,17 +182,17 @@ def test_facilities_follow_a_district_that_is_redrawn_and_those_that_named_anoth
     lamp(db, "elsewhere", 24.97, district="not drawn")
     redraw(db, "east", geometry=box(25.5, 60.1, 25.6, 60.2))
     redraw(db, "west", geometry=BOTH)
-    use_cases.sweep_areas(db)
+    sweep(db)
     assert [stands(db, code) for code in ("lies", "named", "elsewhere")] == ["west", "west", "not drawn"]
     redraw(db, "west", geometry=WEST)
-    use_cases.sweep_areas(db)
+    sweep(db)
     assert stands(db, "lies") is None
     the_sums_are_right(db)
 
 
 def test_a_name_alone_moves_nobody(db: Database) -> None:
     draw(db, "west", WEST)
-    use_cases.sweep_areas(db)
+    sweep(db)
     redraw(db, "west", name="West End", responsible_name="Li Na", responsible_phone="555")
     with db.read() as session:
         assert session.execute(select(area_sweeps)).all() == []
@@ -195,13 +203,13 @@ def test_a_name_alone_moves_nobody(db: Database) -> None:
 def test_the_large_cell_follows_the_small_one(db: Database) -> None:
     lamp(db, "L-1", 24.93)
     draw(db, "G-1", WEST, Level.GRID, parent="LG-1")
-    use_cases.sweep_areas(db)
+    sweep(db)
     assert (stands(db, "L-1", Level.GRID), stands(db, "L-1", Level.LARGE_GRID)) == ("G-1", "LG-1")
     redraw(db, "G-1", Level.GRID, parent="LG-2")
-    use_cases.sweep_areas(db)
+    sweep(db)
     assert stands(db, "L-1", Level.LARGE_GRID) == "LG-2"
     draw(db, "LG-3", BOTH, Level.LARGE_GRID)
-    use_cases.sweep_areas(db)
+    sweep(db)
     assert stands(db, "L-1", Level.LARGE_GRID) == "LG-3"
     the_sums_are_right(db)
 
@@ -213,7 +221,7 @@ def test_areas_of_a_file_are_drawn_changed_and_left_alone(db: Database) -> None:
     assert imported(db, drafts) == {"created": 0, "updated": 0, "unchanged": 2}
     drafts[0]["geometry"] = box(24.90, 60.10, 24.92, 60.20)
     assert imported(db, drafts) == {"created": 0, "updated": 1, "unchanged": 1}
-    use_cases.sweep_areas(db)
+    sweep(db)
     assert stands(db, "L-1") is None
 
 
@@ -249,9 +257,9 @@ def test_however_areas_change_while_facilities_come_they_end_where_they_lie(one_
             lamps += 1
         else:
             with db.begin() as session:
-                sweep_chunk(session)
-    use_cases.sweep_areas(db)
-    use_cases.sweep_areas(db)
+                use_cases.sweep_areas(session)
+    sweep(db)
+    sweep(db)
     with db.read() as session:
         rows = session.execute(select(facilities.c.longitude, facilities.c.latitude, facilities.c.district)).all()
         lie = use_cases.areas.areas_of(session, [(row.longitude, row.latitude) for row in rows])

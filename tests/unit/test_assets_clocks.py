@@ -24,6 +24,7 @@ from services.assets.tables import facilities, facility_history, past_standings
 from shared import clock
 from shared.db import Database
 from shared.events.workorders import OrderClosed
+from tests.unit.test_assets_areas import sweep
 from tests.unit.test_assets_defects import LAMPS, NIGHT, a_city, confirmed, follow, found_anew, order, record
 from tests.unit.test_assets_defects import a_city_file as a_city_file
 
@@ -104,7 +105,7 @@ class Told:
                 level=Level.GRID,
                 drafts=[{"code": f"A-{999 - self.turn}", "geometry": {"type": "Polygon", "coordinates": [ring]}}],
             )
-        use_cases.sweep_areas(self.db)
+        sweep(self.db)
 
 
 def lives_go_one_way(database: Database) -> None:

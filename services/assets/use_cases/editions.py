@@ -15,6 +15,7 @@ from services.assets.domain.catalogue import Catalogue, Kind, read_catalogue, ru
 from services.assets.domain.catalogue_file import CatalogueFile
 from services.assets.domain.sections import CatalogueError, line_of
 from services.assets.tables import catalogue_editions, facilities
+from services.assets.use_cases.network import note_rules
 from shared import clock, logs, outbox
 from shared.db import Database, insert_new
 from shared.events.assets import CataloguePublished
@@ -77,6 +78,7 @@ def publish_catalogue(session: Session, text: str, file: str = "catalogue.toml")
             return int(newest.revision)
         if newest is not None:
             _check_kinds_in_use(session, newest.catalogue["kinds"], catalogue, text, file)
+            note_rules(session, read_catalogue(newest.source, f"edition {newest.revision}"), catalogue)
         if _publish(session, revision := (newest.revision if newest is not None else 0) + 1, plain, text):
             return revision
 

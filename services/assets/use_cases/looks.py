@@ -21,7 +21,7 @@ from shared.daylight import is_dark
 from shared.db import insert_new
 from shared.events.inspections import LightsChecked
 
-EXPIRE_AT_ONCE = 2_000
+EXPIRE_AT_ONCE = 1_000
 
 
 class Look(NamedTuple):
@@ -99,15 +99,13 @@ def _stand_for_lamps(session: Session, kept: Mapping[int, Kept], looks: Iterable
 
 
 def expire_looks(session: Session) -> int:
-    """Take looks that have left the window out of the rate; returns how many. Run from time to time."""
-    gone = (
-        select(facilities.c.id)
-        .where(facilities.c.last_look_at < oldest(clock.now()))
-        .order_by(facilities.c.id)
-        .limit(EXPIRE_AT_ONCE)
-    )
-    kept = ledger.lock_facilities(session, facilities.c.id, session.scalars(gone))
+    """Take looks that have left the window out of the rate; returns how many it tried. Run from time to time."""
+    before = oldest(clock.now())
+    gone = select(facilities.c.id).where(facilities.c.last_look_at < before).order_by(facilities.c.last_look_at)
+    ids = session.scalars(gone.limit(EXPIRE_AT_ONCE)).all()
+    locked = ledger.lock_facilities(session, facilities.c.id, ids).values()
+    kept = [each for each in locked if each.last_look_at and each.last_look_at < before]  # else seen again meanwhile
     forgotten: dict[str, Any] = {"last_look_at": None, "last_look_source": None, "last_look_lit": None}
-    ledger.tally(session, before=kept.values(), after=[each._replace(**forgotten) for each in kept.values()])
-    session.execute(update(facilities).where(facilities.c.id.in_(kept)).values(forgotten))
-    return len(kept)
+    ledger.tally(session, before=kept, after=[each._replace(**forgotten) for each in kept])
+    session.execute(update(facilities).where(facilities.c.id.in_([each.id for each in kept])).values(forgotten))
+    return len(ids)

@@ -50,13 +50,13 @@ from services.assets.tables import (
     lighting_plans,
 )
 from services.assets.use_cases.lighting import all_schedules, keep_plans, present_night
+from services.assets.use_cases.turns import Job, has_turn
 from shared import clock, outbox
 from shared.events.assets import LampMisbehaved
 
 AT_ONCE = 20_000  # lamp-nights of one transaction
 COUNTED = tuple(each.name for each in lamp_night_sums.c if each.name != "id")
 NIGHT = tuple(LampNight._fields)
-TURN = 1_128_808_783  # PostgreSQL's lock by which replicas take turns
 
 
 def reckon_nights(session: Session) -> int:
@@ -64,9 +64,9 @@ def reckon_nights(session: Session) -> int:
 
     Run every so often; each run takes up to AT_ONCE.
     """
+    if not has_turn(session, Job.NIGHTS):
+        return 0
     postgresql = session.get_bind().dialect.name == "postgresql"
-    if postgresql:
-        session.execute(text(f"SELECT pg_advisory_xact_lock({TURN})"))
     nights = _take_due(session, postgresql)
     reckoned = _reckon(session, nights) if nights else []
     session.execute(delete(lamp_nights_work))

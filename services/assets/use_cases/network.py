@@ -9,13 +9,14 @@ from sqlalchemy import delete, insert, or_, select
 from sqlalchemy.orm import Session
 
 from services.assets.domain import geometry as geo
-from services.assets.domain.catalogue import the_catalogue
+from services.assets.domain.catalogue import Catalogue, the_catalogue
 from services.assets.domain.facilities import Condition
 from services.assets.domain.network import LOOK_AROUND_M, Node, Pipe, ends_of, node_kinds, pipe_kinds
 from services.assets.tables import facilities, facility_cells, network_changes, pipe_ends
+from services.assets.use_cases.turns import Job, has_turn
 from shared.db import insert_new
 
-AT_ONCE = 2_000  # facilities that changed
+AT_ONCE = 500  # facilities that changed
 PIPES_AT_ONCE = 500  # each asks for some twenty quadkeys, and SQLite takes 32,766 values
 HERE = facilities.c.condition != Condition.RETIRED.value
 
@@ -27,17 +28,28 @@ def note_changes(session: Session, ids: Collection[int]) -> None:
     session.execute(insert(network_changes).from_select(["facility_id"], concerned))
 
 
+def note_rules(session: Session, before: Catalogue, after: Catalogue) -> None:
+    """Remember every pipe whose ends another edition of the catalogue may give to other nodes."""
+    rules = [(pipe_kinds(each), node_kinds(each), each.rules.network_tolerance_m) for each in (before, after)]
+    if rules[0] != rules[1]:
+        concerned = select(facilities.c.id).where(facilities.c.kind.in_(pipe_kinds(before) | pipe_kinds(after)))
+        session.execute(insert(network_changes).from_select(["facility_id"], concerned))
+
+
 def join_pipes(session: Session) -> int:
-    """Follow some of what changed since: give the pipes concerned their ends anew. Returns how many changes it took."""
+    """Follow some of what changed since: give the pipes concerned their ends anew. Returns how many changes it took.
+
+    One at a time: of two that join the same pipe, the one that saw less could come last.
+    """
+    if not has_turn(session, Job.PIPES):
+        return 0
     some = select(network_changes.c.id).order_by(network_changes.c.id).limit(AT_ONCE)
     taken = session.execute(
-        delete(network_changes)
-        .where(network_changes.c.id.in_(some.with_for_update(skip_locked=True)))
-        .returning(network_changes.c.facility_id)
+        delete(network_changes).where(network_changes.c.id.in_(some)).returning(network_changes.c.facility_id)
     )
-    changed = set(taken.scalars())
+    changed = taken.scalars().all()
     if changed:
-        _join(session, _pipes_about(session, changed))
+        _join(session, _pipes_about(session, set(changed)))
     return len(changed)
 
 

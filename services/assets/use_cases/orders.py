@@ -27,7 +27,7 @@ def keep_orders(session: Session, events: Sequence[OrderEvent]) -> None:
     by_code = ids_of_codes(session, {each.facility_code for each in events if each.facility_code})
     about = [(each, by_finding.get(each.finding_id) or by_code.get(each.facility_code or "")) for each in events]
     rows = {(each.number, each.revision): _row(each, facility, now) for each, facility in about if facility}
-    insert_new(session, facility_orders, list(rows.values()))
+    insert_new(session, facility_orders, [rows[key] for key in sorted(rows)])
 
 
 def _facilities_of_findings(session: Session, events: Sequence[OrderEvent]) -> Mapping[UUID | None, int]:

@@ -21,11 +21,9 @@ from services.assets.use_cases import ledger
 from services.assets.use_cases.areas import drawn
 from services.assets.use_cases.ledger import Kept
 from shared import clock
-from shared.db import Database
 
 Codes = Mapping[str, Any]  # by level, None for none
 CHUNK = 2_000
-CHUNKS_A_TURN = 20
 
 
 def waiting_sweeps(session: Session) -> int:
@@ -33,15 +31,7 @@ def waiting_sweeps(session: Session) -> int:
     return session.scalar(select(func.count()).select_from(area_sweeps)) or 0
 
 
-def sweep_areas(db: Database) -> None:
-    """Go on with the oldest sweep, and the next ones, for a while."""
-    for _ in range(CHUNKS_A_TURN):
-        with db.begin() as session:
-            if not sweep_chunk(session):
-                return
-
-
-def sweep_chunk(session: Session) -> bool:
+def sweep_areas(session: Session) -> bool:
     """Look at the next facilities of the oldest sweep; False when there is none, or another replica has it."""
     oldest = select(func.min(area_sweeps.c.id)).scalar_subquery()
     query = select(*area_sweeps.c).where(area_sweeps.c.id == oldest)
@@ -60,9 +50,10 @@ def sweep_chunk(session: Session) -> bool:
 
 def _divisions(session: Session, sweep: Row[Any]) -> tuple[geo.Box, Division, Division]:
     """The box of what changed, and how the city was divided in it before and after; later changes come later."""
+    present = drawn(session, levels=levels_of(sweep.level))  # before its changes are listed, so that none is missed
     query = select(area_sweeps.c.before).order_by(area_sweeps.c.id)
     later = session.scalars(query.where(area_sweeps.c.id > sweep.id, area_sweeps.c.level == sweep.level)).all()
-    after = undone(drawn(session, levels=levels_of(sweep.level)), sweep.level, later)
+    after = undone(present, sweep.level, later)
     before = undone(after, sweep.level, [sweep.before])
     changed = [box_of(each) for each in (*before, *after) if each.level == sweep.level and each.code in sweep.before]
     west, south, east, north = zip(*changed, strict=True)
@@ -77,7 +68,7 @@ def _within(areas: Sequence[Drawn], box: geo.Box) -> Division:
 def _next_in(box: geo.Box, sweep: Row[Any]) -> Select[Any]:
     columns = [facilities.c[level] for level in levels_of(sweep.level)]
     keys = or_(*(facilities.c.quadkey.between(first, last) for first, last in geo.quadkey_ranges(box)))
-    query = select(facilities.c.id, facilities.c.longitude, facilities.c.latitude, *columns)
+    query = select(*facilities.c["id", "longitude", "latitude"], *columns)
     return query.where(facilities.c.id > sweep.position, keys).order_by(facilities.c.id).limit(CHUNK)
 
 
@@ -88,7 +79,8 @@ def _move(session: Session, sweep: Row[Any], rows: Sequence[Row[Any]], before: D
     moved = {rows[number].id: new for number, new in moves(sweep.level, before, after, places, stand)}
     stood = {row.id: row._mapping for row in rows if row.id in moved}
     kept = ledger.lock_facilities(session, facilities.c.id, moved)
-    still = [each for each in kept.values() if all(getattr(each, level) == stood[each.id][level] for level in levels)]
+    seen = (*levels, "longitude", "latitude")  # one that moved meanwhile fell into the areas as they are now
+    still = [each for each in kept.values() if all(getattr(each, name) == stood[each.id][name] for name in seen)]
     if still:
         _put(session, still, moved, levels, sweep.who)
 

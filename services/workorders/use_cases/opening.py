@@ -122,7 +122,7 @@ class Desk:
 def open_orders(session: Session, cases: dict[UUID, Row], photos: dict[UUID, list[str]]) -> None:
     """Insert the orders of the cases that have none yet, with their first moves, in a handful of statements."""
     desk, columns = Desk(session, clock.now()), tables.work_orders.c
-    orders = {key: desk.register(case) for key, case in cases.items()}
+    orders = {key: desk.register(cases[key]) for key in sorted(cases)}  # in one order everywhere: nobody deadlocks
     rows = list(orders.values())
     new = insert_new(session, tables.work_orders, rows, columns.id, columns.finding_id, columns.alert_id)
     ids = {row.finding_id or row.alert_id: row.id for row in new}

@@ -8,10 +8,12 @@ from __future__ import annotations
 import secrets
 from collections.abc import Iterator
 from dataclasses import dataclass
+from datetime import datetime
 from hashlib import sha256
+from typing import Any
 from uuid import UUID, uuid4
 
-from sqlalchemy import delete, select, update
+from sqlalchemy import Column, delete, select, update
 from sqlalchemy.orm import Session
 
 from services.workorders import tables
@@ -25,6 +27,8 @@ from services.workorders.domain.members import (
 )
 from shared import clock
 from shared.db import insert_new
+
+FORGET_AT_ONCE = 1_000
 
 
 @dataclass(frozen=True)
@@ -80,11 +84,19 @@ def revoke(session: Session, *, token: str) -> None:
         end_family(session, held.family)
 
 
-def forget_old(session: Session) -> None:
-    """Remove what can no longer matter: tokens that ran out, tries that no longer count."""
+def forget_old(session: Session) -> bool:
+    """Remove some of what can no longer matter: tokens that ran out, tries that no longer count. True for: more."""
     now = clock.now()
-    session.execute(delete(tables.refresh_tokens).where(tables.refresh_tokens.c.expires_at < now))
-    session.execute(delete(tables.sign_in_tries).where(tables.sign_in_tries.c.last_at < now - FORGET_AFTER))
+    tokens, tries = tables.refresh_tokens.c, tables.sign_in_tries.c
+    old = (tokens.token_hash, tokens.expires_at, now), (tries.key, tries.last_at, now - FORGET_AFTER)
+    return max([_forget(session, *each) for each in old]) == FORGET_AT_ONCE
+
+
+def _forget(session: Session, key: Column[str], at: Column[datetime], before: datetime) -> int:
+    """What somebody uses at this moment waits for the next time."""
+    some = select(key).where(at < before).order_by(at).limit(FORGET_AT_ONCE).with_for_update(skip_locked=True)
+    gone: Any = session.execute(delete(key.table).where(key.in_(some)))
+    return int(gone.rowcount)
 
 
 def grant(session: Session, member: Member, family: UUID) -> Grant:
@@ -113,8 +125,11 @@ def hold_tries(session: Session, name: str, address: str) -> Iterator[Tries]:
     for key in (f"account:{name}", f"address:{address}"):
         now = clock.now()
         row = {"key": key, "failures": 0, "last_at": now, "free_at": now}
-        insert_new(session, tables.sign_in_tries, [row], tables.sign_in_tries.c.key)
-        yield session.get_one(Tries, key, with_for_update=True)
+        held = None
+        while held is None:  # an old one may be forgotten in between
+            insert_new(session, tables.sign_in_tries, [row], tables.sign_in_tries.c.key)
+            held = session.get(Tries, key, with_for_update=True)
+        yield held
 
 
 def hash_of(token: str) -> str:

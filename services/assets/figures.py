@@ -20,9 +20,11 @@ from services.assets.domain.sums import Dimension, Figure, Labels, Part, Sums, c
 from services.assets.queries.lamps import count_silent, latest_night, sums_of
 from services.assets.tables import defects, facilities, looks
 from services.assets.use_cases.looks import oldest
+from services.assets.use_cases.proofs import PROOFS as PROOFS
 from services.assets.use_cases.sweeps import waiting_sweeps
 from shared import clock, tallies
 
+AT_ONCE = 2_000
 SAMPLED, METERED = "sampled", "metered"
 LOOKS = (Figure.LAMPS_CHECKED, Figure.LAMPS, Figure.LAMPS_LIT)
 
@@ -108,7 +110,9 @@ def _filled(gauge: GaugeMetricFamily, values: Iterable[tuple[Labels, float]]) ->
 def recount(session: Session) -> dict[str, dict[Labels, int]]:
     """The sums, counted anew from facilities, defects and looks; those that come to zero are left out."""
     sums: dict[str, Counter[Labels]] = {name: Counter() for name in kept_names()}
-    for name, labels, amount in contributions(map(_part, session.execute(_as_they_stand()))):
+    for name, labels, amount in contributions(
+        map(_part, session.execute(_as_they_stand().execution_options(yield_per=AT_ONCE)))
+    ):
         sums[name][labels] += amount
     return {name: {labels: n for labels, n in counts.items() if n} for name, counts in sums.items()}
 

@@ -11,6 +11,7 @@ from sqlalchemy.orm import Session
 
 from services.workorders import tables
 from services.workorders.domain.orders import UNDISPOSED
+from services.workorders.use_cases.proofs import PROOFS as PROOFS
 from services.workorders.use_cases.telling import ORDERS_BY_STATE
 from shared import clock, tallies
 from shared.tallies import Sums

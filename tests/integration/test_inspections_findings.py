@@ -10,6 +10,7 @@ from uuid import NAMESPACE_URL, UUID, uuid4, uuid5
 import pytest
 from sqlalchemy import select
 
+from deploy.recount import recount_rows
 from services.inspections import figures, queries, tables, use_cases
 from services.inspections.domain.findings import (
     ALL,
@@ -436,3 +437,22 @@ def test_the_life_of_a_finding_goes_one_way_when_the_clock_steps_back(
         assert len(known) == 3
         assert known == sorted(known)
     assert stored(database, finding.id).confirmed_at >= finding.reported_at  # type: ignore[operator]
+
+
+def test_a_finding_or_check_that_is_not_what_its_rows_say_is_found_and_set_right(database: Database) -> None:
+    publish(database)
+    finding, check = hotline(database), look(database, {"L-7": True, "L-8": False})
+    with database.begin() as session:
+        use_cases.confirm_finding(session, finding_id=finding.id, by="operator-1")
+    assert list(recount_rows(database, figures.PROOFS, repair=False)) == []
+    with database.begin() as session:
+        findings, checks = tables.findings, tables.light_checks
+        session.execute(findings.update().where(findings.c.id == finding.id).values(state=State.REJECTED))
+        session.execute(checks.update().values(lamps_lit=2))
+    assert [line.partition(":")[0] for line in recount_rows(database, figures.PROOFS, repair=True)] == [
+        "findings",
+        "lighting checks",
+    ]
+    assert list(recount_rows(database, figures.PROOFS, repair=False)) == []
+    assert stored(database, finding.id).state is State.CONFIRMED
+    assert check.lamps_lit == 1

@@ -13,6 +13,7 @@ import pytest
 from sqlalchemy import func, select
 
 from deploy.migrations import migrate
+from deploy.recount import recount_rows, recount_sums
 from deploy.servers import Postgres
 from services.workorders import figures, queries, tables
 from services.workorders.domain.orders import ALL, Order, Sight, State, Step
@@ -294,3 +295,14 @@ def test_the_life_of_an_order_goes_one_way_when_the_clock_steps_back(
     known = [each.recorded_at for each in only_order(database).moves]
     assert known == sorted(known)
     assert [each.at for each in only_order(database).moves] == known
+
+
+def test_an_order_that_is_not_where_its_last_move_left_it_is_found_and_set_right(database: Database) -> None:
+    open_for(database, defect(), defect())
+    assert list(recount_rows(database, figures.PROOFS, repair=False)) == []
+    with database.begin() as session:
+        session.execute(tables.work_orders.update().where(tables.work_orders.c.id == 1).values(state=State.CLOSED))
+    (line,) = recount_rows(database, figures.PROOFS, repair=True)
+    assert line == "orders: 1 differ, of work_orders.id 1"
+    assert list(recount_rows(database, figures.PROOFS, repair=False)) == []
+    assert list(recount_sums(database, figures, repair=False)) == []

@@ -57,7 +57,7 @@ def take_states(session: Session, *, batch: Sequence[State]) -> Taken:
     new = _insert(session, good)
     lit = {key: good[key]["lit"] for key in new} | _said(session, good.keys() - new)
     refused |= {index: Refusal.CONTRADICTION for index, key in keys.items() if lit[key] != batch[index]["lit"]}
-    _stand_for_lamps(session, {key: good[key] for key in new}, now)
+    stand_for_lamps(session, {key: good[key] for key in new}, now)
     _make_due(session, {key: good[key] for key in new})
     rejected = [{"index": index, "reason": reason} for index, reason in sorted(refused.items())]
     return Taken(accepted=len(batch) - len(rejected), rejected=rejected)
@@ -92,7 +92,7 @@ def _said(session: Session, keys: Iterable[Key]) -> dict[Key, bool]:
     return {(facility, at_s): lit for facility, at_s, lit in rows}
 
 
-def _stand_for_lamps(session: Session, new: Mapping[Key, State], now: datetime) -> None:
+def stand_for_lamps(session: Session, new: Mapping[Key, State], now: datetime) -> None:
     """Let the newest state of each lamp stand for it, unless a newer one does."""
     newest = {key[0]: (key[1], new[key]) for key in sorted(new)}
     rows = [

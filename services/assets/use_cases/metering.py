@@ -6,8 +6,9 @@ transaction at a time does this; replicas take turns.
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Collection, Iterable, Sequence
-from datetime import UTC, date, datetime
+from datetime import UTC, date, datetime, timedelta
 from typing import Any
 from uuid import NAMESPACE_URL, UUID, uuid5
 
@@ -20,10 +21,12 @@ from sqlalchemy import (
     and_,
     case,
     delete,
+    exists,
     func,
     insert,
     literal,
     not_,
+    or_,
     select,
     text,
     true,
@@ -36,10 +39,11 @@ from sqlalchemy.orm import Session
 from services.assets.domain.catalogue import the_catalogue
 from services.assets.domain.facilities import IN_SERVICE
 from services.assets.domain.lamp_states import LampNight, Misbehaviour, misbehaviours
-from services.assets.domain.lighting import CITY, DAY, LightingSchedule
+from services.assets.domain.lighting import CITY, DAY, LightingSchedule, city_place
 from services.assets.domain.metered import DIMENSIONS
 from services.assets.queries.lamps import lamps_of
 from services.assets.tables import (
+    catalogue_editions,
     facilities,
     lamp_night_sums,
     lamp_nights,
@@ -71,7 +75,7 @@ def reckon_nights(session: Session) -> int:
     reckoned = _reckon(session, nights) if nights else []
     session.execute(delete(lamp_nights_work))
     _tell(session, reckoned)
-    _sum_up(session, {*nights, *_unsummed(session)})
+    sum_up(session, {*nights, *_unsummed(session)})
     return len(reckoned)
 
 
@@ -99,9 +103,9 @@ def _reckon(session: Session, nights: Collection[date]) -> Sequence[Row[Any]]:
     return session.execute(upsert.returning(*lamp_nights.c)).all()
 
 
-def _due(schedules: Sequence[LightingSchedule]) -> FromClause:
+def _due(schedules: Sequence[LightingSchedule], some: FromClause = lamp_nights_work) -> FromClause:
     """The lamp-nights to reckon, each with its schedule: on a night that is over the one that it had."""
-    work = lamp_nights_work.c
+    work = some.c
     same = (lamp_nights.c.facility_id == work.facility_id) & (lamp_nights.c.night == work.night)
     had = case((work.night < present_night(), lamp_nights.c.schedule))
     return (
@@ -141,10 +145,14 @@ def _reckoned(work: FromClause) -> Select[Any]:
             work.c.facility_id,
             work.c.schedule,
             *(
-                func.coalesce(each, 0)
-                for each in (planned.c.planned_s, *burnt.c["known_s", "lit_s", "dark_s", "day_s"])
+                func.coalesce(each, 0).label(name)
+                for name, each in zip(
+                    ("planned_s", "known_s", "lit_s", "dark_s", "day_burning_s"),
+                    (planned.c.planned_s, *burnt.c["known_s", "lit_s", "dark_s", "day_s"]),
+                    strict=True,
+                )
             ),
-            literal("", String),
+            literal("", String).label("told"),
         )
         .outerjoin(planned, (planned.c.night == work.c.night) & (planned.c.schedule == work.c.schedule))
         .outerjoin(burnt, (burnt.c.night == work.c.night) & (burnt.c.facility_id == work.c.facility_id))
@@ -269,7 +277,7 @@ def _unsummed(session: Session) -> set[date]:
     return set() if some else {night}
 
 
-def _sum_up(session: Session, nights: Iterable[date]) -> None:
+def sum_up(session: Session, nights: Iterable[date]) -> None:
     """Sum these nights; what was known of one by its end stays beside what is learned later."""
     for night in sorted(nights):
         late = night < present_night()
@@ -293,3 +301,36 @@ def _summed(night: date, late: bool) -> Select[Any]:
         .where(lamp.kind.in_(kinds), lamp.condition.in_(IN_SERVICE))
         .group_by(*keys)
     )
+
+
+# --- proving
+
+
+def reckoned_otherwise(session: Session, ids: Collection[int]) -> Sequence[tuple[int, date]]:
+    """Lamp-nights that are over, by rules and states that are still there, and that come out otherwise."""
+    nights, due = lamp_nights.c, lamp_nights_due.c
+    waits = exists().where(due.facility_id == nights.facility_id, due.night == nights.night)
+    over = nights.night.between(_first_provable(session), present_night() - DAY)
+    some = select(nights.facility_id, nights.night).where(nights.facility_id.in_(ids), over, not_(waits))
+    anew = _reckoned(_due(all_schedules(session), some.subquery("some"))).subquery("anew")
+    same = (nights.facility_id == anew.c.facility_id) & (nights.night == anew.c.night)
+    differs = or_(*(nights[name] != anew.c[name] for name in NIGHT))
+    rows = session.execute(select(nights.facility_id, nights.night).join_from(lamp_nights, anew, same).where(differs))
+    return [(row.facility_id, row.night) for row in rows]
+
+
+def _first_provable(session: Session) -> date:
+    place = city_place(the_catalogue())
+    kept = place.night_of(clock.now() - timedelta(days=the_catalogue().rules.lamp_states_kept_days))
+    edition = session.scalar(select(func.max(catalogue_editions.c.published_at)))
+    return max(kept, place.night_of(edition)) + DAY if edition else kept + DAY
+
+
+def summed_otherwise(session: Session, night: date) -> bool:
+    """Whether more was learned of a night after its end, and its sums with that are not those of its lamps."""
+    sums = lamp_night_sums
+    stored = session.execute(select(*sums.c[COUNTED]).where(sums.c.night == night, sums.c.late)).all()
+    if not stored:
+        return False
+    anew = session.execute(_summed(night, True))
+    return Counter(map(tuple, stored)) != Counter(map(tuple, anew))

@@ -77,7 +77,12 @@ def _join(session: Session, ids: Collection[int]) -> None:
     for start in range(0, len(ordered), PIPES_AT_ONCE):
         some = ordered[start : start + PIPES_AT_ONCE]
         session.execute(delete(pipe_ends).where(pipe_ends.c.pipe_id.in_(some)))
-        insert_new(session, pipe_ends, _ends(session, _pipes(session, some)))
+        insert_new(session, pipe_ends, ends_anew(session, some))
+
+
+def ends_anew(session: Session, ids: Sequence[int]) -> list[dict[str, Any]]:
+    """The rows of ``pipe_ends`` of those of these facilities that are pipes, from where pipes and nodes are now."""
+    return _ends(session, _pipes(session, ids))
 
 
 def _pipes(session: Session, ids: Sequence[int]) -> list[Pipe]:

@@ -86,7 +86,7 @@ def enter(
     cells = {row["code"]: cells_of(row) for row in in_order}  # refuses what is too large before anything is written
     ids = {row.code: row.id for row in insert_new(session, facilities, in_order, facilities.c.id, facilities.c.code)}
     new = [kept_of({**rows[code], "id": id_}) for code, id_ in ids.items()]
-    _write_cells(session, {each.id: cells[each.code] for each in new})
+    write_cells(session, {each.id: cells[each.code] for each in new})
     _know_attributes(session, in_order)
     ledger.tally(session, after=new)
     _keep(session, new, "registered", who, at, import_id=import_id)
@@ -104,7 +104,8 @@ def cells_of(facility: Mapping[str, Any]) -> set[int]:
     return set() if is_point else geo.cells_of(facility["geometry"])
 
 
-def _write_cells(session: Session, cells: Mapping[int, set[int]]) -> None:
+def write_cells(session: Session, cells: Mapping[int, set[int]]) -> None:
+    """Let facilities, by id, be found by the cells that they touch."""
     rows = [{"facility_id": each, "cell": cell} for each, touched in cells.items() for cell in sorted(touched)]
     insert_new(session, facility_cells, rows)
 
@@ -200,7 +201,7 @@ def _move(session: Session, rows: Mapping[str, dict[str, Any]], changes: Mapping
             row |= {level: None for level in Level if level is not Level.STREET and level not in changes[code]}
     fall_into_areas(session, moved)
     session.execute(delete(facility_cells).where(facility_cells.c.facility_id.in_([row["id"] for row in moved])))
-    _write_cells(session, {row["id"]: cells_of(row) for row in moved})
+    write_cells(session, {row["id"]: cells_of(row) for row in moved})
 
 
 def _write(

@@ -82,10 +82,10 @@ def _move(session: Session, sweep: Row[Any], rows: Sequence[Row[Any]], before: D
     seen = (*levels, "longitude", "latitude")  # one that moved meanwhile fell into the areas as they are now
     still = [each for each in kept.values() if all(getattr(each, name) == stood[each.id][name] for name in seen)]
     if still:
-        _put(session, still, moved, levels, sweep.who)
+        put(session, still, moved, levels, sweep.who)
 
 
-def _put(session: Session, before: Sequence[Kept], moved: Mapping[int, Codes], levels: Sequence[str], who: str) -> None:
+def put(session: Session, before: Sequence[Kept], moved: Mapping[int, Codes], levels: Sequence[str], who: str) -> None:
     """Let facilities stand in other areas. They say nothing each: ``area_changed`` has told of it."""
     now = clock.now()
     since = {each.id: ledger.known_at(each.stands_since, now) for each in before}

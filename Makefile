@@ -19,7 +19,12 @@ COMPILE := $(RUN) uv pip compile pyproject.toml --quiet --universal --python-ver
 
 # What people give goes through the environment as they wrote it: a shell would read its spaces, quotes and dollars.
 run demo token import: export WAYWARDEN_PORT := $(value PORT)
+ifeq ($(origin STACK),file)
 run demo token import: export WAYWARDEN_DATA := $(value DATA)
+else  # the stack in that folder, and not the embedded system
+run: export WAYWARDEN_DATA := $(value DATA)
+token import: export WAYWARDEN_SETTINGS := $(value STACK)/stack.env
+endif
 run: export WAYWARDEN_EMPTY := $(value EMPTY)
 stack demo: export GIVEN_STACK := $(value STACK)
 token: export GIVEN_ROLE := $(value ROLE)
@@ -86,11 +91,11 @@ drills: setup-dev  ## the fault drills in full (make test runs their short form)
 	@$(RUN) deploy.servers install
 	@WAYWARDEN_DRILLS=full $(RUN) pytest -v -s tests/drills
 
-token: setup  ## print a bearer token: ROLE=dispatcher NAME= CREW= UNIT=
+token: setup  ## print a bearer token: ROLE=dispatcher NAME= CREW= UNIT= DATA=, or STACK=
 	@$(RUN) deploy.cli token --role "$$GIVEN_ROLE" $(if $(value NAME),--name "$$GIVEN_NAME") \
 		$(if $(value CREW),--crew "$$GIVEN_CREW") $(if $(value UNIT),--unit "$$GIVEN_UNIT")
 
-import: setup  ## import a file of facilities: FILE=lamps.csv KIND=street_light PROFILE= DRY=1 (only look) DATA=
+import: setup  ## import a file of facilities: FILE=lamps.csv KIND=street_light PROFILE= DRY=1 (only look) DATA=, or STACK=
 	@$(RUN) deploy.cli import "$$GIVEN_FILE" $(if $(value KIND),--kind "$$GIVEN_KIND") \
 		$(if $(value PROFILE),--profile "$$GIVEN_PROFILE") $(if $(value DRY),--dry-run)
 

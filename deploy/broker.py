@@ -14,7 +14,7 @@ from prometheus_client import Gauge
 
 from shared import logs
 from shared.events.queues import exchange_of
-from shared.messaging import connect, declare
+from shared.messaging import connect, open_channel
 from shared.settings import Settings
 
 TRIED = 25  # more than the 20 that version 4 stops at by itself
@@ -53,8 +53,7 @@ def _tell(url: str, service: str) -> None:
 def delivery_limit(url: str, service: str) -> float:
     """How often a message of a queue of the service can come back before it is dropped; infinite: more than TRIED."""
     name = f"{service}.trial-{uuid4().hex[:12]}"
-    with connect(url) as connection, closing(connection.channel()) as channel:
-        declare(channel)
+    with connect(url) as connection, closing(open_channel(connection, service)) as channel:
         queue = Queue(name, queue_arguments={"x-queue-type": "quorum", "x-expires": 60_000})(channel)
         queue.declare()
         try:

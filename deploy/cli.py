@@ -33,7 +33,9 @@ from services.assets.use_cases.editions import join_in
 from shared import clock, inbox
 from shared.auth import ROLES, Keys, User
 from shared.db import Database
+from shared.events.queues import QUEUES
 from shared.inbox import retries
+from shared.messaging import connect, declare
 from shared.outbox import outbox
 from shared.settings import Settings
 
@@ -82,6 +84,14 @@ def token(role: str, name: str, crew: str | None, unit: str | None) -> None:
 def keys() -> None:
     """Make the signing key, unless it is there."""
     make_keys(_settings().keys)
+
+
+@main.command("declare")
+def declare_command() -> None:
+    """Declare all exchanges, queues and bindings, with a broker's user who may. Again, it changes nothing."""
+    with connect(_settings().broker_url) as connection:
+        declare(connection.channel())
+    click.echo(f"{len(QUEUES)} queues are there and bound.")
 
 
 @main.command("migrate")

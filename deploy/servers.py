@@ -30,15 +30,15 @@ from typing import Self
 import psycopg2
 from psycopg2 import sql
 
+from deploy.broker_rights import ADMINISTRATOR, OURS, definitions
 from deploy.process import Process, answers, free_port
 from shared.events.queues import SERVICES
+from shared.files import write_whole
 
 HERE = Path(__file__).parent
 RABBITMQ = Path("/usr/lib/rabbitmq/bin")
 POLICY = Path("/usr/sbin/policy-rc.d")
 AMQP_0_9_1 = b"AMQP\x00\x00\x09\x01"
-# From 4.0 on a quorum queue drops what was delivered 20 times to no effect. Versions differ in what -1 means.
-DELIVERY_LIMIT = {"delivery-limit": 100_000}
 PACKAGES: dict[str, Callable[[], bool]] = {
     "postgresql": lambda: bool(postgres_programs()),
     "rabbitmq-server": lambda: (RABBITMQ / "rabbitmq-server").exists(),
@@ -60,8 +60,7 @@ class Kept:
     def get(self, name: str, draw: Callable[[], str]) -> str:
         if name not in self._values:
             self._values[name] = draw()
-            self.path.touch(mode=0o600)
-            self.path.write_text(json.dumps(self._values, indent=1))
+            write_whole(self.path, json.dumps(self._values, indent=1).encode(), self.path.parent)
         return self._values[name]
 
     def has(self, name: str) -> bool:
@@ -200,32 +199,26 @@ class RabbitMQ(Process):
     def url(self) -> str:
         return self.url_of("/")
 
-    def url_of(self, vhost: str) -> str:
-        return f"amqp://waywarden:{self._kept.password('rabbitmq')}@127.0.0.1:{self.port}/{vhost}"
+    def url_of(self, vhost: str, user: str = ADMINISTRATOR) -> str:
+        """The administrator's, or that of a service's user."""
+        return f"amqp://{user}:{self._passwords[user]}@127.0.0.1:{self.port}/{vhost}"
+
+    @property
+    def _passwords(self) -> dict[str, str]:
+        kept = {ADMINISTRATOR: "rabbitmq"} | {service: f"rabbitmq {service}" for service in SERVICES}
+        return {user: self._kept.password(name) for user, name in kept.items()}
 
     def add_vhost(self, name: str) -> str:
         """A namespace of queues of its own, unless it is there. Answers its URL; takes a second or two."""
-        if name not in self.ctl("list_vhosts").split():
-            self.ctl("add_vhost", name)
-        self.ctl("set_permissions", "-p", name, "waywarden", ".*", ".*", ".*")
-        self._lift_delivery_limit(name)
+        file = self._home / "vhost.json"
+        private_file(file, definitions(name, self._passwords), self.user)
+        self.ctl("import_definitions", str(file))
         return self.url_of(name)
 
-    def wait_ready(self, timeout_s: float = 60) -> None:
-        """Until it answers and drops nothing."""
-        super().wait_ready(timeout_s)
-        self._lift_delivery_limit("/")
-
     def set_policy(self, vhost: str, definition: Mapping[str, object]) -> None:
-        """Of all the queues of the services, those that are there and those to come."""
-        pattern = rf"^({'|'.join(SERVICES)})\."
-        self.ctl("set_policy", "-p", vhost, "waywarden", pattern, json.dumps(definition), "--apply-to", "queues")
-
-    def _lift_delivery_limit(self, vhost: str) -> None:
-        """Once, before there are queues: some versions of 4 do not take it over to those that are there."""
-        if not self._kept.has(name := f"delivery limit of {vhost}"):
-            self.set_policy(vhost, DELIVERY_LIMIT)
-            self._kept.get(name, lambda: "lifted")
+        """Of all the queues of the services, those that are there and those to come; it outweighs the imported one."""
+        how = ("--priority", "1", "--apply-to", "queues")
+        self.ctl("set_policy", "-p", vhost, "chosen", OURS, json.dumps(definition), *how)
 
     def ctl(self, *arguments: str) -> str:
         """rabbitmqctl on this node: its output."""
@@ -234,6 +227,8 @@ class RabbitMQ(Process):
     def launch(self, **extra: str) -> None:
         if not self._home.exists():
             self._initialise()
+        private_file(self._home / "rabbitmq.conf", self._configuration(), self.user)
+        private_file(self._home / "definitions.json", definitions("/", self._passwords), self.user)
         # We start the port mapper ourselves: the node would leave one behind.
         self._mapper.start()
         super().launch(**extra)
@@ -265,10 +260,12 @@ class RabbitMQ(Process):
 
     def _initialise(self) -> None:
         home = owned(self._home, self.user)
-        values = {"port": str(self.port), "user": "waywarden", "password": self._kept.password("rabbitmq")}
-        private_file(home / "rabbitmq.conf", filled(HERE / "rabbitmq.conf", values), self.user)
         private_file(home / ".erlang.cookie", secrets.token_hex(20), self.user, mode=0o400)
         private_file(home / "enabled_plugins", "[].\n", self.user)
+
+    def _configuration(self) -> str:
+        values = {"port": str(self.port), "user": ADMINISTRATOR, "definitions": str(self._home / "definitions.json")}
+        return filled(HERE / "rabbitmq.conf", values)
 
 
 class Servers:
@@ -398,15 +395,18 @@ def reachable(folder: Path) -> Path:
     That is ``folder``, unless we are root and it lies where only root may go, as below /root.
     """
     folder.mkdir(parents=True, exist_ok=True)
+    folder.chmod(0o700)
     if os.geteuid() != 0:
         return folder
-    folder.chmod(folder.stat().st_mode | stat.S_IXOTH)
+    folder.chmod(0o711)
     if all(parent.stat().st_mode & stat.S_IXOTH for parent in folder.parents):
         return folder
     temporary_folder = Path(tempfile.gettempdir())
     base = temporary_folder if folder.is_relative_to(temporary_folder) else Path("/var/lib")
     home = base / "waywarden" / sha256(str(folder).encode()).hexdigest()[:12]
     home.mkdir(parents=True, exist_ok=True)
+    for each in (home, home.parent):
+        each.chmod(0o711)
     return home
 
 

@@ -18,20 +18,27 @@ import sys
 import time
 from abc import ABC, abstractmethod
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
+from datetime import UTC, datetime
 from http.client import HTTPConnection, HTTPException
 from pathlib import Path
 from typing import Self
 
 import click
 
+from deploy.broker_rights import ADMINISTRATOR
+from deploy.data_folder import close_to_others
 from deploy.keys import make_keys
 from deploy.process import NotStarted, Process, answers, free_port, wait_until
 from deploy.proxy import Proxy
 from deploy.servers import Kept, Missing, Servers, install
+from deploy.supervision import Supervisor, all_run, told
 from shared.events.queues import SERVICES
+from shared.files import write_whole
 
 ROOT = Path(__file__).parent.parent
+SIGNING = "workorders"  # the service that makes tokens
+SETTINGS, STATUS = "stack.env", "status.json"  # in its folder
 
 
 class Running(ABC):
@@ -81,7 +88,8 @@ class Stack(Running):
         self.keep = keep
         self.servers = servers or Servers(self.folder)
         self.data = self.folder / "data"
-        self.keys = self.data / "keys"
+        self.keys = self.folder / "keys"
+        self.public_keys = self.folder / "public-keys"
         self.name = name
         self._owns_servers = servers is None
         self._sample = sample
@@ -97,13 +105,14 @@ class Stack(Running):
         return self.proxy.base_url
 
     @property
-    def broker_url(self) -> str:
-        return self.servers.rabbitmq.url_of(self.name or "/")
-
-    @property
     def processes(self) -> list[Process]:
         """Of the services, not of the servers."""
         return [each for replicas in self.services.values() for each in replicas]
+
+    @property
+    def everything(self) -> list[Process]:
+        """The servers, the services and the proxy, in the order of starting."""
+        return [self.servers.postgres, self.servers.rabbitmq, *self.processes, self.proxy]
 
     def process(self, service: str, replica: int = 0) -> Process:
         return self.services[service][replica]
@@ -135,10 +144,17 @@ class Stack(Running):
             self.servers.rabbitmq.add_vhost(self.name)
         for service in SERVICES:
             self.servers.postgres.create_database(self._database(service))
-        make_keys(self.keys)
+        self._lay_out_keys()
         self.run("migrate", "--sample" if self._sample else "--empty")
         if self._owns_servers:
             self.servers.rabbitmq.wait_ready()
+
+    def _lay_out_keys(self) -> None:
+        """Only who signs is told of the folder with the signing key."""
+        if (old := self.data / "keys").exists() and not self.keys.exists():
+            old.rename(self.keys)
+        make_keys(self.keys)
+        write_whole(self.public_keys / "jwks.json", (self.keys / "jwks.json").read_bytes(), self.public_keys)
 
     def run(self, *arguments: str) -> str:
         """``python -m deploy.cli …`` with this stack's settings. What it said; raises NotStarted when it failed."""
@@ -154,6 +170,14 @@ class Stack(Running):
         if failed:
             raise NotStarted(f"deploy.cli {' '.join(arguments)} failed:\n{said}")
         return said
+
+    def close_to_others(self) -> None:
+        """All that is ours in the folder; the servers' own users hold the rest."""
+        for each in (self.data, self.keys, self.public_keys, self.folder / "log"):
+            close_to_others(each)
+        for path in self.folder.iterdir():
+            if path.is_file():
+                path.chmod(0o600)
 
     def administrator(self) -> str:
         """At the first start make the first account: a line with its password, which is shown this once."""
@@ -176,16 +200,16 @@ class Stack(Running):
             self.servers.remove()
 
     def environment(self, *services: str) -> dict[str, str]:
-        """The settings of a process that runs these services."""
+        """The settings of a process that runs these services: what they need, and with all four what anybody does."""
+        alone = services[0] if len(services) == 1 else None
         settings = {
             "SERVICES": ",".join(services),
             "HOST": "127.0.0.1",
             "DATA": str(self.data),
-            "KEYS": str(self.keys),
+            "KEYS": str(self.keys if SIGNING in services else self.public_keys),
             "PUBLIC_URL": self.base_url,
-            "BROKER_URL": self.broker_url,
-            "PROXIES": "127.0.0.1/32",
-        } | {f"DATABASE_URL_{each.upper()}": self.database_url(each) for each in SERVICES}
+            "BROKER_URL": self.servers.rabbitmq.url_of(self.name or "/", alone or ADMINISTRATOR),
+        } | {f"DATABASE_URL_{each.upper()}": self.database_url(each) for each in services}
         return process_environment(settings) | self._extra
 
     def _database(self, service: str) -> str:
@@ -251,7 +275,10 @@ class Embedded(Running):
 
 
 def process_environment(settings: Mapping[str, str]) -> dict[str, str]:
-    return dict(os.environ) | {"PYTHONUNBUFFERED": "1"} | {f"WAYWARDEN_{name}": text for name, text in settings.items()}
+    """Ours without what leads to databases, and with these settings."""
+    secret = ("WAYWARDEN_DATABASE_URL_", "WAYWARDEN_BROKER_URL", "WAYWARDEN_SETTINGS", "WAYWARDEN_KEYS")
+    ours = {name: value for name, value in os.environ.items() if not name.startswith(secret)}
+    return ours | {"PYTHONUNBUFFERED": "1"} | {f"WAYWARDEN_{name}": text for name, text in settings.items()}
 
 
 def stop_together(processes: list[Process]) -> None:
@@ -291,6 +318,7 @@ def main() -> None:
 def up(folder: Path, port: int, replicas: int, empty: bool) -> None:
     """Start everything, stay in the foreground, and stop everything at Ctrl-C."""
     signal.signal(signal.SIGTERM, signal.default_int_handler)
+    os.umask(0o077)  # what is written here is for nobody else on this machine
     folder.mkdir(parents=True, exist_ok=True)
     try:
         install()
@@ -318,9 +346,12 @@ def down(folder: Path) -> None:
 @main.command()
 @folder_option
 def status(folder: Path) -> None:
-    """Say whether a stack runs in the folder."""
+    """Say whether a stack runs in the folder, and how each of its processes fares. Exit code 1 unless all run."""
     pid = running_pid(folder)
     click.echo(f"Runs as process {pid}." if pid else "Nothing runs there.")
+    if pid and (folder / STATUS).exists():
+        click.echo("\n".join(told(folder / STATUS)))
+    sys.exit(0 if pid and (folder / STATUS).exists() and all_run(folder / STATUS) else 1)
 
 
 @main.command()
@@ -329,29 +360,47 @@ def settings(folder: Path) -> None:
     """Print the settings of the folder's stack, passwords included: a file for WAYWARDEN_SETTINGS."""
     if not (folder / "stack.json").exists():
         raise click.ClickException(f"There is no stack in {folder}.")
-    for name, value in sorted(Stack(folder).environment(*SERVICES).items()):
-        if name.startswith("WAYWARDEN_"):
-            click.echo(f"{name}={value}")
+    click.echo(settings_text(Stack(folder)), nl=False)
+
+
+def settings_text(stack: Stack) -> str:
+    given = sorted(stack.environment(*SERVICES).items())
+    return "".join(f"{name}={dotenv(value)}\n" for name, value in given if name.startswith("WAYWARDEN_"))
+
+
+def dotenv(value: str) -> str:
+    """As python-dotenv reads it back: folders may have spaces, quotes and dollars in their names."""
+    escaped = value.replace("\\", "\\\\").replace("'", "\\'")
+    return f"'{escaped}'"
 
 
 def run_until_told(stack: Stack) -> None:
     try:
         with stack:
+            stack.close_to_others()
+            write_whole(stack.folder / SETTINGS, settings_text(stack).encode(), stack.folder)
             click.echo(greeting(stack))
             click.echo(stack.administrator())
-            while True:
-                revive(stack)
-                time.sleep(0.5)
+            watch(stack)
     except KeyboardInterrupt:
         click.echo("Stopped. The data stays in the folder.")
+    finally:
+        (stack.folder / STATUS).unlink(missing_ok=True)
 
 
-def revive(stack: Stack) -> None:
-    """Start again what died, as an orchestrator would."""
-    for process in [*stack.processes, stack.proxy]:
-        if not process.running:
-            click.echo(f"{process.name} ended with status {process.status}, starting it again. See {process.log}")
-            process.launch()
+def watch(stack: Stack) -> None:
+    """Start again what dies, as an orchestrator would, and keep the story of it in the log."""
+
+    def tell(line: str) -> None:
+        click.echo(line)
+        with suppress(OSError), (stack.folder / "log" / "stack.log").open("a") as log:
+            log.write(f"{datetime.now(UTC):%Y-%m-%d %H:%M:%S} {line}\n")
+
+    (stack.folder / STATUS).unlink(missing_ok=True)
+    supervisor = Supervisor(stack.everything, path=stack.folder / STATUS, tell=tell)
+    while True:
+        supervisor.look()
+        time.sleep(0.5)
 
 
 def greeting(stack: Stack) -> str:
@@ -361,7 +410,7 @@ def greeting(stack: Stack) -> str:
             f"Waywarden runs on {stack.base_url}  (try {stack.base_url}/docs)",
             "Metrics, past the proxy:",
             *rows,
-            f"A token: make token ROLE=dispatcher {given('DATA', stack.data)}",
+            f"A token: make token ROLE=dispatcher {given('STACK', stack.folder)}",
             f"The story, played: make demo PORT={stack.proxy.port} {given('STACK', stack.folder)}",
             f"Logs: {shown(stack.folder / 'log')}   Ctrl-C stops everything.",
         ]

@@ -17,7 +17,7 @@ from typing import Any
 from uuid import NAMESPACE_OID, uuid5
 
 import eventlet
-from amqp import serialization, spec
+from amqp import AccessRefused, serialization, spec
 from eventlet.queue import LightQueue
 from kombu import Connection, Exchange, Queue
 from nameko.extensions import Entrypoint
@@ -42,6 +42,7 @@ RETRY_EVERY_S = 1.0
 PARK_AT = 10  # deliveries that came to nothing: RabbitMQ 4 drops a message after 20 unless a policy says otherwise
 REMEMBERED_S = 900
 END = None  # after the last message of a connection
+_bound: set[str] = set()  # the broker's users of whom it is known that they may only what one service needs
 
 log = logs.get(__name__)
 DELIVERIES = Gauge(
@@ -58,27 +59,42 @@ def connect(url: str) -> Connection:
     return Connection(url, heartbeat=30, connect_timeout=5, transport_options={"confirm_publish": False})
 
 
-def declare(channel: Any) -> None:
-    """Declare the whole manifest, so that no event is published before every reader's queue is bound."""
+def declare(channel: Any, service: str | None = None) -> None:
+    """Declare the whole manifest, so that no event is published before every reader's queue is bound.
+
+    With a ``service`` only its own part; the rest must be there. Raises NotFound.
+    """
     exchanges = {name: Exchange(exchange_of(name), type="topic", durable=True) for name in SERVICES}
-    for exchange in exchanges.values():
-        exchange(channel).declare()
+    for name, exchange in exchanges.items():
+        exchange(channel).declare(passive=service not in (None, name))
     for name, types in QUEUES.items():
         queue = Queue(name, durable=True, queue_arguments={"x-queue-type": "quorum"})(channel)
-        queue.declare()
-        for each in types:
+        foreign = service not in (None, name.partition(".")[0])
+        queue.queue_declare(passive=foreign)
+        for each in types if not foreign else ():
             queue.bind_to(exchanges[each.service], routing_key=each.event_type)
+
+
+def open_channel(connection: Connection, service: str) -> Any:
+    """A channel on which everything is declared: by us, or, where we have the rights of one service, by others too."""
+    if connection.userid not in _bound:
+        try:
+            declare(channel := connection.channel())
+            return channel
+        except AccessRefused:
+            _bound.add(connection.userid)
+    declare(channel := connection.channel(), service)
+    return channel
 
 
 class Publisher:
     """Publishes batches of outbox rows on one channel and collects their confirms."""
 
-    def __init__(self, url: str) -> None:
+    def __init__(self, url: str, service: str) -> None:
         self.confirms = url != MEMORY
         self.connection = connect(url)
         try:
-            self.channel = self.connection.channel()
-            declare(self.channel)
+            self.channel = open_channel(self.connection, service)
             self._tag = 0
             self._unconfirmed: set[int] = set()
             self._refused: set[str] = set()
@@ -231,8 +247,7 @@ class EventConsumer(Entrypoint):  # type: ignore[misc]
 
     def _consume_from(self, connection: Connection) -> None:
         """Fetch messages, while another greenlet settles those that came before."""
-        channel = connection.channel()
-        declare(channel)
+        channel = open_channel(connection, self.container.service_name)
         arrived = LightQueue()
         channel.basic_qos(0, 2 * BATCH, False)
         forgets = self.settings.embedded  # then the outbox row itself waits for our inbox, and acks mean nothing

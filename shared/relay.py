@@ -57,7 +57,7 @@ class Sender:
 
     def send(self) -> float:
         """Publish a batch. The next turn is at once after a full one, else when there is more."""
-        self.publisher = self.publisher or Publisher(self.relay.settings.broker_url)
+        self.publisher = self.publisher or Publisher(self.relay.settings.broker_url, self.relay.service)
         try:
             sent = self.forward(self.publisher)
         except Exception:

@@ -108,7 +108,7 @@ class System:
         """The stack that runs in this folder, its proxy on this port."""
         kept = Kept(folder / "stack.json")
         urls = {service: f"http://127.0.0.1:{kept.port(f'{service} 0')}" for service in SERVICES}
-        return cls("stack", f"http://127.0.0.1:{port}", folder / "data" / "keys", urls)
+        return cls("stack", f"http://127.0.0.1:{port}", folder / "keys", urls)
 
     @cached_property
     def signing(self) -> Keys:

@@ -217,7 +217,7 @@ def summary(teller: Teller) -> None:
 def main(folder: Path | None, port: int) -> None:
     """Play the stories against a running system, if it holds the sample city; else against one of their own."""
     data = folder / "data" if folder else Path(os.environ.get("WAYWARDEN_DATA") or "data")
-    if not (data / "keys" / "jwks.json").exists():
+    if not ((folder or data) / "keys" / "jwks.json").exists():
         start = "make stack" if folder else "make run"
         raise click.ClickException(f"No system has run with its data in {data}. Start it with {start} first.")
     if city_of(data) is not City.SAMPLE:

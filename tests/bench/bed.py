@@ -13,6 +13,7 @@ from uuid import uuid4
 from kombu import Exchange, Queue
 from sqlalchemy import Column, create_engine, func, select, text
 
+from deploy.broker_rights import ADMINISTRATOR, DELIVERY_LIMIT
 from deploy.keys import make_keys
 from deploy.migrations import migrate
 from deploy.process import Process, wait_until
@@ -35,7 +36,9 @@ class Bed:
         self.folder = folder
         if name not in servers.rabbitmq.ctl("list_vhosts").split():
             servers.rabbitmq.ctl("add_vhost", name, "--default-queue-type", "quorum")
-        self.amqp_url = servers.rabbitmq.add_vhost(name)
+            servers.rabbitmq.ctl("set_permissions", "-p", name, ADMINISTRATOR, ".*", ".*", ".*")
+            servers.rabbitmq.set_policy(name, DELIVERY_LIMIT)
+        self.amqp_url = servers.rabbitmq.url_of(name)
         self.engine = create_engine(servers.postgres.create_database(f"bench_{name}"))
         self.database_url = self.engine.url.render_as_string(hide_password=False)
         migrate(self.engine, "workorders", workorders.mapping.metadata)

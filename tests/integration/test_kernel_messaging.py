@@ -235,7 +235,7 @@ def test_the_relay_says_which_events_found_no_queue(world: World, shape: str) ->
     with world.databases["inspections"].read() as session:
         rows = session.execute(select(outbox)).all()
     world.stop()
-    publisher = Publisher(world.settings.broker_url)
+    publisher = Publisher(world.settings.broker_url, "assets")
     with connect(world.settings.broker_url) as connection:
         channel = connection.channel()
         for queue in ("assets.record_defects",):

@@ -1,0 +1,188 @@
+"""``make stack`` as one uses it: what it prints works, what dies comes back, and nobody holds more than they need."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import signal
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import psycopg2
+import pytest
+from amqp.exceptions import AccessRefused
+from kombu import Connection
+
+from deploy.process import free_port, send
+from deploy.servers import missing
+from deploy.stack import ROOT, is_live
+from shared.events.queues import QUEUES, SERVICES, exchange_of
+from tests.client import wait_for
+
+pytestmark = pytest.mark.skipif(bool(missing()) and not os.environ.get("CI"), reason=f"not installed: {missing()}")
+
+
+@dataclass
+class Up:
+    """A stack that was started by its command, in a folder whose name shells trip over."""
+
+    folder: Path
+    log: Path
+    command: subprocess.Popen[bytes]
+
+    @property
+    def said(self) -> str:
+        return self.log.read_text()
+
+    def status(self) -> dict[str, tuple[str, int]]:
+        with suppress(OSError, ValueError):
+            return {each["name"]: (each["state"], each["pid"]) for each in json.loads(self.file("status.json"))}
+        return {}
+
+    def file(self, name: str) -> str:
+        return (self.folder / name).read_text()
+
+    def environment(self, service: str) -> dict[str, str]:
+        """What the running process was given, as the kernel shows it."""
+        text = Path(f"/proc/{self.status()[f'{service}-0'][1]}/environ").read_text()
+        return dict(each.split("=", 1) for each in text.split("\0") if "=" in each)
+
+
+@pytest.fixture(scope="module")
+def up(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Up]:
+    folder = tmp_path_factory.mktemp("up") / "城 'a' $HOME"
+    folder.mkdir()
+    log, port = folder.parent / "said.log", free_port()
+    command = ["make", "-s", "stack", f"PORT={port}", f"STACK={folder}"]
+    with log.open("wb") as out:
+        process = subprocess.Popen(command, cwd=ROOT, env=plain(), stdout=out, stderr=out, start_new_session=True)
+    made = Up(folder, log, process)
+    try:
+        wait_for(lambda: process.poll() is not None or ("account admin" in made.said and made.status()), "up", 180)
+        yield made
+    finally:
+        down = [sys.executable, "-m", "deploy.stack", "down", "--folder", str(folder)]
+        subprocess.run(down, cwd=ROOT, timeout=150, check=True)
+        process.wait(30)
+
+
+def plain() -> dict[str, str]:
+    """The environment of somebody's shell."""
+    return {name: value for name, value in os.environ.items() if not name.startswith(("MAKE", "WAYWARDEN_"))}
+
+
+def shell(line: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(["bash", "-c", line], cwd=ROOT, env=plain(), capture_output=True, text=True, timeout=150)
+
+
+@pytest.mark.parametrize("target", ["token", "demo"])
+def test_the_printed_line_works_as_it_is_printed(up: Up, target: str) -> None:
+    (line,) = re.findall(rf"make {target} .*", up.said)
+    done = shell(line)
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert {"token": "eyJ", "demo": "What moved"}[target] in done.stdout
+
+
+def test_the_settings_file_lets_commands_work_on_the_stack(up: Up) -> None:
+    environment = plain() | {"WAYWARDEN_SETTINGS": str(up.folder / "stack.env")}
+    command = [sys.executable, "-m", "deploy.cli", "events", "list", "--service", "workorders", "--all"]
+    done = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, timeout=60)
+    assert done.returncode == 0, done.stderr
+
+
+@pytest.mark.parametrize("service", SERVICES)
+def test_a_service_is_given_its_own_passwords_only(up: Up, service: str) -> None:
+    given = up.environment(service)
+    kept = json.loads(up.file("servers.json"))
+    passwords = {name: value for name, value in kept.items() if name.endswith("password")}
+    found = {name for name, value in passwords.items() if value in "\n".join(given.values())}
+    assert found == {f"{service} password", f"rabbitmq {service} password"}
+
+
+@pytest.mark.parametrize("service", SERVICES)
+def test_only_who_signs_is_led_to_the_signing_key(up: Up, service: str) -> None:
+    given = up.environment(service)
+    keys = Path(given["WAYWARDEN_KEYS"])
+    assert (keys / "jwks.json").exists()
+    assert (keys / "signing.pem").exists() == (service == "workorders")
+    assert not list(Path(given["WAYWARDEN_DATA"]).rglob("signing.pem"))
+    signing = {path for name in given for path in [Path(given[name], "signing.pem")] if given[name].startswith("/")}
+    assert any(path.exists() for path in signing) == (service == "workorders")
+
+
+@pytest.mark.parametrize("service", SERVICES)
+def test_a_services_role_enters_no_other_database(up: Up, service: str) -> None:
+    url = up.environment(service)[f"WAYWARDEN_DATABASE_URL_{service.upper()}"].replace("+psycopg2", "")
+    psycopg2.connect(url).close()
+    for other in set(SERVICES) - {service}:
+        with pytest.raises(psycopg2.OperationalError):
+            psycopg2.connect(url.rpartition("/")[0] + f"/{other}").close()
+
+
+@pytest.mark.parametrize("service", SERVICES)
+def test_a_services_broker_user_touches_nothing_of_the_others(up: Up, service: str) -> None:
+    queue = next(each for each in QUEUES if not each.startswith(f"{service}."))
+    exchange = exchange_of(queue.partition(".")[0])
+    forbidden: list[Callable[[Any], object]] = [
+        lambda channel: channel.queue_delete(queue),
+        lambda channel: channel.queue_purge(queue),
+        lambda channel: channel.basic_get(queue),
+        lambda channel: channel.queue_bind(queue, exchange_of(service), "any"),
+        lambda channel: channel.exchange_delete(exchange),
+        lambda channel: channel.queue_declare("mine"),
+        lambda channel: publish(channel, exchange),
+        lambda channel: publish(channel, ""),
+    ]
+    with Connection(up.environment(service)["WAYWARDEN_BROKER_URL"]) as connection:
+        for each in forbidden:
+            channel = connection.channel()
+            with pytest.raises(AccessRefused):
+                each(channel)
+        publish(connection.channel(), exchange_of(service))
+
+
+def publish(channel: Any, exchange: str) -> None:
+    """And wait for the broker's word."""
+    message = channel.prepare_message("{}", content_encoding="utf-8")
+    channel.basic_publish_confirm(message, exchange, "nobody.hears.it")
+
+
+def test_nobody_else_can_read_its_files(up: Up) -> None:
+    ours = [
+        up.folder / name for name in ("data", "keys", "public-keys", "log", "stack.env", "servers.json", "stack.json")
+    ]
+    every = [path for each in ours for path in [each, *each.rglob("*")]]
+    assert len(every) > 10
+    assert not [path for path in every if path.stat().st_mode & 0o077]
+    assert up.folder.stat().st_mode & 0o066 == 0
+
+
+@pytest.mark.parametrize("name", ["postgres", "rabbitmq", "nginx", "alerts-0"])
+def test_what_is_killed_is_told_of_and_comes_back(up: Up, name: str) -> None:
+    _, pid = up.status()[name]
+    send(pid, signal.SIGKILL)
+    wait_for(lambda: up.status().get(name, ("", pid))[0] == "running" and up.status()[name][1] != pid, "a new one", 60)
+    assert f"{name} ended with status -9" in up.said
+    assert f"{name} ended with status -9" in up.file("log/stack.log")
+    port = json.loads(up.file("stack.json"))["alerts 0 port"]
+    wait_for(lambda: is_live(int(port)) and ready(int(port)), "alerts is ready", 60)
+
+
+def ready(port: int) -> bool:
+    done = subprocess.run(["curl", "-s", f"http://127.0.0.1:{port}/health/ready"], capture_output=True, text=True)
+    return '"status":"ok"' in done.stdout
+
+
+def test_the_status_shows_every_process(up: Up) -> None:
+    command = [sys.executable, "-m", "deploy.stack", "status", "--folder", str(up.folder)]
+    wait_for(lambda: all(state == "running" for state, _ in up.status().values()), "all run", 60)
+    told = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=60)
+    assert told.returncode == 0, told.stdout
+    for name in ("postgres", "rabbitmq", "nginx", *(f"{service}-0" for service in SERVICES)):
+        assert re.search(rf"{name} +running +process \d+", told.stdout)

@@ -318,6 +318,11 @@ class Stream:
         self._response.close()
         self._connection.close()
 
+    @property
+    def has_ended(self) -> bool:
+        """Whether the server has said its last."""
+        return not self._thread.is_alive()
+
     def wait_for(self, fits: Callable[[Any], bool], timeout_s: float = 60) -> Told:
         """The next event whose data fits. Raises AssertionError when none comes."""
         deadline = time.monotonic() + timeout_s

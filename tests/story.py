@@ -278,7 +278,7 @@ def store_photo(photographer: Client, content: bytes) -> str:
     return digest
 
 
-def new_gauge(admin: Client, district: str, code: str | None = None) -> Thing:
+def new_gauge(admin: Client, district: str | None, code: str | None = None) -> Thing:
     """Register a water level gauge of our own, in metres."""
     body = {
         "code": code or f"gauge-{uuid4().hex[:12]}",

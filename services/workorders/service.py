@@ -16,12 +16,12 @@ from services.workorders.domain.members import ACCESS_LIFETIME, Member, TooManyT
 from services.workorders.domain.orders import IllegalMove, Order, Sight
 from services.workorders.domain.photos import LARGEST_BYTES, NoImage, WrongHash
 from services.workorders.domain.places import UnknownDistrict
-from services.workorders.use_cases import accounts, copies, crews, moving, opening, photos, sign_in
+from services.workorders.use_cases import accounts, alerts, copies, crews, moving, opening, photos, sign_in
 from services.workorders.use_cases.moving import Mover
 from services.workorders.use_cases.sign_in import Grant
 from shared.auth import COOKIE, PUBLIC, STAFF, User
 from shared.errors import Conflict, Invalid, NotFound, Stale, TooLarge
-from shared.events.alerts import AlertEscalated, AlertRaised
+from shared.events.alerts import AlertEscalated, AlertMoved, AlertRaised
 from shared.events.assets import AreaChanged, CataloguePublished, DefectRecorded, UnitChanged
 from shared.fields import PageQuery
 from shared.messaging import on
@@ -83,8 +83,8 @@ class WorkOrders(Service):
         opening.open_for_defects(session, events)
 
     @on("workorders.open_for_alerts")
-    def open_for_alerts(self, session: Session, events: Sequence[AlertEscalated | AlertRaised]) -> None:
-        opening.open_for_alerts(session, events)
+    def open_for_alerts(self, session: Session, events: Sequence[AlertEscalated | AlertMoved | AlertRaised]) -> None:
+        alerts.open_for_alerts(session, events)
 
     @every(3600)
     def forget_old(self, session: Session) -> bool:

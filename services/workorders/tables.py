@@ -58,6 +58,7 @@ work_orders = Table(
     Column("latitude", Float),
     Column("finding_id", Uuid, unique=True),
     Column("alert_id", Uuid, unique=True),
+    Column("alert_revision", Integer),  # of the newest event of its alert that it has followed
     Column("facility_code", Text),
     Column("kind", Text),
     Column("district", Text),

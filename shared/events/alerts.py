@@ -49,6 +49,13 @@ class AlertEscalated(AlertEvent):
 
 
 @dataclass(frozen=True, kw_only=True)
+class AlertMoved(AlertEvent):
+    """The source of an open alert was moved, or the district that it stands in was found or drawn anew."""
+
+    about: ClassVar[str] = "alert_id"
+
+
+@dataclass(frozen=True, kw_only=True)
 class AlertAcknowledged(AlertEvent):
     """Somebody in the control room has taken the alert."""
 

@@ -7,7 +7,7 @@ a live queue on renaming. To rename one here, drain the old queue first and dele
 from __future__ import annotations
 
 from shared.events import Event
-from shared.events.alerts import AlertEscalated, AlertRaised
+from shared.events.alerts import AlertEscalated, AlertMoved, AlertRaised
 from shared.events.assets import AreaChanged, CataloguePublished, DefectRecorded, LampMisbehaved, UnitChanged
 from shared.events.inspections import FindingConfirmed, LightsChecked
 from shared.events.workorders import (
@@ -40,7 +40,7 @@ QUEUES: dict[str, tuple[type[Event], ...]] = {
     "inspections.keep_catalogue": (CataloguePublished,),
     "inspections.report_lamps": (LampMisbehaved,),
     "workorders.open_for_defects": (DefectRecorded,),
-    "workorders.open_for_alerts": (AlertEscalated, AlertRaised),
+    "workorders.open_for_alerts": (AlertEscalated, AlertMoved, AlertRaised),
     "workorders.keep_catalogue": (CataloguePublished,),
     "workorders.keep_areas": (AreaChanged,),
     "workorders.keep_units": (UnitChanged,),

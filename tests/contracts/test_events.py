@@ -117,7 +117,9 @@ BINDINGS = {
     "workorders.keep_areas": ["assets.area_changed.v1"],
     "workorders.keep_catalogue": ["assets.catalogue_published.v1"],
     "workorders.keep_units": ["assets.unit_changed.v1"],
-    "workorders.open_for_alerts": ["alerts.alert_escalated.v1", "alerts.alert_raised.v1"],
+    "workorders.open_for_alerts": [
+        "alerts.alert_escalated.v1", "alerts.alert_moved.v1", "alerts.alert_raised.v1",
+    ],
     "workorders.open_for_defects": ["assets.defect_recorded.v1"],
 }  # fmt: skip
 

@@ -7,6 +7,7 @@ from datetime import timedelta
 
 import pytest
 
+from shared.auth import User
 from tests.client import API, System, Thing, wait_for
 from tests.conftest import Either, prove_sums
 from tests.story import Cast, GaugeStory, alert_rule, new_gauge, order_of
@@ -165,3 +166,25 @@ def test_a_gauge_that_sends_nothing_is_an_alert(system: System, cast: Cast, stor
     story.read(0.2)
     wait_for(lambda: kinds() == [], "its end")
     cast.admin.patch(f"/sensors/{code}", {"expected_every_s": None})
+
+
+def test_a_gauge_without_a_district_gets_its_own_and_its_order_follows_what_gets_worse(cast: Cast) -> None:
+    story = GaugeStory(cast, new_gauge(cast.admin, None))
+    code = story.sensor["code"]
+    district = wait_for(lambda: cast.admin.get(f"/sensors/{code}")["district"], "a district")
+    refused = cast.admin.send("PATCH", f"{API}/sensors/{code}", {"district": "nowhere"})
+    assert (refused.status, refused.json()["type"]) == (422, "urn:waywarden:problem:unknown-district")
+    story.read(0.6)
+    story.find_alert()
+    order = story.await_order()
+    assert (order["district"], order["crew"]) == (district, f"crew-{district}")
+    assert order["summary"].endswith("0.6 m, minor")
+    story.read(2.5)
+    wait_for(lambda: story.await_order()["summary"].endswith("2.5 m, critical"), "the order to follow its alert")
+    story.fall()
+
+
+def test_a_stream_ends_with_its_token(system: System) -> None:
+    token = system.signing.sign(User("controller-1", "controller"), timedelta(seconds=2))
+    with system.client(token).stream("/alerts/stream") as stream:
+        wait_for(lambda: stream.has_ended, "the end of the stream", 30)

@@ -11,11 +11,13 @@ from sqlalchemy import update
 
 from services.alerts import queries, tables
 from services.alerts.domain.alerts import SILENCE, Action, NotSilenced, StillThere
+from services.alerts.domain.places import UnknownDistrict
 from services.alerts.domain.sensors import Severity, WrongThresholds
-from services.alerts.use_cases import handling, rules
+from services.alerts.use_cases import handling, places, rules
 from services.alerts.use_cases.readings import take_readings
 from shared import clock
 from shared.db import Database
+from shared.events.assets import AreaChanged
 from tests.integration.databases import ENGINES, left_as_found, migrated
 from tests.integration.gauges import (
     LEVELS,
@@ -287,6 +289,82 @@ def test_a_thousand_sensors_are_looked_at_in_a_few_statements(database: Database
     assert len(standing(database, SILENCE)) == 200
 
 
+# Districts
+
+
+def district(code: str, west: float, east: float, revision: int = 1, **more: Any) -> AreaChanged:
+    ring = [[west, 60.0], [east, 60.0], [east, 60.4], [west, 60.4], [west, 60.0]]
+    known: dict[str, Any] = {
+        "revision": revision, "happened_at": NOON, "recorded_at": NOON, "level": "district", "code": code, "name": code,
+        "west": west, "south": 60.0, "east": east, "north": 60.4, "area_m2": 1e6, "outline": [[ring]],
+    }  # fmt: skip
+    return AreaChanged(**known | more)
+
+
+def draw(database: Database, *events: AreaChanged) -> None:
+    with database.begin() as session:
+        places.keep_areas(session, events)
+
+
+def district_of(database: Database, code: str) -> str | None:
+    with database.read() as session:
+        return queries.get_sensor(session, code).district
+
+
+def test_a_gauge_without_a_district_gets_the_one_that_it_stands_in_whenever_that_is_drawn(database: Database) -> None:
+    register(database, "early", district=None)
+    send(database, reading(26, 0, "early"))
+    assert the_alert(database).district is None
+    draw(database, district("west", 24.8, 24.93), district("east", 24.93, 25.1), district("grid", 24, 26, level="grid"))
+    register(database, "late", district=None)
+    assert [district_of(database, each) for each in ("early", "late", "g")] == ["east", "east", "south"]
+    assert (the_alert(database).district, logged(database)) == ("east", ["raised", "moved"])
+    assert told(database) == ["alert_raised", "alert_moved"]
+    draw(database, district("east", 24.95, 25.1, 3), district("west", 24.8, 24.95, 2), district("east", 24, 24.1, 2))
+    assert district_of(database, "early") == "west"
+    draw(database, district("west", 24.8, 24.95, 4, outline=None))
+    assert district_of(database, "early") == "west"
+    assert_recount_agrees(database)
+
+
+def test_a_gauge_that_is_moved_or_renamed_lies_where_it_stands(database: Database) -> None:
+    draw(database, district("west", 24.8, 24.93), district("east", 24.93, 25.1))
+    change(database, district=None)
+    assert district_of(database, "g") == "east"
+    send(database, reading(26))
+    change(database, location={"lon": 24.9, "lat": 60.17})
+    assert (district_of(database, "g"), the_alert(database).district) == ("west", "west")
+    change(database, district="east", location={"lon": 24.91, "lat": 60.17})
+    change(database, name="Named")
+    assert district_of(database, "g") == "east"
+    change(database, district=None, location={"lon": 10.0, "lat": 10.0})
+    assert district_of(database, "g") is None
+    assert_recount_agrees(database)
+
+
+def test_a_district_that_the_city_does_not_have_is_refused_once_it_has_any(database: Database) -> None:
+    register(database, "before", district="nowhere")
+    draw(database, district("east", 24.93, 25.1))
+    with pytest.raises(UnknownDistrict):
+        register(database, "after", district="nowhere")
+    with pytest.raises(UnknownDistrict):
+        change(database, district="nowhere")
+    register(database, "after", district="east")
+
+
+def test_holes_and_parts_of_a_district_count_and_a_quay_belongs_to_it(database: Database) -> None:
+    def ring(west: float, south: float, size: float) -> list[list[float]]:
+        east, north = west + size, south + size
+        return [[west, south], [east, south], [east, north], [west, north], [west, south]]
+
+    parts = [[ring(24.0, 60.0, 0.5), ring(24.2, 60.2, 0.1)], [ring(25.0, 60.0, 0.1)]]
+    draw(database, district("d", 24.0, 25.1, outline=parts))
+    places_of = {"in": (24.1, 60.1), "hole": (24.25, 60.25), "part": (25.05, 60.05), "quay": (25.1003, 60.05)}
+    for code, (longitude, latitude) in places_of.items():
+        register(database, code, district=None, location={"lon": longitude, "lat": latitude})
+    assert [district_of(database, each) for each in places_of] == ["d", None, "d", "d"]
+
+
 # Rain
 
 
@@ -345,7 +423,8 @@ def test_a_gauge_that_was_said_to_send_otherwise_is_counted_anew(database: Datab
 
 def test_nothing_that_was_done_is_unknown_to_the_log() -> None:
     assert {str(each) for each in Action} == {
-        "raised", "rose", "fell", "acknowledged", "asked_again", "escalated", "silenced", "unsilenced", "cleared",
+        "raised", "rose", "fell", "acknowledged", "asked_again", "escalated", "silenced", "unsilenced",
+        "moved", "cleared",
     }  # fmt: skip
 
 

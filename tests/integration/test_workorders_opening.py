@@ -19,12 +19,12 @@ from services.workorders import figures, queries, tables
 from services.workorders.domain.orders import ALL, Order, Sight, State, Step
 from services.workorders.domain.places import UnknownDistrict
 from services.workorders.sample import load_sample
-from services.workorders.use_cases import copies, crews, moving, opening
+from services.workorders.use_cases import alerts, copies, crews, moving, opening
 from services.workorders.use_cases.moving import Mover
 from services.workorders.use_cases.telling import ORDERS_BY_STATE
 from shared import clock, tallies
 from shared.db import Database, kernel
-from shared.events.alerts import AlertEscalated, AlertRaised
+from shared.events.alerts import AlertEscalated, AlertEvent, AlertMoved, AlertRaised
 from shared.events.assets import AreaChanged, CataloguePublished, DefectRecorded, UnitChanged
 from shared.outbox import outbox
 
@@ -160,7 +160,7 @@ def test_a_rule_that_somebody_adds_counts_for_the_next_order(database: Database)
 def test_an_alert_opens_one_emergency_order_where_its_rule_says_so(database: Database) -> None:
     raised = alert()
     with database.begin() as session:
-        opening.open_for_alerts(session, [raised, raised, alert(order_category=None)])
+        alerts.open_for_alerts(session, [raised, raised, alert(order_category=None)])
     order = only_order(database)
     assert (order.alert_id, order.severity, order.category) == (raised.alert_id, "emergency", "standing_water")
     assert order.due_at == NOON + timedelta(hours=1)
@@ -170,8 +170,86 @@ def test_an_alert_opens_its_order_when_it_has_grown_severe_enough(database: Data
     raised = alert(order_category=None)
     risen = AlertEscalated(**asdict(raised) | {"revision": 2, "order_category": "standing_water"})
     with database.begin() as session:
-        opening.open_for_alerts(session, [raised, risen, risen])
+        alerts.open_for_alerts(session, [raised, risen, risen])
     assert only_order(database).alert_id == raised.alert_id
+
+
+def worse(raised: AlertRaised, revision: int, **more: Any) -> AlertEscalated:
+    known = {"revision": revision, "severity": "severe", "value": 0.35, **more}
+    return AlertEscalated(**asdict(raised) | known)
+
+
+def follow(database: Database, *events: AlertEvent) -> Order:
+    with database.begin() as session:
+        alerts.open_for_alerts(session, events)
+    return only_order(database)
+
+
+def moves_of(database: Database) -> list[str]:
+    return [each.move for each in only_order(database).moves]
+
+
+def test_an_order_follows_its_alert_and_a_late_event_does_not_take_it_back(database: Database) -> None:
+    raised = alert(value=0.12, severity="minor")
+    assert follow(database, raised).summary == "water_level at gauge-1: 0.12 m, minor"
+    for events in ([worse(raised, 2)], [raised], [worse(raised, 2)], [worse(raised, 3, value=0.6), worse(raised, 1)]):
+        follow(database, *events)
+    order = only_order(database)
+    assert (order.summary, order.state) == ("water_level at gauge-1: 0.6 m, severe", State.DISPATCHED)
+    assert moves_of(database) == ["register", "dispatch", "follow_alert", "follow_alert"]
+    assert order.moves[2].note == "water_level at gauge-1: 0.35 m, severe"
+    assert order.revision == 4
+
+
+def test_the_order_of_an_alert_whose_first_event_comes_last_tells_the_worst(database: Database) -> None:
+    raised = alert()
+    follow(database, worse(raised, 2))
+    assert follow(database, raised).summary.endswith("severe")
+    assert moves_of(database) == ["register", "dispatch"]
+
+
+def test_an_order_without_a_district_goes_to_its_crew_once_that_is_known(database: Database) -> None:
+    raised = alert(district=None)
+    assert follow(database, raised).crew is None
+    found = AlertMoved(**asdict(raised) | {"revision": 2, "district": "southwest"})
+    order = follow(database, found)
+    assert (order.district, order.crew, order.state) == ("southwest", "crew-southwest", State.DISPATCHED)
+    assert told(database)[-1] == "workorders.order_dispatched.v1"
+    with database.read() as session:
+        assert {name: tallies.read(session, name) for name in figures.recount(session)} == figures.recount(session)
+
+
+def test_an_order_that_was_handed_back_is_not_given_away_again(database: Database) -> None:
+    raised = alert()
+    number, mover = follow(database, raised).number, Mover(name="dispatcher-1")
+    with database.begin() as session:
+        moving.decline(session, number, mover, reason="Not ours.")
+    assert follow(database, worse(raised, 2)).state is State.REGISTERED
+
+
+def test_an_order_that_was_closed_is_open_again_when_its_alert_gets_worse(database: Database) -> None:
+    raised = alert()
+    number, mover = follow(database, raised).number, Mover(name="dispatcher-1")
+    with database.begin() as session:
+        moving.accept(session, number, mover)
+        moving.start(session, number, mover)
+        moving.complete(session, number, mover, note="Pumped.", photos=[], quantity=None)
+        moving.check(session, number, mover, passed=True, note="")
+    with clock.frozen(NOON + timedelta(hours=5)):
+        assert follow(database, raised).state is State.CLOSED
+        order = follow(database, worse(raised, 2))
+    assert (order.state, order.crew, order.due_at) == (State.DISPATCHED, "crew-southwest", NOON + timedelta(hours=6))
+    assert moves_of(database)[-2:] == ["reopen", "follow_alert"]
+    with database.read() as session:
+        assert {name: tallies.read(session, name) for name in figures.recount(session)} == figures.recount(session)
+
+
+def test_an_order_that_is_void_stays_so(database: Database) -> None:
+    raised = alert()
+    number = follow(database, raised).number
+    with database.begin() as session:
+        moving.void(session, number, Mover(name="dispatcher-1"), reason="duplicate", note="")
+    assert follow(database, worse(raised, 2)).state is State.VOID
 
 
 def test_the_newest_catalogue_is_kept_and_does_not_change_limits_that_are_given(database: Database) -> None:

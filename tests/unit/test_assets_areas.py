@@ -4,24 +4,28 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
+from math import cos, pi, sin
 from pathlib import Path
 from typing import Any
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from shapely.geometry import Polygon, shape
 from sqlalchemy import delete, select
 
 from deploy.migrations import migrate
 from services.assets import figures, queries, use_cases
-from services.assets.domain.areas import CrossesItself, Level, NoPolygon, new_area
+from services.assets.domain.areas import MOST_POINTS, CrossesItself, Level, NoPolygon, new_area, outline
 from services.assets.domain.division import Division, Drawn
 from services.assets.domain.geometry import TooLarge
 from services.assets.tables import area_sweeps, facilities, mapping, past_standings
 from services.assets.use_cases.area_files import read_areas
+from services.assets.use_cases.areas import tell_districts
 from services.assets.use_cases.sweeps import waiting_sweeps
 from shared import clock, tallies
 from shared.db import Database, kernel
+from shared.events.assets import AreaChanged
 from shared.outbox import outbox
 
 
@@ -265,3 +269,27 @@ def test_however_areas_change_while_facilities_come_they_end_where_they_lie(one_
         lie = use_cases.areas.areas_of(session, [(row.longitude, row.latitude) for row in rows])
     assert [row.district for row in rows] == [each.get("district") for each in lie]
     the_sums_are_right(db)
+
+
+def test_others_are_told_the_outlines_of_districts_and_again_at_each_start(db: Database) -> None:
+    with db.begin() as session:
+        use_cases.add_area(session, level=Level.DISTRICT, code="d", geometry=box(0, 0, 1, 1))
+        use_cases.add_area(session, level=Level.GRID, code="g", geometry=box(0, 0, 1, 1))
+    with db.begin() as session:
+        tell_districts(session)
+    with db.read() as session:
+        bodies = session.scalars(select(outbox.c.body).where(outbox.c.event_type == AreaChanged.event_type))
+        told = [(each["code"], each["revision"], each["outline"]) for each in (json.loads(b)["data"] for b in bodies)]
+    ring = [[[[0, 0], [1, 0], [1, 1], [0, 1], [0, 0]]]]
+    assert told == [("d", 1, ring), ("g", 1, None), ("d", 1, ring)]
+
+
+def test_an_outline_is_told_as_it_is_unless_it_has_very_many_points() -> None:
+    parts = {"type": "MultiPolygon", "coordinates": [box(0, 0, 1, 1)["coordinates"], box(5, 0, 6, 1)["coordinates"]]}
+    assert [len(polygon[0]) for polygon in outline(parts)] == [5, 5]
+    turn = [index * 2 * pi / 60_000 for index in range(60_000)]
+    ring = [[25 + cos(each) / 10 + sin(7 * each) / 1000, 60 + sin(each) / 10] for each in turn]
+    (shore,) = outline({"type": "Polygon", "coordinates": [[*ring, ring[0]]]})
+    assert 500 < len(shore[0]) <= MOST_POINTS
+    apart = shape({"type": "Polygon", "coordinates": shore}).hausdorff_distance(Polygon(ring))
+    assert apart < 0.0001  # some ten metres

@@ -87,6 +87,7 @@ class Action(StrEnum):
     ASKED_AGAIN = "asked_again"
     SILENCED = "silenced"
     UNSILENCED = "unsilenced"
+    MOVED = "moved"
     CLEARED = "cleared"
 
 

@@ -7,11 +7,13 @@ from collections.abc import Sequence
 from sqlalchemy import or_, select, text
 from sqlalchemy.orm import Session
 
+from services.alerts.domain.alerts import Action
 from services.alerts.domain.places import Area, Districts, check_district
 from services.alerts.domain.sensors import Sensor
 from services.alerts.tables import areas, sensors
 from services.alerts.use_cases.holding import Open, lock_open, lock_sensors
-from services.alerts.use_cases.telling import changed, counted
+from services.alerts.use_cases.telling import changed, counted, note
+from shared import clock
 from shared.db import insert_new
 from shared.events.assets import AreaChanged
 
@@ -44,6 +46,7 @@ def place_alerts(session: Session, sensor: Sensor, standing: Open) -> None:
             with counted(session, alert):
                 alert.longitude, alert.latitude, alert.district = here
                 alert.revision += 1
+            note(session, alert, Action.MOVED, by=sensor.code, at=clock.now())
             changed(session, alert)
 
 

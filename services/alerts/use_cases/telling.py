@@ -18,6 +18,7 @@ from shared.events.alerts import (
     AlertCleared,
     AlertEscalated,
     AlertEvent,
+    AlertMoved,
     AlertRaised,
     SensorSilent,
 )
@@ -29,6 +30,7 @@ EVENTS: dict[Action, type[AlertEvent]] = {
     Action.RAISED: AlertRaised,
     Action.ROSE: AlertEscalated,
     Action.ESCALATED: AlertEscalated,
+    Action.MOVED: AlertMoved,
     Action.ACKNOWLEDGED: AlertAcknowledged,
     Action.CLEARED: AlertCleared,
 }

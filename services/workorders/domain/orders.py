@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from enum import StrEnum
+from typing import Any
 from uuid import UUID
 
 from services.workorders.domain.clocks import CLOCK_SKEW, Clock, Light, Limit, Term
@@ -48,6 +49,7 @@ MOVES = {
     "call_back": Move((State.CLOSED,), None),
     "reopen": Move((State.CLOSED,), State.DISPATCHED),
     "supervise": Move(OPEN, None),
+    "follow_alert": Move(OPEN, None),
 }
 
 
@@ -145,6 +147,7 @@ class Order:
     latitude: float | None = None
     finding_id: UUID | None = None
     alert_id: UUID | None = None
+    alert_revision: int | None = None
     facility_code: str | None = None
     kind: str | None = None
     district: str | None = None
@@ -275,6 +278,17 @@ class Order:
         """The upper level watches this case from here."""
         self._make("supervise", step, crew=self.crew, note=note)
         self.supervised = True
+
+    def is_behind(self, alert_revision: int) -> bool:
+        """Whether an event tells of its alert what the order does not know yet."""
+        return self.alert_revision is None or self.alert_revision < alert_revision
+
+    def follow_alert(self, step: Step, *, revision: int, summary: str, place: Mapping[str, Any]) -> None:
+        """Its alert got worse, or stands elsewhere: ``place`` holds district, longitude, latitude."""
+        self._make("follow_alert", step, crew=self.crew, note=summary)
+        self.alert_revision, self.summary = revision, summary
+        for name, value in place.items():
+            setattr(self, name, value)
 
     def add_photos(self, hashes: Iterable[str], stage: Stage) -> None:
         known = {photo.sha256 for photo in self.photos}

@@ -49,11 +49,6 @@ def open_for_defects(session: Session, events: Sequence[DefectRecorded]) -> None
     open_orders(session, cases, {key: event.photos for key, event in by_finding.items()})
 
 
-def open_for_alerts(session: Session, events: Sequence[AlertEvent]) -> None:
-    """One emergency order per alert whose rule names a category for it, at once or when it has grown severe enough."""
-    open_orders(session, {event.alert_id: case_of_alert(event) for event in events if event.order_category}, {})
-
-
 def case_of_defect(event: DefectRecorded) -> Row:
     return {name: getattr(event, name) for name in DEFECT_FIELDS}
 
@@ -63,12 +58,17 @@ def case_of_alert(event: AlertEvent) -> Row:
         "category": event.order_category,
         "severity": Severity.EMERGENCY.value,
         "source": "sensor",
-        "summary": f"{event.kind} at {event.source}: {event.value:g} {event.unit}, {event.severity}",
+        "summary": summary_of(event),
         "longitude": event.longitude,
         "latitude": event.latitude,
         "alert_id": event.alert_id,
+        "alert_revision": event.revision,
         "district": event.district,
     }
+
+
+def summary_of(event: AlertEvent) -> str:
+    return f"{event.kind} at {event.source}: {event.value:g} {event.unit}, {event.severity}"
 
 
 def present_catalogue(session: Session) -> Catalogue:

@@ -1,0 +1,72 @@
+"""Emergency orders: one for each alert that wants one, which follows its alert from then on."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from uuid import UUID
+
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+
+from services.workorders import tables
+from services.workorders.domain.crews import Sort
+from services.workorders.domain.orders import OPEN, Order, State, Step
+from services.workorders.use_cases.moving import Mover, new_term
+from services.workorders.use_cases.opening import SYSTEM, Desk, case_of_alert, open_orders, summary_of
+from services.workorders.use_cases.telling import ORDERS_BY_STATE, tell
+from shared import clock, tallies
+from shared.events.alerts import AlertEscalated, AlertEvent
+from shared.events.workorders import OrderDispatched, OrderReopened
+
+PLACE = ("district", "longitude", "latitude")
+UNGIVEN = ("register", "follow_alert")  # the moves of an order that nobody had yet
+
+
+def open_for_alerts(session: Session, events: Sequence[AlertEvent]) -> None:
+    """One emergency order per alert whose rule names a category for it, at once or when it has grown severe enough.
+
+    The order of an alert that has one follows it. An event that comes late still opens an order, and moves none.
+    """
+    newest: dict[UUID, AlertEvent] = {}
+    for event in sorted(events, key=lambda each: each.revision):
+        if event.order_category:
+            newest[event.alert_id] = event
+    open_orders(session, {alert_id: case_of_alert(event) for alert_id, event in newest.items()}, {})
+    mine = select(Order).where(tables.work_orders.c.alert_id.in_(list(newest))).order_by(tables.work_orders.c.id)
+    for order in session.scalars(mine.with_for_update()):
+        if order.alert_id and order.is_behind(newest[order.alert_id].revision):
+            _follow(session, order, newest[order.alert_id])
+
+
+def _follow(session: Session, order: Order, event: AlertEvent) -> None:
+    """Worse is new: an order that was closed is open again, with a new clock. One that is void stays so."""
+    before = _counted_as(order)
+    if order.state is State.CLOSED and isinstance(event, AlertEscalated):
+        step = _step(order)
+        order.reopen(step, term=new_term(session, order, step, "dispose"))
+        tell(session, order, OrderReopened, step.at)
+    if order.state in OPEN:
+        place = {name: getattr(event, name) for name in PLACE}
+        order.follow_alert(_step(order), revision=event.revision, summary=summary_of(event), place=place)
+        _dispatch(session, order)
+    tallies.add(session, ORDERS_BY_STATE, before, -1)
+    tallies.add(session, ORDERS_BY_STATE, _counted_as(order))
+
+
+def _dispatch(session: Session, order: Order) -> None:
+    """One that no rule gave to anybody, since its district was not known, goes to the crew that a rule names now."""
+    if any(each.move not in UNGIVEN for each in order.moves):
+        return
+    sort = Sort(order.category, order.group, order.kind, order.district, order.severity)
+    if choice := Desk(session, clock.now()).choice(sort):
+        step = _step(order)
+        order.dispatch(step, crew=choice.crew, rule=choice.rule)
+        tell(session, order, OrderDispatched, step.at, rule=choice.rule)
+
+
+def _step(order: Order) -> Step:
+    return Mover(name=SYSTEM).step(order)
+
+
+def _counted_as(order: Order) -> tuple[str, str, str]:
+    return order.state.value, order.category, order.district or ""

@@ -246,6 +246,11 @@ class Sensor:
         stepped, fresh = self.last_at > now, at >= now - SKEW
         return stepped and fresh and (value > self.last_value or self.last_at > now + SKEW)
 
+    def take(self, value: float, at: datetime, now: datetime) -> None:
+        """Let a reading that tells the level be it."""
+        behind = self.last_at is not None and at < self.last_at <= now + SKEW
+        self.last_at, self.last_value = self.last_at if behind else at, value
+
     def doubts(self, value: float, at: datetime) -> bool:
         """Whether a newest value is not believed yet, because it leapt: a rise until a second one, a fall until two
         more agree. Only a sensor of which ``largest_change`` is set doubts a rise of its level.

@@ -117,7 +117,7 @@ def _follow(session: Session, work: Batch, new: Readings) -> Readings:
         if sensor.doubts(value, at):
             doubted[code, at] = value
             continue
-        sensor.last_at, sensor.last_value = at, value
+        sensor.take(value, at, now)
         follow(session, sensor, standing, at)
     for code in sorted({code for code, _ in new}):
         follow_silence(session, work.known[code], standing, may_raise=False)

@@ -37,6 +37,9 @@ class Settings:
     import_limit_bytes: int
     retry_delays_s: tuple[float, ...]
     retention_days: int
+    unnamed_photos: int
+    unnamed_photo_bytes: int
+    unnamed_photo_days: int
     audit_days: int
     log_level: str
     log_json: bool

@@ -35,6 +35,11 @@ API = "/api/v1"
 JSON = "application/json"
 PROBLEM = "application/problem+json"
 STREAM = "text/event-stream"
+SENT_BY_PEOPLE = {  # headers of bytes that somebody sent: no browser runs them, no proxy keeps them
+    "Cache-Control": "private, no-cache",
+    "Content-Security-Policy": "default-src 'none'; sandbox",
+    "X-Content-Type-Options": "nosniff",
+}
 NOBODY = User("", "public")
 LONGEST_KEY = 200
 # Of a JSON body. A MultiPolygon in a field is eight deep.

@@ -8,7 +8,7 @@ from pathlib import Path
 from services.workorders.domain.photos import LARGEST_BYTES, NoImage, Picture, WrongHash
 from shared import pictures
 from shared.bounded import Unfit
-from shared.errors import TooLarge
+from shared.errors import NotFound, TooLarge
 from shared.files import write_whole
 
 FORGOTTEN_S = 3_600  # a command that died is sent again before
@@ -38,6 +38,14 @@ def keep(folder: Path, digest: str, content: bytes) -> None:
 
 def path_of(folder: Path, digest: str) -> Path:
     return folder / "photos" / digest[:2] / digest[2:4] / digest
+
+
+def read(folder: Path, digest: str) -> bytes:
+    """The bytes. Raises NotFound where nobody named them in time, and they have just been removed."""
+    try:
+        return path_of(folder, digest).read_bytes()
+    except FileNotFoundError:
+        raise NotFound(f"There is no photo {digest}.") from None
 
 
 def groups_of(folder: Path) -> list[Path]:

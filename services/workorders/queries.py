@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from datetime import datetime
+from functools import partial
 from typing import Any
 from uuid import UUID
 
@@ -14,10 +15,11 @@ from services.workorders import tables
 from services.workorders.domain.crews import Crew, DispatchRule
 from services.workorders.domain.members import Member
 from services.workorders.domain.orders import ALL, UNDISPOSED, Order, Sight, State, parse_number
-from services.workorders.domain.photos import Photo
+from services.workorders.domain.photos import Holder, Naming, Photo
 from services.workorders.domain.places import DISTRICT
 from shared import clock
 from shared.errors import NotFound
+from shared.events.inspections import mark_of
 from shared.paging import Page, page
 
 UNITS = ("owner", "authority", "maintainer")
@@ -130,23 +132,41 @@ def get_member(session: Session, *, member_id: UUID) -> Member:
     return member
 
 
-def get_photo(session: Session, *, sha256: str, sight: Sight, only_by: str | None) -> Photo:
-    """A stored photo, for whoever may read the order that it belongs to, or stored it.
+def get_photo(session: Session, *, sha256: str, viewer: Holder, sight: Sight | None) -> Photo:
+    """A stored photo, for whoever has sent its bytes, or may see the order that shows it. Raises NotFound.
 
-    ``only_by`` binds to what that member stored, and the photos of orders within ``sight``. Raises NotFound.
+    ``sight`` None: of orders none.
     """
     photo = session.get(Photo, sha256)
-    if photo is None or not may_see(session, photo, sight, only_by):
-        raise NotFound(f"There is no photo {sha256}.")
+    if photo is None or not may_see(session, photo, viewer, sight):
+        raise NotFound(f"There is no photo {sha256}.").but_there(photo is not None)
     return photo
 
 
-def may_see(session: Session, photo: Photo, sight: Sight, only_by: str | None) -> bool:
-    if only_by is None or photo.stored_by == only_by:
-        return True
+def may_see(session: Session, photo: Photo, viewer: Holder, sight: Sight | None) -> bool:
+    """Who may see every order and finding may see every photo: also one that an unconfirmed finding names."""
     if sight == ALL:
-        return False
-    belongs = tables.order_photos.c
-    theirs = select(orders.id).join(tables.order_photos, belongs.order_id == orders.id)
-    found = theirs.where(belongs.sha256 == photo.sha256, *seen(sight)).limit(1)
-    return session.scalar(found) is not None
+        return True
+    holders = holders_of(session, photo)
+    if viewer in holders or (not viewer.crew and viewer.name in {each.name for each in holders}):
+        return True
+    return sight is not None and any(each.shows_to_readers(holders) for each in _named_by(session, photo, sight))
+
+
+def holders_of(session: Session, photo: Photo) -> set[Holder]:
+    """Everybody who has sent these bytes; of old ones only who was the first is known, and not of which crew."""
+    held = tables.photo_holders.c
+    rows = session.execute(select(held.name, held.crew).where(held.sha256 == photo.sha256))
+    return {Holder(*row) for row in rows} or {Holder(photo.stored_by)}
+
+
+def _named_by(session: Session, photo: Photo, sight: Sight) -> Iterator[Naming]:
+    named = tables.order_photos.c
+    query = select(named.named_by, named.named_crew, named.reporter_mark, orders.finding_id)
+    within = query.join(tables.work_orders, orders.id == named.order_id).where(*seen(sight))
+    for by, crew, mark, finding_id in session.execute(within.where(named.sha256 == photo.sha256)):
+        yield Naming(by, crew, partial(_is_reporter, finding_id, mark) if mark else None)
+
+
+def _is_reporter(finding_id: UUID, mark: str, name: str) -> bool:
+    return mark_of(finding_id, name) == mark

@@ -14,7 +14,7 @@ from services.workorders import figures, passwords, photo_files, queries, schema
 from services.workorders.domain.crews import DispatchRule
 from services.workorders.domain.members import ACCESS_LIFETIME, Member, TooManyTries, WrongCredentials
 from services.workorders.domain.orders import IllegalMove, Order, Sight
-from services.workorders.domain.photos import LARGEST_BYTES, NoImage, WrongHash
+from services.workorders.domain.photos import LARGEST_BYTES, Bound, Holder, NoImage, TooManyUnnamed, WrongHash
 from services.workorders.domain.places import UnknownDistrict
 from services.workorders.use_cases import accounts, alerts, copies, crews, moving, opening, photos, sign_in
 from services.workorders.use_cases.moving import Mover
@@ -23,11 +23,12 @@ from shared.auth import COOKIE, PUBLIC, STAFF, User
 from shared.errors import Conflict, Invalid, NotFound, Stale, TooLarge
 from shared.events.alerts import AlertEscalated, AlertMoved, AlertRaised
 from shared.events.assets import AreaChanged, CataloguePublished, DefectRecorded, UnitChanged
+from shared.events.inspections import FindingMerged, FindingRejected, FindingReported
 from shared.fields import PageQuery
 from shared.messaging import on
 from shared.paging import Page
 from shared.service import Service, every, every_few
-from shared.web import API, JSON, Call, http, read_body, to_json
+from shared.web import API, JSON, SENT_BY_PEOPLE, Call, http, read_body, to_json
 from shared.workers import aside, hashing
 
 READERS = ("crew", "dispatcher", "controller", "operator")
@@ -36,7 +37,6 @@ DISPATCHER = ("dispatcher",)
 RULE_KEEPERS = ("dispatcher", "operator")
 ADMIN = ("admin",)
 PHOTOGRAPHERS = ("inspector", "crew", "operator", "dispatcher")
-BOUND_TO_OWN = ("inspector", "crew")
 
 
 Method = Callable[..., Any]
@@ -85,6 +85,16 @@ class WorkOrders(Service):
     @on("workorders.open_for_alerts")
     def open_for_alerts(self, session: Session, events: Sequence[AlertEscalated | AlertMoved | AlertRaised]) -> None:
         alerts.open_for_alerts(session, events)
+
+    @on("workorders.keep_finding_photos")
+    def keep_finding_photos(
+        self, session: Session, events: Sequence[FindingReported | FindingRejected | FindingMerged]
+    ) -> None:
+        photos.keep_finding_photos(session, events)
+
+    @every(600)
+    def end_unnamed_photos(self, session: Session) -> None:
+        photos.end_unnamed(session, self.settings.unnamed_photo_days)
 
     @every(3600)
     def forget_old(self, session: Session) -> bool:
@@ -471,15 +481,18 @@ class WorkOrders(Service):
         transaction=False,
         heavy=True,
         summary="Store the bytes of a photo; 201 at first, 200 when they are there",
-        refuses=(WrongHash, NoImage, TooLarge),
+        refuses=(WrongHash, NoImage, TooLarge, TooManyUnnamed),
     )
     def store_photo(self, call: Call, sha256: str) -> tuple[int, dict[str, Any]]:
+        bound = Bound(self.settings.unnamed_photos, self.settings.unnamed_photo_bytes)
         content = read_body(call.request, LARGEST_BYTES)
+        with self.db.read() as session:  # before anything is written
+            photos.check_room(session, sha256=sha256, size=len(content), by=holder_of(call.user), bound=bound)
         aside(photo_files.check, sha256, content)
         picture = photo_files.look_at(content, call.user.name)
         aside(photo_files.keep, self.settings.data, sha256, content)
         with self.db.begin() as session:
-            new = photos.note_photo(session, sha256=sha256, picture=picture, by=call.user.name)
+            new = photos.note_photo(session, sha256=sha256, picture=picture, by=holder_of(call.user), bound=bound)
         return (201 if new else 200), {"sha256": sha256} | vars(picture)
 
     @http(
@@ -492,17 +505,20 @@ class WorkOrders(Service):
         refuses=(NotFound,),
     )
     def read_photo(self, call: Call, sha256: str) -> Response:
-        only_by = call.user.name if call.user.role in BOUND_TO_OWN else None
-        photo = queries.get_photo(call.session, sha256=sha256, sight=sight_of(call.user), only_by=only_by)
-        content = photo_files.path_of(self.settings.data, photo.sha256).read_bytes()
-        return Response(
-            content, mimetype=photo.media_type, headers={"Cache-Control": "private, max-age=31536000, immutable"}
-        )
+        sight = None if call.user.role == "inspector" else sight_of(call.user)
+        photo = queries.get_photo(call.session, sha256=sha256, viewer=holder_of(call.user), sight=sight)
+        content = aside(photo_files.read, self.settings.data, photo.sha256)
+        return Response(content, mimetype=photo.media_type, headers=SENT_BY_PEOPLE | {"Content-Disposition": "inline"})
 
 
 def sight_of(user: User) -> Sight:
     """A crew sees its own orders, a unit's people those of their unit, everybody else all of them."""
     return Sight(crew=user.crew or "") if user.role == "crew" else Sight(unit=user.bound_unit)
+
+
+def holder_of(user: User) -> Holder:
+    """By whose name the bytes of photos are kept that somebody sends."""
+    return Holder(user.name, user.crew or "" if user.role == "crew" else "")
 
 
 def split(call: Call) -> tuple[Mover, dict[str, Any]]:

@@ -20,7 +20,11 @@ from sqlalchemy import (
     Table,
     Text,
     Uuid,
+    false,
+    func,
+    or_,
     select,
+    true,
 )
 from sqlalchemy.orm import column_property, relationship
 
@@ -115,7 +119,27 @@ photos = Table(
     Column("width", Integer, nullable=False),
     Column("height", Integer, nullable=False),
     Column("stored_by", String(100), nullable=False),
-    Column("stored_at", Time, nullable=False),
+    Column("stored_at", Time, nullable=False),  # or sent again, as long as nothing names it
+    Column("named", Boolean, nullable=False, server_default=true()),  # by an order or a finding, so that it stays
+)
+unnamed = photos.c.named == false()
+Index("ix_photos_unnamed", photos.c.stored_by, photos.c.stored_at, postgresql_where=unnamed, sqlite_where=unnamed)
+
+# Who has sent the bytes of a photo, and so has them. ``crew``: of somebody of a crew, else empty.
+photo_holders = Table(
+    "photo_holders",
+    mapping.metadata,
+    Column("sha256", String(64), primary_key=True),
+    Column("name", String(100), primary_key=True),
+    Column("crew", String(100), primary_key=True),
+)
+
+# Photos of findings that have no order: not confirmed yet, rejected, or merged.
+finding_photos = Table(
+    "finding_photos",
+    mapping.metadata,
+    Column("finding_id", Uuid, primary_key=True),
+    Column("sha256", String(64), primary_key=True, index=True),
 )
 
 order_photos = Table(
@@ -124,6 +148,9 @@ order_photos = Table(
     Column("order_id", ForeignKey("work_orders.id"), primary_key=True),
     Column("sha256", String(64), primary_key=True, index=True),
     Column("stage", one_of(Stage), nullable=False),
+    Column("named_by", String(100)),  # account that named it on the order, and its crew
+    Column("named_crew", String(100)),
+    Column("reporter_mark", String(32)),  # of the finding that named it; neither: before this was kept
 )
 
 catalogues = Table(
@@ -214,14 +241,29 @@ sign_in_tries = Table(
     Column("free_at", Time, nullable=False),
 )
 
+
+def _is_stored() -> ColumnElement[bool]:
+    """Whether the bytes are there and, of what somebody of the order named, they are theirs or their crew's."""
+    held = select(photo_holders.c.sha256).where(
+        photo_holders.c.sha256 == order_photos.c.sha256,
+        or_(
+            (photo_holders.c.name == order_photos.c.named_by)
+            & (photo_holders.c.crew == func.coalesce(order_photos.c.named_crew, "")),
+            photo_holders.c.crew == order_photos.c.named_crew,
+        ),
+    )
+    there = select(photos.c.sha256).where(
+        photos.c.sha256 == order_photos.c.sha256, or_(order_photos.c.named_by.is_(None), held.exists())
+    )
+    return there.correlate(order_photos).exists()
+
+
 mapping.map_imperatively(Step, order_moves)
 mapping.map_imperatively(Photo, photos)
 mapping.map_imperatively(
     OrderPhoto,
     order_photos,
-    properties={
-        "stored": column_property(select(photos.c.sha256).where(photos.c.sha256 == order_photos.c.sha256).exists())
-    },
+    properties={"stored": column_property(_is_stored())},
 )
 
 

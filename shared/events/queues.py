@@ -9,7 +9,13 @@ from __future__ import annotations
 from shared.events import Event
 from shared.events.alerts import AlertEscalated, AlertMoved, AlertRaised
 from shared.events.assets import AreaChanged, CataloguePublished, DefectRecorded, LampMisbehaved, UnitChanged
-from shared.events.inspections import FindingConfirmed, LightsChecked
+from shared.events.inspections import (
+    FindingConfirmed,
+    FindingMerged,
+    FindingRejected,
+    FindingReported,
+    LightsChecked,
+)
 from shared.events.workorders import (
     OrderClosed,
     OrderCompleted,
@@ -39,6 +45,7 @@ QUEUES: dict[str, tuple[type[Event], ...]] = {
     "inspections.follow_orders": (OrderClosed, OrderReopened, OrderVoided),
     "inspections.keep_catalogue": (CataloguePublished,),
     "inspections.report_lamps": (LampMisbehaved,),
+    "workorders.keep_finding_photos": (FindingReported, FindingRejected, FindingMerged),
     "workorders.open_for_defects": (DefectRecorded,),
     "workorders.open_for_alerts": (AlertEscalated, AlertMoved, AlertRaised),
     "workorders.keep_catalogue": (CataloguePublished,),

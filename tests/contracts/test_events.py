@@ -117,6 +117,9 @@ BINDINGS = {
     "workorders.keep_areas": ["assets.area_changed.v1"],
     "workorders.keep_catalogue": ["assets.catalogue_published.v1"],
     "workorders.keep_units": ["assets.unit_changed.v1"],
+    "workorders.keep_finding_photos": [
+        "inspections.finding_merged.v1", "inspections.finding_rejected.v1", "inspections.finding_reported.v1",
+    ],
     "workorders.open_for_alerts": [
         "alerts.alert_escalated.v1", "alerts.alert_moved.v1", "alerts.alert_raised.v1",
     ],
@@ -216,7 +219,7 @@ def test_the_exchanges_stay_as_they_are() -> None:
 
 def test_who_hears_an_event_is_found_by_its_wire_name() -> None:
     assert subscribers_of(assets.DefectRecorded.event_type) == ["inspections.note_links", "workorders.open_for_defects"]
-    assert subscribers_of(inspections.FindingRejected.event_type) == []
+    assert subscribers_of(inspections.FindingResolved.event_type) == []
 
 
 def test_every_queue_has_its_handler_in_the_service_that_it_is_named_for() -> None:

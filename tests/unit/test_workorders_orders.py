@@ -182,8 +182,8 @@ def test_a_device_clock_may_be_off_by_minutes() -> None:
 
 def test_a_photo_that_is_named_twice_is_kept_once() -> None:
     order = new_order()
-    order.add_photos(["a" * 64, "a" * 64], Stage.REPORTED)
-    order.add_photos(["a" * 64, "b" * 64], Stage.DONE)
+    order.add_photos(["a" * 64, "a" * 64], Stage.REPORTED, step())
+    order.add_photos(["a" * 64, "b" * 64], Stage.DONE, step())
     assert [each.sha256[0] for each in order.photos] == ["a", "b"]
 
 

@@ -30,13 +30,9 @@ from shared.db import Database
 from shared.errors import TooLarge
 from shared.paging import Page
 from shared.settings import Settings
-from shared.web import Call, http, read_body
+from shared.web import SENT_BY_PEOPLE, Call, http, read_body
 from shared.workers import aside
 
-SAFE = {
-    "Cache-Control": "private, no-cache",
-    "Content-Security-Policy": "default-src 'none'; sandbox",
-}
 SHOWN_AS = {DocumentKind.PHOTO: "inline", DocumentKind.DOCUMENT: "attachment"}
 
 
@@ -83,7 +79,9 @@ class FileRoutes:
         document = queries.get_document(call.session, facility.id or 0, sha256)
         content = aside(document_files.read, self.settings.data, document.facility_id, sha256)
         named = f"{SHOWN_AS[DocumentKind(document.kind)]}; filename*=UTF-8''{quote(document.file_name, safe='')}"
-        return Response(content, content_type=document.media_type, headers=SAFE | {"Content-Disposition": named})
+        return Response(
+            content, content_type=document.media_type, headers=SENT_BY_PEOPLE | {"Content-Disposition": named}
+        )
 
     @http("DELETE", "/facilities/<code>/documents/<sha256>", roles=WRITERS, status=204, transaction=False,
           refuses=(UnknownFacility, UnknownDocument),

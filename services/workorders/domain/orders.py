@@ -119,10 +119,16 @@ class Step:
 
 @dataclass(eq=False, kw_only=True)
 class OrderPhoto:
-    """A photo that belongs to an order. ``stored`` says whether its bytes have arrived yet."""
+    """A photo that belongs to an order. ``stored`` says whether its bytes have arrived yet.
+
+    It was named by an account, of a crew maybe, or by the finding whose ``reporter_mark`` this is.
+    """
 
     sha256: str
     stage: Stage
+    named_by: str | None = None
+    named_crew: str | None = None
+    reporter_mark: str | None = None
     stored: bool = field(init=False)
 
     @property
@@ -240,7 +246,7 @@ class Order:
     def complete(self, step: Step, *, note: str, quantity: float | None, photos: Iterable[str]) -> None:
         self._make("complete", step, crew=self.crew, note=note)
         self.note, self.quantity_done, self.disposed_at = note, quantity, step.at
-        self.add_photos(photos, Stage.DONE)
+        self.add_photos(photos, Stage.DONE, step)
 
     def undo_complete(self, step: Step) -> None:
         """The crew's own mistake, undone before the check."""
@@ -290,9 +296,10 @@ class Order:
         for name, value in place.items():
             setattr(self, name, value)
 
-    def add_photos(self, hashes: Iterable[str], stage: Stage) -> None:
-        known = {photo.sha256 for photo in self.photos}
-        self.photos += [OrderPhoto(sha256=each, stage=stage) for each in dict.fromkeys(hashes) if each not in known]
+    def add_photos(self, hashes: Iterable[str], stage: Stage, step: Step) -> None:
+        known, named = {photo.sha256 for photo in self.photos}, {"named_by": step.by, "named_crew": step.crew}
+        new = [each for each in dict.fromkeys(hashes) if each not in known]
+        self.photos += [OrderPhoto(sha256=each, stage=stage, **named) for each in new]
 
     def _make(self, name: str, step: Step, *, crew: str | None, reason: str | None = None, note: str = "") -> None:
         move = MOVES[name]

@@ -14,6 +14,7 @@ from services.workorders.domain.crews import Crew
 from services.workorders.domain.orders import ALL, Order, Sight, Step, VoidReason
 from services.workorders.queries import get_order
 from services.workorders.use_cases.opening import present_catalogue
+from services.workorders.use_cases.photos import note_named
 from services.workorders.use_cases.telling import count, tell
 from shared import clock
 from shared.errors import Invalid, expect
@@ -102,6 +103,7 @@ def complete(
 ) -> Order:
     with moving(session, number, mover) as (order, step):
         order.complete(step, note=note, quantity=quantity, photos=photos)
+        note_named(session, photos)
         tell(session, order, OrderCompleted, step.at, quantity=quantity)
     return order
 

@@ -16,6 +16,7 @@ from services.workorders.domain.catalogue import Catalogue
 from services.workorders.domain.clocks import Term, run
 from services.workorders.domain.crews import Choice, Crew, DispatchRule, Sort, choose_crew
 from services.workorders.domain.orders import Severity, Stage, State, number_of
+from services.workorders.use_cases.photos import note_named
 from services.workorders.use_cases.telling import ORDERS_BY_STATE
 from shared import clock, outbox, tallies
 from shared.db import insert_new
@@ -46,7 +47,7 @@ def open_for_defects(session: Session, events: Sequence[DefectRecorded]) -> None
     """One order per finding, whatever the event's revision says: an event that comes late still has its effect."""
     by_finding = {event.finding_id: event for event in events}
     cases = {key: case_of_defect(event) for key, event in by_finding.items()}
-    open_orders(session, cases, {key: event.photos for key, event in by_finding.items()})
+    open_orders(session, cases, {key: (event.photos, event.reporter_mark) for key, event in by_finding.items()})
 
 
 def case_of_defect(event: DefectRecorded) -> Row:
@@ -119,7 +120,7 @@ class Desk:
         return choose_crew(sort, self.rules, self.crews)
 
 
-def open_orders(session: Session, cases: dict[UUID, Row], photos: dict[UUID, list[str]]) -> None:
+def open_orders(session: Session, cases: dict[UUID, Row], photos: dict[UUID, tuple[list[str], str | None]]) -> None:
     """Insert the orders of the cases that have none yet, with their first moves, in a handful of statements."""
     desk, columns = Desk(session, clock.now()), tables.work_orders.c
     orders = {key: desk.register(cases[key]) for key in sorted(cases)}  # in one order everywhere: nobody deadlocks
@@ -127,7 +128,10 @@ def open_orders(session: Session, cases: dict[UUID, Row], photos: dict[UUID, lis
     new = insert_new(session, tables.work_orders, rows, columns.id, columns.finding_id, columns.alert_id)
     ids = {row.finding_id or row.alert_id: row.id for row in new}
     insert_new(session, tables.order_moves, [row for key in ids for row in move_rows(ids[key], orders[key])])
-    insert_new(session, tables.order_photos, [row for key in ids for row in photo_rows(ids[key], photos.get(key, []))])
+    named = [row for key in ids if key in photos for row in photo_rows(ids[key], *photos[key])]
+    insert_new(session, tables.order_photos, named)
+    if named:
+        note_named(session, (row["sha256"] for row in named))
     for key, order_id in ids.items():
         announce(session, order_id, orders[key])
 
@@ -156,8 +160,9 @@ def move_rows(order_id: int, order: Row) -> list[Row]:
     return [registered, dispatched]
 
 
-def photo_rows(order_id: int, hashes: Iterable[str]) -> list[Row]:
-    return [{"order_id": order_id, "sha256": each, "stage": Stage.REPORTED} for each in dict.fromkeys(hashes)]
+def photo_rows(order_id: int, hashes: Iterable[str], mark: str | None) -> list[Row]:
+    reported = {"order_id": order_id, "stage": Stage.REPORTED, "reporter_mark": mark}
+    return [{**reported, "sha256": each} for each in dict.fromkeys(hashes)]
 
 
 def announce(session: Session, order_id: int, order: Row) -> None:

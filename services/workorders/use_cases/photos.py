@@ -2,31 +2,99 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping, Sequence
+from datetime import timedelta
 from pathlib import Path
 
-from sqlalchemy import select
+from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
 from services.workorders import tables
-from services.workorders.domain.photos import Picture
+from services.workorders.domain.photos import Bound, Holder, Photo, Picture, TooManyUnnamed
+from services.workorders.tables import photos, unnamed
 from shared import clock
 from shared.db import Database, insert_new
+from shared.events.inspections import FindingEvent
 from shared.files import forget
 
+NAMING = (tables.order_photos, tables.finding_photos)
+AT_ONCE = 500
 
-def note_photo(session: Session, *, sha256: str, picture: Picture, by: str) -> bool:
-    """Say that a photo's bytes are there; return whether that is news."""
-    row = {
-        "sha256": sha256,
-        "media_type": picture.media_type,
-        "size": picture.size,
-        "width": picture.width,
-        "height": picture.height,
-        "stored_by": by,
-        "stored_at": clock.now(),
-    }
-    return bool(insert_new(session, tables.photos, [row], tables.photos.c.sha256))
+
+def note_photo(session: Session, *, sha256: str, picture: Picture, by: Holder, bound: Bound) -> bool:
+    """Say that a photo's bytes are there, and who has them; return whether they are news. Raises TooManyUnnamed.
+
+    Sent again, a photo that nothing names is as new: nobody removes it while its sender is told that it is there.
+    """
+    check_room(session, sha256=sha256, size=picture.size, by=by, bound=bound)
+    row = vars(picture) | {"sha256": sha256, "stored_by": by.name, "stored_at": clock.now()}
+    row["named"] = is_named(session, sha256)
+    while not (new := bool(insert_new(session, photos, [row], photos.c.sha256))) and not renew(session, sha256):
+        pass  # it was removed in between
+    insert_new(session, tables.photo_holders, [vars(by) | {"sha256": sha256}])
+    return new
+
+
+def renew(session: Session, sha256: str) -> bool:
+    """Count a photo as sent just now, if it is there."""
+    change = photos.update().where(photos.c.sha256 == sha256).values(stored_at=clock.now())
+    return session.scalar(change.returning(photos.c.sha256)) is not None
+
+
+def check_room(session: Session, *, sha256: str, size: int, by: Holder, bound: Bound) -> None:
+    """Raises TooManyUnnamed where with this photo more of one account would wait to be named than may."""
+    if session.get(Photo, sha256) or is_named(session, sha256):
+        return
+    waiting = select(func.count(), func.coalesce(func.sum(photos.c.size), 0))
+    count, total = session.execute(waiting.where(photos.c.stored_by == by.name, unnamed)).one()
+    if count >= bound.photos or total + size > bound.bytes:
+        most = f"At most {bound.photos:,} photos and {bound.bytes:,} bytes of one account wait to be named"
+        raise TooManyUnnamed(f"{most}: send the findings and orders that name them first.")
+
+
+def is_named(session: Session, sha256: str) -> bool:
+    """Whether an order or a finding awaits this photo."""
+    return bool(_named_of(session, [sha256]))
+
+
+def _named_of(session: Session, hashes: Sequence[str]) -> set[str]:
+    found: set[str] = set()
+    for each in NAMING:
+        found |= set(session.scalars(select(each.c.sha256).where(each.c.sha256.in_(hashes))))
+    return found
+
+
+def note_named(session: Session, hashes: Iterable[str]) -> None:
+    """Say that these photos, as far as they are there, are named from now on. Whoever removes one is waited for."""
+    here = select(photos.c.sha256).where(photos.c.sha256.in_(set(hashes)), unnamed)
+    if found := session.scalars(here.order_by(photos.c.sha256).with_for_update()).all():
+        session.execute(photos.update().where(photos.c.sha256.in_(found)).values(named=True))
+
+
+def keep_finding_photos(session: Session, events: Sequence[FindingEvent]) -> None:
+    """Keep which photos findings name that have no order."""
+    rows = [{"finding_id": each.finding_id, "sha256": sha256} for each in events for sha256 in set(each.photos)]
+    rows.sort(key=lambda row: (str(row["finding_id"]), row["sha256"]))
+    insert_new(session, tables.finding_photos, rows)
+    if rows:
+        note_named(session, {digest for each in events for digest in each.photos})
+
+
+def end_unnamed(session: Session, days: int) -> int:
+    """Remove photos that nothing has named for so many days; returns how many. Their files are swept afterwards.
+
+    What somebody is naming, or another replica removes, is passed over; what was named while it arrived stays.
+    """
+    before = clock.now() - timedelta(days=days)
+    old = (unnamed, photos.c.stored_at < before)
+    some = select(photos.c.sha256).where(*old).order_by(photos.c.sha256).limit(AT_ONCE)
+    held = session.scalars(some.with_for_update(skip_locked=True)).all()
+    named = _named_of(session, held)
+    gone = [sha256 for sha256 in held if sha256 not in named]
+    session.execute(photos.update().where(photos.c.sha256.in_(named)).values(named=True))
+    session.execute(tables.photo_holders.delete().where(tables.photo_holders.c.sha256.in_(gone)))
+    session.execute(photos.delete().where(photos.c.sha256.in_(gone)))
+    return len(gone)
 
 
 def remove_unnamed(db: Database, found: Mapping[str, Path], before: float) -> None:

@@ -20,6 +20,7 @@ from sqlalchemy import Row, delete, select, update
 from sqlalchemy.orm import Session
 
 from deploy import audit, broker, data_folder, settings, welcome
+from deploy.backup import backup, restore
 from deploy.import_command import import_file
 from deploy.keys import make_keys
 from deploy.migrations import migrate
@@ -169,6 +170,8 @@ def _recount(name: str, repair: bool) -> Iterator[str]:
 
 
 main.add_command(import_file)
+main.add_command(backup)
+main.add_command(restore)
 
 
 @main.command("audit")

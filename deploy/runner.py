@@ -33,6 +33,7 @@ from deploy.audit import WINDOW, Trail  # noqa: E402
 from deploy.connections import Limits  # noqa: E402
 from deploy.exposition import exposition  # noqa: E402
 from deploy.keys import make_keys  # noqa: E402
+from deploy.readiness import Readiness  # noqa: E402
 from deploy.services import SERVICE_CLASSES  # noqa: E402
 from deploy.settings import UnusableSettings  # noqa: E402
 from deploy.site import Site  # noqa: E402
@@ -41,7 +42,7 @@ from shared import logs  # noqa: E402
 from shared.auth import Keys  # noqa: E402
 from shared.db import Database  # noqa: E402
 from shared.settings import Settings  # noqa: E402
-from shared.web import JSON, to_json  # noqa: E402
+from shared.web import JSON  # noqa: E402
 
 cooperate()
 SPARE_FILES = 500  # for databases, broker and what people send
@@ -170,26 +171,11 @@ def mount(site: Site, databases: dict[str, Database]) -> None:
     """Health, metrics and the documents, which belong to the process and to no service."""
     collectors = {name: SERVICE_CLASSES[name].figures.collect for name in databases}
     site.mount("/health/live", lambda: Response('{"status":"ok"}', content_type=JSON))
-    site.mount("/health/ready", lambda: ready(databases))
+    site.mount("/health/ready", Readiness(databases).answer)
     site.mount(
         "/metrics", lambda: Response(exposition(databases, collectors), content_type="text/plain; version=0.0.4")
     )
     documents.mount(site)
-
-
-def ready(databases: dict[str, Database]) -> Response:
-    """Whether requests can be answered: every database is there. The broker may be down; events wait for it."""
-    states = {}
-    for name, database in databases.items():
-        try:
-            database.check()
-            states[name] = "ok"
-        except Exception as down:
-            log.warning("not ready", service=name, error=repr(down))
-            states[name] = "database does not answer"
-    fine = all(state == "ok" for state in states.values())
-    document = {"status": "ok" if fine else "unavailable", "databases": states}
-    return Response(to_json(document), 200 if fine else 503, content_type=JSON)
 
 
 if __name__ == "__main__":

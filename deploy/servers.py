@@ -43,7 +43,9 @@ PACKAGES: dict[str, Callable[[], bool]] = {
     "postgresql": lambda: bool(postgres_programs()),
     "rabbitmq-server": lambda: (RABBITMQ / "rabbitmq-server").exists(),
     "nginx": lambda: nginx_program().exists(),
+    "prometheus": lambda: shutil.which("promtool") is not None,  # for tests only
 }
+RUNNING = ("postgresql", "rabbitmq-server", "nginx")  # what a stack is made of
 
 
 class Missing(Exception):
@@ -346,20 +348,20 @@ def require(*packages: str) -> None:
         raise Missing(f"Not installed, and it takes root to install: {names}. Do: sudo apt-get install {names}")
 
 
-def install() -> None:
-    """Install what is missing, without apt starting any of it. Raises Missing when we are not root."""
-    absent = missing()
+def install(*packages: str) -> None:
+    """Install what is missing of these, or of all, without apt starting it. Raises Missing when we are not root."""
+    absent = missing(*packages)
     if not absent:
         return
     if os.geteuid() != 0 or not shutil.which("apt-get"):
-        require()
+        require(*packages)
     print(f"Installing {', '.join(absent)} with apt-get …", flush=True)
     environment = os.environ | {"DEBIAN_FRONTEND": "noninteractive"}
     with services_kept_still():
         subprocess.run(["apt-get", "update", "-qq"], check=True, env=environment)
         command = ["apt-get", "install", "-y", "-qq", "--no-install-recommends", *absent]
         subprocess.run(command, check=True, env=environment, stdout=subprocess.DEVNULL)
-    require()
+    require(*packages)
 
 
 @contextmanager

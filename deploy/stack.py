@@ -31,7 +31,7 @@ from deploy.data_folder import close_to_others
 from deploy.keys import make_keys
 from deploy.process import NotStarted, Process, answers, free_port, wait_until
 from deploy.proxy import Proxy
-from deploy.servers import Kept, Missing, Servers, install
+from deploy.servers import RUNNING, Kept, Missing, Servers, install
 from deploy.supervision import Supervisor, all_run, told
 from shared.events.queues import SERVICES
 from shared.files import write_whole
@@ -321,7 +321,7 @@ def up(folder: Path, port: int, replicas: int, empty: bool) -> None:
     os.umask(0o077)  # what is written here is for nobody else on this machine
     folder.mkdir(parents=True, exist_ok=True)
     try:
-        install()
+        install(*RUNNING)
         with alone(folder):
             stack = Stack(folder, port=port, replicas=dict.fromkeys(SERVICES, replicas), sample=not empty)
             refuse_taken(port)

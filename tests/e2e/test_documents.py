@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import os
 import re
+import subprocess
 
 import pytest
 
+from deploy.servers import missing
 from shared.events import Event
 from shared.events.queues import SERVICES
-from tests.client import System
+from tests.client import Client, System
 
 FILES = ("swagger-ui.css", "swagger-ui-bundle.js")
 
@@ -113,8 +116,6 @@ def test_titles_come_in_the_readers_language(system: System) -> None:
 
 @pytest.mark.parametrize("service", SERVICES)
 def test_each_service_is_live_and_ready_and_shows_its_figures(system: System, service: str) -> None:
-    from tests.client import Client
-
     with Client(system, None, base_url=system.service_urls[service]) as client:
         for path in ("/health/live", "/health/ready"):
             assert client.send("GET", path).json()["status"] == "ok"
@@ -127,3 +128,12 @@ def test_metrics_and_health_are_not_proxied(system: System) -> None:
         pytest.skip("Embedded, there is one port for everything.")
     for path in ("/metrics", "/health/live", "/health/ready"):
         assert system.nobody().send("GET", path).status == 404
+
+
+@pytest.mark.skipif(bool(missing("prometheus")) and not os.environ.get("CI"), reason="promtool is not installed")
+@pytest.mark.parametrize("service", SERVICES)
+def test_promtool_finds_no_fault_with_the_names_of_figures(system: System, service: str) -> None:
+    with Client(system, None, base_url=system.service_urls[service]) as client:
+        text = client.send("GET", "/metrics").content
+    checked = subprocess.run(["promtool", "check", "metrics"], input=text, capture_output=True)
+    assert (checked.returncode, checked.stdout + checked.stderr) == (0, b"")

@@ -20,12 +20,14 @@ from amqp.exceptions import AccessRefused
 from kombu import Connection
 
 from deploy.process import free_port, send
-from deploy.servers import missing
+from deploy.servers import RUNNING, missing
 from deploy.stack import ROOT, is_live
 from shared.events.queues import QUEUES, SERVICES, exchange_of
 from tests.client import wait_for
 
-pytestmark = pytest.mark.skipif(bool(missing()) and not os.environ.get("CI"), reason=f"not installed: {missing()}")
+pytestmark = pytest.mark.skipif(
+    bool(missing(*RUNNING)) and not os.environ.get("CI"), reason=f"not installed: {missing(*RUNNING)}"
+)
 
 
 @dataclass

@@ -17,7 +17,7 @@ from sqlalchemy.exc import DBAPIError, IntegrityError
 from werkzeug.test import TestResponse
 
 from deploy.process import descendants
-from deploy.runner import ready
+from deploy.readiness import Readiness
 from deploy.servers import Servers
 from shared import db
 from shared.db import Database
@@ -70,7 +70,7 @@ def test_a_held_row_and_many_retries_stop_neither_other_requests_nor_readiness(w
         waiting = [eventlet.spawn(grow) for _ in range(24)]
         eventlet.sleep(0.2)
         with eventlet.Timeout(2):
-            assert ready(world.databases).status_code == 200
+            assert Readiness(world.databases).answer().status_code == 200
         answers = [each.wait() for each in waiting]
     assert {each.status_code for each in answers} == {503}
     assert {each.headers["Retry-After"] for each in answers} == {"1"}
@@ -140,12 +140,12 @@ def test_a_server_that_takes_no_changes_is_lost_and_not_ready(world: World, serv
         servers.postgres.execute(
             "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE usename = 'toy_inspections'"
         )
-        until(lambda: ready(world.databases).status_code == 503)
+        until(lambda: Readiness(world.databases).answer().status_code == 503)
         body = {"id": str(uuid4()), "category": "lamp_out"}
         assert world.call("POST", "/things", body, role="inspector").status_code == 503
     finally:
         servers.postgres.execute("ALTER DATABASE toy_inspections RESET default_transaction_read_only")
-    until(lambda: ready(world.databases).status_code == 200)
+    until(lambda: Readiness(world.databases).answer().status_code == 200)
     until(lambda: world.call("POST", "/things", body, role="inspector").status_code == 201)
     with world.databases["inspections"].engine.connect() as connection:
         assert connection.scalar(text("SELECT pg_backend_pid()")) != pid

@@ -146,7 +146,7 @@ def tell_gauge_story(teller: Teller, cast: Cast) -> None:
 def gauge(cast: Cast) -> Thing:
     """A water level gauge of the sample city for which no alert stands."""
     sensors = list(cast.controller.items("/sensors", kind="water_level"))
-    standing = {alert["source"] for alert in cast.controller.items("/alerts", active="true")}
+    standing = {alert["source"] for alert in cast.controller.items("/alerts", active="true", kind="water_level")}
     calm = [each for each in sensors if each["thresholds"] and each["code"] not in standing]
     if not calm:
         raise LookupError("There is no water level gauge without an alert. Is the sample city loaded?")

@@ -194,7 +194,8 @@ class GaugeStory:
 
     def find_alert(self) -> Thing:
         """The alert that stands for this sensor."""
-        found = self.cast.controller.get("/alerts", source=self.sensor["code"], active="true")["items"]
+        of_level = {"source": self.sensor["code"], "kind": self.sensor["kind"]}
+        found = self.cast.controller.get("/alerts", **of_level, active="true")["items"]
         self.alert_id = found[0]["id"]
         return found[0]  # type: ignore[no-any-return]
 

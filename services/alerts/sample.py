@@ -20,6 +20,7 @@ SHORE = [  # metres above the theoretical mean water
     {"severity": "severe", "at": 1.3},
     {"severity": "critical", "at": 1.5},
 ]
+# Nobody expects them to send: in the sample city none of them does, until the story is played.
 GAUGES: list[dict[str, Any]] = [
     {
         "code": "gauge-underpass-1",
@@ -32,7 +33,6 @@ GAUGES: list[dict[str, Any]] = [
         "thresholds": UNDERPASS,
         "margin": 2.0,
         "dwell_s": 300,
-        "expected_every_s": 300,
     },
     {
         "code": "gauge-shore-1",
@@ -44,7 +44,6 @@ GAUGES: list[dict[str, Any]] = [
         "thresholds": SHORE,
         "margin": 0.05,
         "dwell_s": 900,
-        "expected_every_s": 600,
     },
     {
         "code": "gauge-rain-1",
@@ -54,7 +53,6 @@ GAUGES: list[dict[str, Any]] = [
         "name": "Rain gauge in the park",
         "location": {"lon": 24.9465, "lat": 60.1752},
         "district": "northwest",
-        "expected_every_s": 600,
     },
 ]
 

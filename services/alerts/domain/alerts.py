@@ -174,9 +174,15 @@ class Alert:
         rose = standing.severity.rank > self.severity.rank
         self.severity = standing.severity
         self.revision += 1
-        return [Action.ROSE, *self._worsen(now)] if rose else [Action.FELL]
+        return [Action.ROSE, *self.worsen(now)] if rose else [Action.FELL]
 
-    def _worsen(self, now: datetime) -> list[Action]:
+    def is_overtaken(self, now: datetime) -> bool:
+        """Whether it is worse than what somebody took or silenced, and does not say so."""
+        taken = self.acknowledged and self.acknowledged_severity
+        hushed = self.is_silenced(now) and self.silenced_severity
+        return any(each and self._exceeds(each) for each in (taken, hushed))
+
+    def worsen(self, now: datetime) -> list[Action]:
         """Worse than what somebody took or silenced: ask again, and speak again."""
         done = []
         if self.acknowledged and self._exceeds(self.acknowledged_severity):

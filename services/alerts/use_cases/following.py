@@ -37,11 +37,23 @@ def _move(session: Session, sensor: Sensor, alert: Alert, value: float, at: date
         done = alert.follow(sensor.settle(alert.standing, value, at), at, by=sensor.code, now=clock.now())
         if Action.ROSE in done:
             _apply_rules(session, alert)
+    _keep(session, alert, done, at)
+
+
+def _keep(session: Session, alert: Alert, done: list[Action], at: datetime) -> None:
     for action in done:
-        note(session, alert, action, by=sensor.code, at=at)
+        note(session, alert, action, by=alert.source, at=at)
     if Action.UNSILENCED in done:
         forget_silence(session, alert)
     changed(session, alert)
+
+
+def overtake(session: Session, alert: Alert, at: datetime) -> None:
+    """Let an alert ask again that got worse while a former version looked after it."""
+    with counted(session, alert):
+        done = alert.worsen(at)
+        alert.revision += 1
+    _keep(session, alert, done, at)
 
 
 def moves(sensor: Sensor, alert: Alert | None, now: datetime) -> bool:

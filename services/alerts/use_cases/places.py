@@ -21,15 +21,18 @@ DISTRICT = "district"
 DRAWING = 1_463_900_505  # the advisory lock between those who keep districts and those who place sensors in them
 
 
-def _lock_drawing(session: Session, *, shared: bool = False) -> None:
-    """Whoever places a sensor waits for whoever keeps a district, so that none is missed. SQLite has one writer."""
+def lock_drawing(session: Session, *, shared: bool = False) -> None:
+    """Whoever places a sensor waits for whoever keeps a district, so that none is missed; before locking any sensor.
+
+    SQLite has one writer anyway.
+    """
     if session.get_bind().dialect.name == "postgresql":
         session.execute(text(f"SELECT pg_advisory_xact_lock{'_shared' if shared else ''}({DRAWING})"))
 
 
 def place_sensor(session: Session, sensor: Sensor, named: str | None) -> None:
     """Give a sensor the district that was named for it, else the one that it stands in. Raises UnknownDistrict."""
-    _lock_drawing(session, shared=True)
+    lock_drawing(session, shared=True)
     if named is not None:
         check_district(named, session.scalars(select(areas.c.code)).all())
         sensor.district, sensor.district_found = named, False
@@ -55,7 +58,7 @@ def keep_areas(session: Session, events: Sequence[AreaChanged]) -> None:
     districts = sorted((each for each in events if each.level == DISTRICT), key=lambda each: (each.code, each.revision))
     if not districts:
         return
-    _lock_drawing(session)
+    lock_drawing(session)
     for event in districts:
         _keep(session, event)
     _place_anew(session)

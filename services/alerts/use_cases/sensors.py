@@ -18,7 +18,7 @@ from services.alerts.domain.sensors import (
 from services.alerts.tables import SENSOR, sensors
 from services.alerts.use_cases.following import follow, follow_silence
 from services.alerts.use_cases.holding import lock_open, lock_sensor
-from services.alerts.use_cases.places import place_alerts, place_sensor
+from services.alerts.use_cases.places import lock_drawing, place_alerts, place_sensor
 from services.alerts.use_cases.readings import RAIN, all_readings
 from shared import clock, tallies
 from shared.db import insert_new
@@ -67,6 +67,7 @@ def change_sensor(session: Session, *, code: str, expected: int | None = None, *
 
     Raises UnknownSensor, Stale, and what ``register_sensor`` does.
     """
+    lock_drawing(session, shared=True)
     sensor = lock_sensor(session, code)
     expect(sensor.revision, expected)
     standing = lock_open(session, [code])

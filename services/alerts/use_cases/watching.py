@@ -15,7 +15,7 @@ from sqlalchemy.orm import Session
 from services.alerts.domain.alerts import SILENCE, Alert
 from services.alerts.domain.sensors import SKEW, Sensor
 from services.alerts.tables import SENSOR, alerts
-from services.alerts.use_cases.following import follow, follow_silence, moves
+from services.alerts.use_cases.following import follow, follow_silence, moves, overtake
 from services.alerts.use_cases.holding import Open, lock_open, lock_sensors
 from shared import clock
 
@@ -34,7 +34,8 @@ def find_due(session: Session, heard_s: float) -> list[str]:
 
 def _is_due(sensor: Sensor, standing: Open, now: datetime, heard_s: float) -> bool:
     ahead = any(each and each > now + SKEW for each in (sensor.last_at, sensor.watched_since))
-    if ahead or sensor.watched_since is None or moves(sensor, standing.get((sensor.code, sensor.kind)), now):
+    alert = standing.get((sensor.code, sensor.kind))
+    if ahead or sensor.watched_since is None or moves(sensor, alert, now) or (alert and alert.is_overtaken(now)):
         return True
     raised = (sensor.code, SILENCE) in standing
     return raised != sensor.is_silent(now) and (raised or may_raise(sensor, heard_s))
@@ -54,4 +55,6 @@ def settle(session: Session, codes: Collection[str], heard_s: float) -> None:
         sensor.mend_clock(now)
         if moves(sensor, standing.get((sensor.code, sensor.kind)), now):
             follow(session, sensor, standing, now)
+        if (alert := standing.get((sensor.code, sensor.kind))) and alert.is_overtaken(now):
+            overtake(session, alert, now)
         follow_silence(session, sensor, standing, may_raise=may_raise(sensor, heard_s))

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import codecs
 import json
 from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from encodings.aliases import aliases
 from enum import StrEnum
 from typing import Any
 
@@ -20,6 +22,21 @@ class State(StrEnum):
     DONE = "done"
     FAILED = "failed"
 
+
+# What Python knows as an encoding and is none of text files, or one that nobody's text is in: idna, rot13, zip, …
+NO_TEXT = {
+    "base64_codec",
+    "bz2_codec",
+    "hex_codec",
+    "mbcs",
+    "quopri_codec",
+    "rot_13",
+    "uu_codec",
+    "utf_7",
+    "zlib_codec",
+}
+MORE_TEXT = {"cp720", "cp737", "cp856", "cp874", "cp875", "cp1006", "koi8_t", "koi8_u", "iso8859_1", "utf_8_sig"}
+TEXT_ENCODINGS = ({*aliases.values()} | MORE_TEXT) - NO_TEXT
 
 OPEN = (State.QUEUED.value, State.RUNNING.value)
 
@@ -72,6 +89,15 @@ class Interrupted(Conflict):
 
     slug = "import-interrupted"
     zh = "导入多次在同一行中断"
+
+
+def text_encoding(name: str) -> str | None:
+    """A text encoding as Python names it, by any of its names; None for what is none."""
+    try:
+        found = codecs.lookup(name).name
+    except (LookupError, ValueError):
+        return None
+    return found if found.replace("-", "_") in TEXT_ENCODINGS else None
 
 
 def series_of(options: Mapping[str, Any]) -> str:

@@ -45,6 +45,10 @@ NAMED = (
 )
 
 
+# What would have PROJ open a file that somebody names: of a grid, of definitions.
+ELSEWHERE = re.compile(r"(?:grids|init|file|catalog)\s*+=\s*+(?!@?null\b)|parameterfile|^\s*+[/.~]|://", re.I)
+
+
 def without_system(heading: str) -> str:
     """``X_EPSG3879`` → ``X_``."""
     for pattern, _ in NAMED:
@@ -74,8 +78,8 @@ def checked(crs: str) -> str:
 @lru_cache(maxsize=64)
 def _crs(text: str) -> pyproj.CRS:
     try:
-        if len(text) > LONGEST:
-            raise CRSError("too long")
+        if len(text) > LONGEST or ELSEWHERE.search(text):
+            raise CRSError("too long, or it names files")
         return pyproj.CRS.from_user_input(text)
     except CRSError:
         raise Unusable(f"The coordinate system {text[:80]!r} is not known; name it as EPSG:3879, say.") from None

@@ -22,7 +22,7 @@ from services.assets.importing.formats import records
 from services.assets.importing.kinds import Kinds
 from services.assets.importing.model import CHUNK, CODES_GENERATED, Options, Record, Row, Understood
 from services.assets.importing.typed import Unfit, value_of
-from services.assets.importing.values import SPOILT, Impossible, clean, day, number, quantity, tidy
+from services.assets.importing.values import LONGEST, SPOILT, Impossible, clean, day, number, quantity, tidy
 from services.assets.importing.words import FIELDS, TEXTS
 
 T = TypeVar("T")
@@ -206,7 +206,7 @@ class _Drafter:
 
     def _value_of(self, attribute: Attribute, cell: Any, column: str) -> tuple[Any, str | None]:
         zone, order = self.catalogue.city.timezone, self.understood.date_order
-        if not isinstance(cell, str):
+        if not isinstance(cell, str) or len(cell) > LONGEST:
             return value_of(attribute, cell, column, order, zone, self.today)
         return self.remembered.once(
             (id(attribute), column, cell), lambda: value_of(attribute, cell, column, order, zone, self.today)
@@ -214,6 +214,8 @@ class _Drafter:
 
     def _day_of(self, cell: Any) -> tuple[date, str | None]:
         zone, order = self.catalogue.city.timezone, self.understood.date_order
+        if isinstance(cell, str) and len(cell) > LONGEST:
+            return day(cell, order, zone, self.today)
         return self.remembered.once((type(cell), str(cell)), lambda: day(cell, order, zone, self.today))
 
     def _text(

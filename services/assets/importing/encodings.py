@@ -9,6 +9,7 @@ from __future__ import annotations
 import codecs
 import re
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 from charset_normalizer import from_bytes
@@ -85,7 +86,7 @@ def _lines_that_are_no_utf8(path: Path) -> list[bytes]:
     good, bad, size = 0, 0, 0
     kept: list[bytes] = []
     with path.open("rb") as file:
-        for line in file:
+        for line in iter(partial(file.readline, BLOCK), b""):
             if line.isascii():
                 continue
             if _is_utf8(line):

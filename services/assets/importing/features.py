@@ -11,31 +11,39 @@ from pathlib import Path
 from typing import Any, cast
 
 import ijson
+import numpy as np
 
+from services.assets.domain.imports import text_encoding
 from services.assets.importing.encodings import encoding_of, is_all_utf8
 from services.assets.importing.model import Options, Record, Understood, Unusable
 from services.assets.importing.values import clean
 
 SAMPLE = 5_000
 EDGE = 1 << 16
+MOST_DEPTH = 64  # of objects and lists in each other; a parser's memory grows with its square
+MOST_COLUMNS = 2_000  # that are looked at one by one; the values of more are kept
 READ_WHOLE = 256 << 20  # files up to this size are read to their end before they are taken
 GEOMETRIES = {
     "Point", "MultiPoint", "LineString", "MultiLineString", "Polygon", "MultiPolygon", "GeometryCollection"
 }  # fmt: skip
-CRS = re.compile(r'"crs"\s*:\s*\{[^{}]*\{[^{}]*"(?:name|code)"\s*:\s*"?([^"{}]+?)"?\s*[,}]')
+CRS = re.compile(r'"crs"\s*+:\s*+\{[^{}]*+\{[^{}]*?"(?:name|code)"\s*+:\s*+"?([^"{},]++)')
 NO_NUMBER = re.compile(rb"(?<=[\s\[,:])(?:-?Infinity|-?NaN|nan)(?=[\s,\]}])")
 ID = "id"
+QUOTE = ord('"')
+STEPS = np.zeros(256, np.int8)
+STEPS[[*b"[{"]], STEPS[[*b"]}"]] = 1, -1
 
 
 def describe(path: Path, options: Options) -> dict[str, Any]:
     """What is to be known before the features can be read. Raises Unusable."""
-    encoding = options.encoding or encoding_of(path)
+    encoding = text_encoding(options.encoding or "") or encoding_of(path)
     prefix = _arrangement(path, encoding)
     whole = path.stat().st_size <= READ_WHOLE
     seen: dict[str, None] = {}
     count = 0
     for record in islice(_records(path, encoding, prefix), None if whole else SAMPLE):
-        seen.update(dict.fromkeys(record.raw))
+        if len(seen) < MOST_COLUMNS:
+            seen.update(islice(((key, None) for key in record.raw if key not in seen), MOST_COLUMNS - len(seen)))
         count += 1
     if not count:
         raise Unusable("The file holds no features.")
@@ -59,7 +67,7 @@ def _arrangement(path: Path, encoding: str) -> str:
                     return "features.item" if prefix else "item"
                 if (prefix, event) == ("", "end_map"):
                     return ""
-    except (ijson.JSONError, UnicodeError) as wrong:
+    except (ijson.JSONError, ValueError) as wrong:
         raise _broken(wrong, 0) from wrong
     raise Unusable("This JSON holds no features.")
 
@@ -84,6 +92,7 @@ class _Lenient:
 
     def __init__(self, file: Any) -> None:
         self.file, self.kept, self.ended = file, b"", False
+        self.depth, self.escaped, self.within = 0, False, False
 
     def __enter__(self) -> _Lenient:
         return self
@@ -97,12 +106,28 @@ class _Lenient:
         while not self.ended:
             block = self.file.read(size)
             self.ended = not block
+            self._check_depth(block)
             text = self.kept + block
             cut = len(text) if self.ended else self._safe_end(text)
             self.kept = text[cut:]
             if cut:
                 return NO_NUMBER.sub(b"null", text[:cut]).replace(b"\x1e", b" ")
         return b""
+
+    def _check_depth(self, block: bytes) -> None:
+        """Raises Unusable. Before any parser sees it: brackets outside texts are counted."""
+        if self.escaped:
+            block = b"_" + block[1:]
+        plain = block.replace(b"\\\\", b"__").replace(b'\\"', b"__")
+        self.escaped = plain.endswith(b"\\")
+        signs = np.frombuffer(plain, np.uint8)
+        texts = np.bitwise_xor.accumulate(signs == QUOTE) ^ self.within if len(signs) else signs
+        steps = STEPS[signs] * ~texts
+        deep = self.depth + np.cumsum(steps, dtype=np.int64)
+        if len(deep):
+            self.within, self.depth = bool(texts[-1]), int(deep[-1])
+        if deep.max(initial=0) > MOST_DEPTH:
+            raise Unusable(f"Objects and lists stand in each other more than {MOST_DEPTH} deep.")
 
     @staticmethod
     def _safe_end(text: bytes) -> int:
@@ -148,7 +173,7 @@ def _records(path: Path, encoding: str, prefix: str) -> Iterator[Record]:
         with _opened(path, encoding) as file:
             for line, feature in enumerate(ijson.items(file, prefix, multiple_values=True, use_float=True), 1):
                 yield _record(line, feature)
-    except (ijson.JSONError, UnicodeError, RecursionError) as wrong:
+    except (ijson.JSONError, ValueError, OverflowError, RecursionError) as wrong:
         raise _broken(wrong, line) from wrong
 
 

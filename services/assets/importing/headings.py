@@ -7,11 +7,14 @@ from collections import Counter
 from collections.abc import Iterable, Sequence
 
 from services.assets.importing.encodings import HEADINGS
+from services.assets.importing.model import Unusable
 from services.assets.importing.words import NOTHING, PLACES, plain
 
 LONGEST_HEADING = 100
+MOST_COLUMNS = 2_000
 DATA = re.compile(
-    r"[-+(\[]?\s*\d[\d\s.,:/()°'\"+-]*[a-zA-Z%°]?\]?|(SRID=\d+;\s*)?(POINT|LINESTRING|POLYGON|MULTI\w+)\s*Z?\s*\(.*|\{.*"
+    r"\A(?:[-+(\[]?\s*\d[\d\s.,:/()°'\"+-]*[a-zA-Z%°]?\]?|"
+    r"(SRID=\d+;\s*)?(POINT|LINESTRING|POLYGON|MULTI\w+)\s*+(?:Z\s*+)?\(.*|\{.*)"
 )
 KNOWN = HEADINGS | {plain(name) for name in PLACES}
 
@@ -41,8 +44,10 @@ def _is_header(row: Sequence[str]) -> bool:
 
 
 def named(header: Iterable[object], width: int) -> list[str]:
-    """Names of all columns: those of the header, made unique, and ``column 3`` where there is none."""
+    """Names of all columns: those of the header, made unique, and ``column 3`` where there is none. Raises Unusable."""
     given = [_tidy(each) for each in header]
+    if max(len(given), width) > MOST_COLUMNS:
+        raise Unusable(f"The table has {max(len(given), width):,} columns; there can be {MOST_COLUMNS:,}.")
     given += [""] * (width - len(given))
     names: list[str] = []
     for at, name in enumerate(given, 1):

@@ -9,6 +9,7 @@ from services.assets.domain.catalogue import Catalogue, Kind, Unit
 from services.assets.importing.model import Options, Unusable
 from services.assets.importing.words import KINDS, OSM_KINDS, plain, words_in
 
+LONGEST, MOST_KNOWN = 500, 10_000
 POINTS, LINES, AREAS = 0, 1, 2
 FITS = {Unit.COUNT: (POINTS, AREAS, LINES), Unit.METRE: (LINES,), Unit.SQUARE_METRE: (LINES, AREAS)}
 
@@ -25,7 +26,9 @@ class Kinds:
 
     def of(self, value: Any, dimension: int) -> str | None:
         """The kind that a value names: outright, or by a word inside it that fits a point (0), line (1) or area (2)."""
-        text = str(value)
+        text = str(value)[:LONGEST]
+        if len(self.known) > MOST_KNOWN:
+            self.known.clear()
         if (text, dimension) not in self.known:
             self.known[text, dimension] = self._look_up(text, dimension)
         return self.known[text, dimension]

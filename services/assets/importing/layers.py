@@ -2,21 +2,33 @@
 
 from __future__ import annotations
 
-import codecs
+import os
 import re
+import sqlite3
 import warnings
 import zipfile
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from datetime import date, datetime
 from pathlib import Path, PurePosixPath
 from tempfile import TemporaryDirectory
 from typing import Any
 
 import numpy as np
+
+# Whatever a file says it is, GDAL has nothing else to read it by, nor anything that asks another machine.
+os.environ["OGR_SKIP"] = ",".join([
+    "ADBC", "AIVector", "AVCBin", "AVCE00", "AmigoCloud", "CSV", "CSW", "Carto", "DGN", "DXF", "EDIGEO", "EEDA",
+    "ESRIJSON", "Elasticsearch", "FlatGeobuf", "GDALG", "GML", "GPSBabel", "GPX", "GTFS", "GeoJSON", "GeoJSONSeq",
+    "GeoRSS", "HTTP", "Idrisi", "JML", "JSONFG", "KML", "LIBKML", "LVBAG", "MBTiles", "MEM", "MVT", "MapInfo File",
+    "MapML", "MiraMonVector", "NGW", "OAPIF", "ODS", "OGCAPI", "OGR_GMT", "OGR_PDS", "OGR_VRT", "OSM", "OpenFileGDB",
+    "PCIDSK", "PDF", "PDS4", "PGDUMP", "PLSCENES", "PMTiles", "S57", "SQLite", "SXF", "Selafin", "TopoJSON", "VDV",
+    "VFK", "VICAR", "WAsP", "WFS", "XLSX",
+])  # fmt: skip
 import pyogrio
 import pyogrio.raw
 
+from services.assets.domain.imports import text_encoding
 from services.assets.importing import archives
 from services.assets.importing.encodings import encoding_of_bytes
 from services.assets.importing.headings import named
@@ -24,6 +36,7 @@ from services.assets.importing.model import Options, Record, Understood, Unusabl
 
 SLICE = 10_000
 PARTS = (".shp", ".shx", ".dbf", ".prj", ".cpg", ".cst")
+VIRTUAL, RTREE = (re.compile(rf"\A\s*+CREATE\s++VIRTUAL\b{what}", re.I) for what in ("", r"(?s:.*)\bUSING\s++rtree\b"))
 SHP_MARK = b"\x00\x00\x27\x0a"
 GPKG, SHAPEFILE = "geopackage", "shapefile"
 FIELD, FIELD_NAME, END_OF_FIELDS = 32, 11, 0x0D  # bytes in the header of a DBF
@@ -44,7 +57,7 @@ def describe(path: Path, options: Options) -> dict[str, Any]:
     info = layers[layer]
     return {
         "format": kind,
-        "encoding": options.encoding or encodings.get(layer),
+        "encoding": text_encoding(options.encoding or "") or encodings.get(layer),
         "layer": layer,
         "layers": [*layers],
         "columns": info["names"],
@@ -61,8 +74,26 @@ def _source(path: Path) -> Iterator[tuple[Path, str, dict[str, str | None]]]:
         if zipfile.is_zipfile(path):
             yield Path(folder), SHAPEFILE, _unpacked(path, folder)
         else:
+            _check_package(path)
             (Path(folder) / "file.gpkg").symlink_to(path.resolve())
             yield Path(folder) / "file.gpkg", GPKG, {}
+
+
+def _check_package(path: Path) -> None:
+    """A database can hold more than rows: views and computed columns are programs, which may never end."""
+    try:
+        with closing(sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro&immutable=1", uri=True)) as database:
+            database.execute("PRAGMA trusted_schema = OFF")
+            schema = database.execute("SELECT type, name, coalesce(sql, '') FROM sqlite_master").fetchall()
+            tables = [name for kind, name, sql in schema if kind == "table" and not VIRTUAL.match(sql)]
+            hidden = "SELECT max(hidden) FROM pragma_table_xinfo(?)"
+            computed = [name for name in tables if database.execute(hidden, (name,)).fetchone()[0]]
+    except (sqlite3.Error, ValueError) as wrong:
+        raise Unusable(f"The GeoPackage is damaged: {str(wrong)[:200]}") from wrong
+    views = [name for kind, name, sql in schema if kind == "view" or (VIRTUAL.match(sql) and not RTREE.match(sql))]
+    if views or computed:
+        named = ", ".join(map(repr, (views + computed)[:5]))
+        raise Unusable(f"The GeoPackage holds more than tables ({named}): export its layers as plain ones.")
 
 
 def _unpacked(path: Path, folder: str) -> dict[str, str | None]:
@@ -120,10 +151,7 @@ def _encoding_of(shape: Path) -> str | None:
 def _named(page: str) -> str | None:
     """``UTF-8``, ``936``, ``ANSI 949``, ``BIG5`` as Python names it."""
     text = page.strip().strip("\0").casefold().replace("ansi", "").strip()
-    try:
-        return codecs.lookup(f"cp{text}" if text.isdigit() else text).name
-    except (LookupError, ValueError):
-        return None
+    return text_encoding(f"cp{text}" if text.isdigit() else text)
 
 
 def _layers(source: Path, encodings: dict[str, str | None]) -> list[str]:

@@ -24,6 +24,9 @@ POINT, MULTIPOINT, COLLECTION = 0, 4, 7
 SIMPLE = {MULTIPOINT: POINT, 5: 1, 6: 3}  # multi-geometry → its part
 DIMENSION = {0: 0, 4: 0, 1: 1, 2: 1, 5: 1, 3: 2, 6: 2}
 DEGREES_OFF = 1e-9
+MOST_POSITIONS = 100_000  # of one geometry
+MOST_MENDED, MOST_CROSSINGS = 20_000, 200  # of an outline that crosses itself; a thousand at random take GEOS minutes
+TOGETHER = 100  # segments, so that what they meet fits into memory
 NO_GEOMETRY: Fault = ("no-geometry", "The row does not say where it is.")
 HEXADECIMAL = re.compile(r"0[01][0-9a-fA-F]{40,}")
 EWKT = re.compile(r"^\s*SRID=\d+;", re.IGNORECASE)
@@ -171,6 +174,7 @@ READERS = {
 
 def settle(chunk: Chunk, understood: Understood) -> None:
     """Turn the geometries into WGS 84, refuse those that cannot be, and repair the rest."""
+    _refuse_endless(chunk)
     _flatten(chunk)
     _refuse_zero(chunk, understood)
     _move(chunk, understood)
@@ -178,6 +182,11 @@ def settle(chunk: Chunk, understood: Understood) -> None:
     _simplify(chunk)
     if not understood.any_size:
         _refuse_large(chunk)
+
+
+def _refuse_endless(chunk: Chunk) -> None:
+    endless = shapely.get_num_coordinates(chunk.shapes) > MOST_POSITIONS
+    chunk.refuse(endless, "geometry-too-large", f"The geometry has over {MOST_POSITIONS:,} positions.")
 
 
 def _flatten(chunk: Chunk) -> None:
@@ -257,12 +266,35 @@ def _simplify(chunk: Chunk) -> None:
     kinds = shapely.get_type_id(chunk.shapes)
     _unwrap(chunk, kinds)
     broken = ~shapely.is_valid(chunk.shapes) & (shapely.get_dimensions(chunk.shapes) == 2)
+    broken &= ~_refuse_tangled(chunk, broken)
     for at in np.flatnonzero(broken):
         chunk.shapes[at] = _largest_parts(shapely.make_valid(chunk.shapes[at]))
     chunk.mark(broken, "self-intersection", "The outline crosses itself; the area was drawn anew.")
     kinds = shapely.get_type_id(chunk.shapes)
     chunk.refuse(kinds == COLLECTION, "unsupported-geometry", "The geometry mixes points, lines and polygons.")
     chunk.refuse(shapely.is_empty(chunk.shapes), "not-measurable", "Nothing is left of the polygon.")
+
+
+def _refuse_tangled(chunk: Chunk, broken: Mask) -> Mask:
+    """Outlines that GEOS would draw anew for minutes."""
+    tangled = np.zeros_like(broken)
+    for at in np.flatnonzero(broken):
+        tangled[at] = shapely.get_num_coordinates(chunk.shapes[at]) > MOST_MENDED or _is_tangled(chunk.shapes[at])
+    chunk.refuse(tangled, "geometry-too-large", "The outline crosses itself too often to be drawn anew.")
+    return tangled
+
+
+def _is_tangled(shape: Any) -> bool:
+    """Whether segments meet others than their neighbours more often than people's mistakes make them."""
+    places, ring = shapely.get_coordinates(shapely.get_rings(shape), return_index=True)
+    segments = shapely.linestrings(np.stack([places[:-1], places[1:]], axis=1)[ring[:-1] == ring[1:]])
+    tree, meetings = shapely.STRtree(segments), 0
+    for start in range(0, len(segments), TOGETHER):
+        some = segments[start : start + TOGETHER]
+        meetings += tree.query(some, predicate="intersects").shape[1] - 3 * len(some)
+        if meetings > MOST_CROSSINGS:
+            return True
+    return False
 
 
 def _unwrap(chunk: Chunk, kinds: npt.NDArray[np.int32]) -> None:

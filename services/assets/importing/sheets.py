@@ -20,6 +20,7 @@ from services.assets.importing.model import Options, Record, Understood, Unusabl
 
 SAMPLE_ROWS = 200
 MOST_COLUMNS = 1_000
+SHEETS = "xl/worksheets/"
 LAST_ROW = 1_048_576  # Excel's own limit
 LARGEST_TEXTS = 96 << 20  # openpyxl keeps all texts of a workbook in memory
 MOST_EMPTY = 20_000  # rows in a row, after which nothing more is expected
@@ -77,12 +78,14 @@ def _workbook(path: Path, formulas: bool = False) -> Iterator[Any]:
     """The workbook, open for streaming. Raises Unusable, whatever it was that openpyxl stumbled over."""
     with archives.opened(path) as archive:
         sizes = {each.filename: each.file_size for each in archive.infolist()}
-    if sizes.get("xl/sharedStrings.xml", 0) > LARGEST_TEXTS:
+    if any(size > LARGEST_TEXTS for name, size in sizes.items() if not name.startswith(SHEETS)):
         raise Unusable("The workbook holds too much text to be read at once; save the sheet as CSV.")
     with warnings.catch_warnings(), path.open("rb") as file:
         warnings.simplefilter("ignore")
         try:
             book = load_workbook(file, read_only=True, data_only=not formulas)
+        except MemoryError:
+            raise
         except Exception as wrong:  # openpyxl lets through whatever broken XML and zips bring about
             raise Unusable(f"The workbook is damaged: {str(wrong)[:200]}") from wrong
         try:
@@ -102,7 +105,7 @@ def _rows(sheet: Any, width: int | None = None) -> Iterator[tuple[int, Sequence[
                 yield line, _trimmed(cells)
             elif (empty := empty + 1) >= MOST_EMPTY:
                 return
-    except Unusable:
+    except (Unusable, MemoryError):
         raise
     except Exception as wrong:  # as above: broken XML shows only when it is reached
         raise Unusable(f"The workbook is damaged: {str(wrong)[:200]}", line) from wrong

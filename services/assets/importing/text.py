@@ -7,20 +7,24 @@ import io
 import re
 from collections import Counter
 from collections.abc import Iterator, Sequence
+from functools import partial
 from itertools import islice
 from pathlib import Path
 from typing import Any
 
+from services.assets.domain.imports import text_encoding
 from services.assets.importing.encodings import encoding_of
 from services.assets.importing.headings import find_header, named
 from services.assets.importing.model import Options, Record, Understood, Unusable
 
 SAMPLE_ROWS = 200
 LONGEST_CELL = 4 << 20
+LONGEST_LINE = 16 << 20  # characters
+MOST_SLIPPED = 100  # cells of a row beyond its columns that are shown
 DELIMITERS = "\t;|,"  # the rarer in prose, the more it says
 SPOILT = "\ufffd"
 CONTROL = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f]")
-MARKUP = re.compile(r"\s*<(!doctype|html|\?xml|head|body|error)", re.IGNORECASE)
+MARKUP = re.compile(r"\A\s*<(!doctype|html|\?xml|head|body|error)", re.IGNORECASE)
 
 
 def describe(path: Path, options: Options) -> dict[str, Any]:
@@ -52,15 +56,20 @@ def _usual_width(rows: Sequence[tuple[int, Sequence[str]]]) -> int:
 
 
 def _known(encoding: str) -> str:
-    try:
-        "".encode(encoding)
-    except (LookupError, UnicodeError, ValueError):
-        raise Unusable(f"There is no encoding {encoding!r}.") from None
-    return encoding
+    if (known := text_encoding(encoding)) is None:
+        raise Unusable(f"There is no text encoding {encoding[:40]!r}.")
+    return known
 
 
 def _opened(path: Path, encoding: str) -> io.TextIOWrapper:
     return path.open(encoding=encoding, errors="replace", newline="")
+
+
+def _lines(file: io.TextIOWrapper) -> Iterator[str]:
+    for number, line in enumerate(iter(partial(file.readline, LONGEST_LINE), ""), 1):
+        if len(line) == LONGEST_LINE:
+            raise Unusable(f"The line has over {LONGEST_LINE:,} characters.", number)
+        yield line
 
 
 def _delimiter_of(text: str) -> str:
@@ -101,7 +110,7 @@ def _count(path: Path, encoding: str, delimiter: str) -> int:
 
     def lines(file: io.TextIOWrapper) -> Iterator[str]:
         nonlocal read, quotes
-        for line in file:
+        for line in _lines(file):
             read, quotes = read + 1, quotes + line.count('"')
             yield line
 
@@ -129,7 +138,7 @@ def records(path: Path, understood: Understood) -> Iterator[Record]:
 
 def _readable(file: io.TextIOWrapper) -> Iterator[str]:
     """Lines without control characters, which no database takes; they are marked as spoilt."""
-    for line in file:
+    for line in _lines(file):
         yield line if line.isprintable() or not CONTROL.search(line) else CONTROL.sub(SPOILT, line)
 
 
@@ -139,5 +148,5 @@ def _ragged(line: int, cells: Sequence[str], columns: Sequence[str]) -> Record:
     more = cells[len(columns) :]
     if not any(cell.strip() for cell in more):
         return Record(line, raw)
-    raw["…"] = list(more)
+    raw["…"] = list(more[:MOST_SLIPPED])
     return Record(line, raw, fault=("ragged-row", f"The row has {len(cells)} cells for {len(columns)} columns."))

@@ -12,6 +12,7 @@ from services.assets.importing.values import UNITS, day, number, quantity, unit_
 from services.assets.importing.words import ATTRIBUTES, SPELLINGS, plain
 
 T = TypeVar("T")
+WORD = re.compile(r"[^\d\s]++\s*+")
 
 
 class Unfit(ValueError):
@@ -52,12 +53,18 @@ def _number(attribute: Attribute, cell: Any, heading: str) -> tuple[float, str |
     """A number in the attribute's unit, which a heading or cell without a unit is taken to mean."""
     own = (attribute.unit or "").casefold()
     if own not in UNITS:
-        found = number(cell) if number(cell) is not None else number(re.sub(r"\s*[^\d\s]+$", "", str(cell)))
+        found = number(cell) if number(cell) is not None else number(_without_word(str(cell)))
         return _whole(_there(found, attribute, cell)), None
     if (found := number(cell)) is not None and unit_of(heading) in (None, own):
         return _whole(found), None
     metres, unit = _there(quantity(cell, heading), attribute, cell)
     return _whole(round(metres / UNITS[own], 4)), None if (unit or "m") == own else unit or "m"
+
+
+def _without_word(text: str) -> str:
+    """``150 W`` → ``150``."""
+    word = WORD.match(text[::-1])
+    return text[: -word.end()] if word else text
 
 
 def _there(found: T | None, attribute: Attribute, cell: Any) -> T:

@@ -14,6 +14,7 @@ import shapely
 
 from services.assets.domain.catalogue import Catalogue
 from services.assets.domain.columns import ATTRIBUTES, GEOMETRY, ONLY_SHOWN, SOURCE, are_ours
+from services.assets.domain.imports import text_encoding
 from services.assets.importing import datums, shapes
 from services.assets.importing.formats import describe, records
 from services.assets.importing.headings import looks_like_data
@@ -43,6 +44,7 @@ from services.assets.importing.words import (
 )
 
 SAMPLE = 5_000
+MOST_ROWS = 5_000_000
 MOST = 0.5
 NEARLY_ALL = 0.9
 CITIES = (-56.0, 79.0)  # latitudes between Puerto Williams and Longyearbyen; any other one is a longitude
@@ -60,6 +62,8 @@ def understand(path: Path, name: str, options: Options, catalogue: Catalogue) ->
     check_given(options, catalogue)
     _check_options(options)
     understood = Understood(**describe(path, options))
+    if (understood.rows_total or 0) > MOST_ROWS:
+        raise Unusable(f"The file has {understood.rows_total:,} rows; there can be {MOST_ROWS:,}. Send it in parts.")
     sample = list(islice(records(path, understood), SAMPLE))
     if not sample:
         raise Unusable("The file has a header and no rows." if understood.header else "The file has no rows.")
@@ -72,6 +76,8 @@ def _check_options(options: Options) -> None:
     for field, value in options.defaults.items():
         if field not in TEXTS or not isinstance(value, str) or not 0 < len(value) <= TEXTS[field]:
             raise Unusable(f"There is no default for {field!r}, or it is too long; there are {', '.join(TEXTS)}.")
+    if options.encoding is not None and text_encoding(options.encoding) is None:
+        raise Unusable(f"There is no text encoding {options.encoding[:40]!r}.")
     if options.delimiter is not None and len(options.delimiter) != 1:
         raise Unusable("The delimiter is one character.")
 

@@ -15,6 +15,7 @@ from services.assets.importing.words import NOTHING
 EXCEL_EPOCH = date(1899, 12, 30)
 EXCEL_SERIALS = range(7_000, 80_000)  # 1919 to 2119; smaller numbers are years
 FIRST_YEAR = 1700
+LONGEST = 1_000  # characters of a number, a date or a place in one cell; what is longer is none
 
 # To metres (or square metres); what stands in brackets, behind the last blank or behind the number.
 UNITS = {
@@ -29,7 +30,7 @@ UNITS = {
 
 DEFUSED = ("'=", "'+", "'-", "'@")  # so that no spreadsheet runs it: as exports write it, and people do
 SPOILT = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f\ud800-\udfff]")
-QUANTITY = re.compile(r"([-+]?[\d.,\s]*\d\.?)\s*(\D*\d?)")
+QUANTITY = re.compile(r"\A([-+]?(?:[.,\s]*+\d++)++\.?)\s*+(\D*+\d?)")
 HEADING_UNIT = re.compile(r"[(（\[]([^()（）\[\]]+)[)）\]]\s*$|[_\s]([^\W_]+)$")
 ANGLE = re.compile(r"[-+\d.,\s°º˚d度:'′’‘m分\"″”“s秒NSEWnsew北南东東西纬緯经經]+")
 NUMBERS = re.compile(r"\d+(?:[.,]\d+)?")
@@ -37,11 +38,11 @@ LATITUDE, LONGITUDE = "latitude", "longitude"
 AXES = {"N": LATITUDE, "S": LATITUDE, "北": LATITUDE, "南": LATITUDE}
 AXES |= {"E": LONGITUDE, "W": LONGITUDE, "东": LONGITUDE, "東": LONGITUDE, "西": LONGITUDE}
 NEGATIVE = {"S", "W", "南", "西"}
-IN_BRACKETS_AT_END = re.compile(r"\s*[(（\[][^()（）\[\]]*[)）\]]$")
+IN_BRACKETS_AT_END = re.compile(r"(?<!\s)\s*+[(（\[][^()（）\[\]]*[)）\]]$")
 IN_BRACKETS = re.compile(r"[(（\[]([^()（）\[\]]+)[)）\]]")
 DECIMALS = re.compile(r"\d[.,]\d{3}")
 HEMISPHERES = re.compile(r"[°º′分北南东東西]|\d\s*[NSEW]\b")
-AFTER_HEMISPHERE = re.compile(r"(?<=[NSEW])[\s,;，；/]+|[\s,;，；/]+(?=[NSEW北南东東西])")
+AFTER_HEMISPHERE = re.compile(r"(?<=[NSEW])[\s,;，；/]++|(?<![\s,;，；/])[\s,;，；/]++(?=[NSEW北南东東西])")
 
 
 def clean(value: Any) -> Any:
@@ -58,7 +59,7 @@ def clean(value: Any) -> Any:
 def tidy(value: Any) -> Any:
     """The value without blanks around it; None for what means nothing (``N/A``, ``-``, NaN …)."""
     if isinstance(value, str):
-        return _tidy_text(value)
+        return _tidy_text(value) if len(value) <= LONGEST else value.strip()
     if isinstance(value, float) and not math.isfinite(value):
         return None
     return value if value not in ({}, []) else None
@@ -77,7 +78,9 @@ def number(value: Any) -> float | None:
         return None
     if isinstance(value, int | float):
         return _float(value)
-    text = unicodedata.normalize("NFKC", str(value)).strip().replace("−", "-")
+    if len(text := str(value)) > LONGEST:
+        return None
+    text = unicodedata.normalize("NFKC", text).strip().replace("−", "-")
     text = re.sub(r"(?<=\d)[\s']+(?=\d{3}(?!\d))", "", text)
     if "," in text:
         text = text.replace(",", "") if "." in text or text.count(",") > 1 else text.replace(",", ".")
@@ -95,7 +98,7 @@ def quantity(value: Any, heading: str = "") -> tuple[float, str | None] | None:
     """(number in metres or square metres, the unit if it was another one); the heading may carry the unit."""
     plain = number(value)
     unit = unit_of(heading)
-    if plain is None and isinstance(value, str):
+    if plain is None and isinstance(value, str) and len(value) <= LONGEST:
         found = QUANTITY.fullmatch(unicodedata.normalize("NFKC", value).strip())
         plain = number(found[1]) if found else None
         unit = found[2].strip().casefold() if found else None
@@ -109,19 +112,21 @@ def quantity(value: Any, heading: str = "") -> tuple[float, str | None] | None:
 
 def without_unit(heading: str) -> str:
     """``井深(m)`` → ``井深``."""
-    bare = IN_BRACKETS_AT_END.sub("", heading.strip())
+    bare = IN_BRACKETS_AT_END.sub("", heading.strip()[:LONGEST])
     return HEADING_UNIT.sub("", bare) if unit_of(bare) else bare
 
 
 def unit_of(heading: str) -> str | None:
     """The unit that a heading names: ``Height (ft)``, ``length_ft``."""
-    found = HEADING_UNIT.search(heading.strip())
+    found = HEADING_UNIT.search(heading.strip()[-LONGEST:])
     unit = (found[1] or found[2]).strip().casefold() if found else ""
     return unit if unit in UNITS else None
 
 
 def angle(text: str) -> tuple[float, str | None] | None:
     """(degrees, ``latitude`` or ``longitude`` where a hemisphere says so) of decimal degrees, degrees and minutes …"""
+    if len(text) > LONGEST:
+        return None
     text = unicodedata.normalize("NFKC", text).strip().replace("−", "-")
     if not text or not ANGLE.fullmatch(text):
         return None
@@ -146,6 +151,8 @@ def packed_angle(value: float) -> float | None:
 
 def pair(text: str) -> tuple[tuple[float, str | None], tuple[float, str | None]] | None:
     """The two angles of one cell, in their order: ``(60.17, 24.94)``, ``60°10′N 24°56′E``, ``Katu 3 (60.1, 24.9)``."""
+    if len(text) > LONGEST:
+        return None
     bracketed = IN_BRACKETS.findall(text)
     for part in (*reversed(bracketed), text):
         for cells in _splits(part.strip()):
@@ -161,17 +168,17 @@ def is_plainly_a_pair(text: str) -> bool:
 
 
 def _splits(text: str) -> list[list[str]]:
-    by_comma = re.split(r"\s*[,，、]\s*", text)
-    ways = [re.split(r"\s*[;；|]\s*", text), by_comma]
+    by_comma = [each.strip() for each in re.split(r"[,，、]", text)]
+    ways = [re.split(r"[;；|]", text), by_comma]
     if len(by_comma) == 4:  # decimal commas
         ways.append([f"{by_comma[0]}.{by_comma[1]}", f"{by_comma[2]}.{by_comma[3]}"])
     ways += [AFTER_HEMISPHERE.split(text), text.split()]
     return [way for way in ways if len(way) in (2, 3)]
 
 
-YMD = re.compile(r"(\d{4})\s*[-/.年]\s*(\d{1,2})(?:\s*[-/.月]\s*(\d{1,2})\s*日?|\s*月?)(?:[T\s].*)?")
+YMD = re.compile(r"(\d{4})\s*[-/.年]\s*(\d{1,2})(?:\s*[-/.月]\s*(\d{1,2})\s*日?|\s*月?)(?:[T\s](?s:.*))?")
 PACKED = re.compile(r"(1[789]\d\d|20\d\d)(\d\d)(\d\d)")
-OTHER = re.compile(r"(\d{1,2})\s*[-/.]\s*(\d{1,2})\s*[-/.]\s*(\d{4}|\d{2})(?:[T\s].*)?")
+OTHER = re.compile(r"(\d{1,2})\s*[-/.]\s*(\d{1,2})\s*[-/.]\s*(\d{4}|\d{2})(?:[T\s](?s:.*))?")
 MONTH_YEAR = re.compile(r"(\d{1,2})\s*[-/.]\s*(\d{4}|\d{2})")
 YEAR = re.compile(r"(1[789]\d\d|20\d\d)\s*(?:年|년)?")
 
@@ -197,7 +204,9 @@ def _day(value: Any, order: str, zone: str) -> tuple[date, str | None]:
         return (value.astimezone(ZoneInfo(zone)) if value.tzinfo else value).date(), None
     if isinstance(value, date):
         return value, None
-    text = unicodedata.normalize("NFKC", str(value)).strip()
+    if len(text := str(value)) > LONGEST or "\n" in text.strip():
+        raise Impossible(f"{text[:60]!r} is no date.")
+    text = unicodedata.normalize("NFKC", text).strip()
     serial = number(text)
     if serial is not None and math.isfinite(serial) and int(serial) in EXCEL_SERIALS and len(text.split(".")[0]) < 6:
         return EXCEL_EPOCH + timedelta(days=int(serial)), "an Excel serial number"
@@ -241,6 +250,6 @@ def _date(year: str, month: str, of_month: str) -> date:
 
 def date_order(texts: list[str]) -> str:
     """``mdy`` when a second number is past 12 and no first one is; else ``dmy``."""
-    found = [match for text in texts if (match := OTHER.fullmatch(text.strip()))]
+    found = [match for text in texts if (match := OTHER.fullmatch(text[:LONGEST].strip()))]
     first, second = (max((int(each[part]) for each in found), default=0) for part in (1, 2))
     return "mdy" if second > 12 >= first else "dmy"

@@ -54,6 +54,8 @@ def load() -> Settings:
         streams_per_account=env.int("STREAMS_PER_ACCOUNT", 16, validate=Range(1, 1_000)),
         body_limit_bytes=env.int("BODY_LIMIT_BYTES", 1_000_000, validate=Range(1_000, None)),
         import_limit_bytes=env.int("IMPORT_LIMIT_BYTES", 1_000_000_000, validate=Range(1_000, None)),
+        import_memory_bytes=env.int("IMPORT_MEMORY_BYTES", 1_500_000_000, validate=Range(200_000_000, None)),
+        area_file_limit_s=env.int("AREA_FILE_LIMIT_S", 60, validate=Range(1, 3_600)),
         retry_delays_s=tuple(env.list("RETRY_DELAYS_S", [1, 10, 60, 600, 3600], subcast=float) or ()),
         retention_days=env.int("RETENTION_DAYS", 90, validate=Range(1, None)),
         unnamed_photos=env.int("UNNAMED_PHOTOS", 1_000, validate=Range(1, None)),

@@ -35,6 +35,8 @@ class Settings:
     streams_per_account: int
     body_limit_bytes: int
     import_limit_bytes: int
+    import_memory_bytes: int
+    area_file_limit_s: int
     retry_delays_s: tuple[float, ...]
     retention_days: int
     unnamed_photos: int

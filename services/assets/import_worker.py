@@ -34,9 +34,15 @@ from services.assets.use_cases.imports import LOCK_FILE, folder_of, sweep_files
 from shared.db import Database
 from shared.settings import Settings
 
-MEMORY_BYTES = 1_500_000_000  # beyond what the process has reserved when it starts
 LINGER_S, LOOK_EVERY_S = 20, 0.2  # the next file does not wait for another process to start
 LONGEST_SILENCE_S = 600  # for one batch of rows: a file that keeps a parser longer is hostile
+# Whatever a file says it is, GDAL has nothing else to read it by, nor anything that asks another machine.
+NO_DRIVERS = (
+    "ADBC,AIVector,AVCBin,AVCE00,AmigoCloud,CSV,CSW,Carto,DGN,DXF,EDIGEO,EEDA,ESRIJSON,Elasticsearch,FlatGeobuf,GDALG,"
+    "GML,GPSBabel,GPX,GTFS,GeoJSON,GeoJSONSeq,GeoRSS,HTTP,Idrisi,JML,JSONFG,KML,LIBKML,LVBAG,MBTiles,MEM,MVT,"
+    "MapInfo File,MapML,MiraMonVector,NGW,OAPIF,ODS,OGCAPI,OGR_GMT,OGR_PDS,OGR_VRT,OSM,OpenFileGDB,PCIDSK,PDF,PDS4,"
+    "PGDUMP,PLSCENES,PMTiles,S57,SQLite,SXF,Selafin,TopoJSON,VDV,VFK,VICAR,WAsP,WFS,XLSX"
+)
 GRACE_S = 5  # to put down what is in hand
 ROOT = Path(__file__).parents[2]
 LOCK = 4_711_001  # of PostgreSQL's advisory locks in this database
@@ -59,7 +65,7 @@ def start_worker(settings: Settings) -> subprocess.Popen[bytes]:
     folder = folder_of(settings.data)
     told = {"database_url": settings.database_urls["assets"], "folder": str(folder)}
     told["catalogue"] = str(settings.catalogue or FILE)
-    worker.stdin.write(json.dumps(told).encode() + b"\n")
+    worker.stdin.write(json.dumps(told | {"memory_bytes": settings.import_memory_bytes}).encode() + b"\n")
     worker.stdin.flush()
     return worker
 
@@ -80,7 +86,7 @@ def main() -> None:
     signal.signal(signal.SIGTERM, lambda *_: sys.exit())
     threading.Thread(target=_end_with_the_starter, daemon=True).start()
     os.nice(5)
-    _bound_memory()
+    be_careful(told["memory_bytes"])
     structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(logging.WARNING))
     gc.freeze()
     gc.set_threshold(100_000, 20, 20)  # rows come and go by thousands, and none refers to itself
@@ -142,9 +148,11 @@ def _first_line() -> bytes:
     return line
 
 
-def _bound_memory() -> None:
+def be_careful(memory_bytes: int) -> None:
+    """Bound what this process can take and do, before it loads what reads files."""
+    os.environ["OGR_SKIP"] = NO_DRIVERS
     pages = int(Path("/proc/self/statm").read_text().split()[0])
-    limit = pages * resource.getpagesize() + MEMORY_BYTES
+    limit = pages * resource.getpagesize() + memory_bytes
     resource.setrlimit(resource.RLIMIT_AS, (limit, limit))
 
 

@@ -6,6 +6,7 @@ import csv
 import errno
 import json
 import os
+import re
 import time
 from collections.abc import Iterator
 from dataclasses import replace
@@ -55,7 +56,7 @@ class Registry:
         make_keys(folder / "keys")
         self.keys, site = Keys(folder / "keys"), Site()
         urls = {"assets": database.engine.url.render_as_string(hide_password=False)}
-        self.settings = replace(settings.load(), data=folder, database_urls=urls, import_limit_bytes=2_000_000)
+        self.settings = replace(settings.load(), data=folder, database_urls=urls, import_limit_bytes=2_500_000)
         config = {"settings": self.settings, "databases": {"assets": database}, "site": site, "keys": self.keys}
         self.container = ServiceContainer(Assets, config={**config, "max_workers": 4})
         for extension in self.container.extensions:
@@ -314,6 +315,67 @@ def test_what_dead_processes_left_goes_and_what_is_in_use_stays(registry: Regist
     assert counts(registry.finish(waiting)) == {"created": 1}
 
 
+SQUARE = "24.9 60.1, 24.91 60.1, 24.91 60.11, 24.9 60.11, 24.9 60.1"
+NESTED = b'{"type":"Feature","geometry":{"type":"Polygon","coordinates":' + b"[" * 400_000
+
+
+def send_areas(registry: Registry, content: bytes, **options: Any) -> TestResponse:
+    head = "--b\r\nContent-Disposition: form-data; name="
+    body = f'{head}"options"\r\n\r\n{json.dumps(options)}\r\n{head}"file"; filename="areas"\r\n\r\n'.encode()
+    headers = {"Authorization": f"Bearer {registry.keys.sign(User('an operator', 'operator'))}"}
+    kind = "multipart/form-data; boundary=b"
+    whole = body + content + b"\r\n--b--\r\n"
+    return registry.client.open(
+        "/api/v1/districts/imports", method="POST", data=whole, content_type=kind, headers=headers
+    )
+
+
+def areas(count: int) -> bytes:
+    return "\n".join(["code,name,wkt", *(f'D-{n},n,"POLYGON (({SQUARE}))"' for n in range(count))]).encode()
+
+
+def test_areas_are_read_and_drawn_in_a_process_of_their_own_one_after_the_other(registry: Registry) -> None:
+    for created, dry in ((3, True), (3, False), (0, False)):
+        answer = send_areas(registry, areas(3), dry_run=dry)
+        assert answer.status_code == 200, answer.get_data(as_text=True)
+        assert (answer.get_json()["created"], answer.get_json()["dry_run"]) == (created, dry)
+    assert send_areas(registry, b"code\n1\n").status_code == 422
+    assert not list(registry.folder.iterdir())
+
+
+@pytest.mark.parametrize(
+    ("content", "options", "why"),
+    [
+        pytest.param(NESTED, {}, "deep", id="nested"),
+        pytest.param(areas(3), {"encoding": "idna"}, "encoding", id="no encoding of texts"),
+        pytest.param(b"code,wkt\n1," + b"x" * 1_900_000, {}, "No column|no place", id="one line"),
+    ],
+)
+def test_a_hostile_file_of_areas_is_a_clear_refusal(
+    registry: Registry, content: bytes, options: dict[str, Any], why: str
+) -> None:
+    answer = send_areas(registry, content, **options)
+    assert (answer.status_code, answer.get_json()["type"]) == (422, "urn:waywarden:problem:unusable-areas")
+    assert re.search(why, answer.get_json()["detail"])
+
+
+@pytest.mark.parametrize(
+    ("bounds", "why"),
+    [({"area_file_limit_s": 1}, "more than the 1 s"), ({"import_memory_bytes": 20_000_000}, "more than the memory")],
+)
+def test_a_file_of_areas_that_costs_too_much_ends_with_its_process(
+    registry: Registry, bounds: dict[str, int], why: str
+) -> None:
+    before = registry.container.config["settings"]
+    registry.container.config["settings"] = replace(before, **bounds)
+    answer = send_areas(registry, areas(20_000))
+    registry.container.config["settings"] = before
+    assert answer.status_code == 422, answer.get_data(as_text=True)
+    assert why in answer.get_json()["detail"]
+    assert send_areas(registry, areas(2)).status_code == 200
+    assert not list(registry.folder.iterdir())
+
+
 @pytest.mark.parametrize("call", ["write", "fsync", "link"])
 def test_a_full_disk_is_said_clearly_and_leaves_nothing(
     registry: Registry, monkeypatch: pytest.MonkeyPatch, call: str
@@ -417,7 +479,7 @@ def test_a_field_of_the_form_that_is_wrong_is_named(
 
 def test_a_body_that_is_too_large_or_broken_off_leaves_nothing_behind(registry: Registry) -> None:
     cut = b'--b\r\nContent-Disposition: form-data; name="file"; filename="a.csv"\r\n\r\ncode,lo'
-    for body, status in ((cut + b"x" * 2_100_000, 413), (cut + b"x" * 3_000_000, 413), (cut, 400)):
+    for body, status in ((cut + b"x" * 2_600_000, 413), (cut + b"x" * 3_500_000, 413), (cut, 400)):
         answer = registry.call("POST", "", data=body, content_type="multipart/form-data; boundary=b")
         assert (answer.status_code, answer.headers.get("Connection")) == (status, "close" if status == 413 else None)
     assert not list(registry.folder.glob("*"))

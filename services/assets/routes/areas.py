@@ -5,10 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any, TypeVar
 
-import pyproj  # noqa: F401  with what lives as long as the process: loaded by a request, it dies with its greenlet
 from sqlalchemy import Row
 
-from services.assets import queries, use_cases
+from services.assets import area_worker, queries, use_cases
 from services.assets.domain.areas import (
     Area,
     AreaTaken,
@@ -23,11 +22,10 @@ from services.assets.routes.roles import WRITERS
 from services.assets.routes.uploads import FORM, receive_form
 from services.assets.schemas.areas import AreaChangeIn, AreaFileIn, AreaFileOut, AreaIn, AreaOut, AreasQuery
 from shared.auth import STAFF, User
-from shared.errors import Stale
+from shared.errors import Stale, TooMany
 from shared.errors import TooLarge as FileTooLarge
 from shared.paging import Page
 from shared.web import Call, http
-from shared.workers import aside
 
 C = TypeVar("C", bound=type)
 Method = Callable[..., Any]
@@ -130,20 +128,19 @@ def _changes(which: Level, path: str, one: str) -> Method:
 
 def _imports(which: Level, path: str, many: str) -> Method:
     @http("POST", f"/{path}/imports", roles=WRITERS, body=AreaFileIn, reads=FORM, receive=receive_form,
-          answer=AreaFileOut, transaction=False, refuses=(UnusableAreas, FileTooLarge),
+          answer=AreaFileOut, transaction=False, refuses=(UnusableAreas, FileTooLarge, TooMany),
           summary=f"Draw and change {many} from a file; running it again changes nothing")  # fmt: skip
     @named(f"import {many}")
     def import_areas(self: Any, call: Call) -> dict[str, Any]:
-        from services.assets.use_cases import area_files  # here, since a service that reads no file does without
-
         options, file = dict(call.body["options"]), call.body["file"]
         dry_run = options.pop("dry_run", False)
         if file["bytes"] > LARGEST_FILE:
             raise FileTooLarge(f"A file of areas has at most {LARGEST_FILE:,} bytes.")
         spool: Any = call.request.files["file"].stream
-        found = aside(area_files.read_areas, spool.path, file["name"], options)
-        with self.db.begin() as session:
-            return area_files.take_areas(session, found, level=which, who=call.user.name, dry_run=dry_run)
+        return area_worker.take_file(
+            self.settings, self.db, path=str(spool.path), name=file["name"], options=options, level=which.value,
+            who=call.user.name, dry_run=dry_run,
+        )  # fmt: skip
 
     return import_areas
 

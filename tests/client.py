@@ -297,7 +297,7 @@ class Stream:
     def __init__(self, address: str, target: str, headers: Mapping[str, str]) -> None:
         self._connection = HTTPConnection(address, timeout=60)
         self._target, self._headers = target, dict(headers)
-        self._events: Queue[Told] = Queue()
+        self._events: Queue[Told | None] = Queue()  # None at the end
 
     def __enter__(self) -> Self:
         self._connection.request("GET", self._target, headers=self._headers)
@@ -311,9 +311,13 @@ class Stream:
         self._thread.start()
         return self
 
-    def __exit__(self, *failure: object) -> None:
+    def cut(self) -> None:
+        """End the connection, whoever reads it."""
         with suppress(OSError):
             self._socket.shutdown(2)
+
+    def __exit__(self, *failure: object) -> None:
+        self.cut()
         self._thread.join(5)
         self._response.close()
         self._connection.close()
@@ -331,10 +335,21 @@ class Stream:
                 event = self._events.get(timeout=max(0.001, deadline - time.monotonic()))
             except Empty:
                 raise AssertionError(f"No such event within {timeout_s} s on {self._target}.") from None
+            if event is None:
+                raise AssertionError(f"{self._target} ended.")
             if fits(event.data):
                 return event
 
+    def read(self) -> Iterator[Told]:
+        """Every event, until the connection ends."""
+        while event := self._events.get():
+            yield event
+
     def _read(self, response: HTTPResponse) -> None:
+        self._read_events(response)
+        self._events.put(None)
+
+    def _read_events(self, response: HTTPResponse) -> None:
         fields: dict[str, str] = {}
         with suppress(OSError, HTTPException, ValueError):
             while line := response.readline():

@@ -18,6 +18,7 @@ from uuid import uuid4
 
 from PIL import Image
 
+from shared import clock
 from shared.daylight import is_dark
 from tests.client import API, Client, System, Thing, wait_for
 
@@ -168,7 +169,7 @@ class GaugeStory:
     timeout_s: float = 60
     alert_id: str = ""
     order: Thing = field(default_factory=dict)
-    at: datetime = field(default_factory=lambda: datetime.now(UTC))
+    at: datetime = field(default_factory=clock.now)
 
     @property
     def high(self) -> float:
@@ -182,7 +183,7 @@ class GaugeStory:
 
     def read(self, value: float) -> Thing:
         """Send a reading; each a millisecond or more after the one before."""
-        self.at = max(datetime.now(UTC), self.at + timedelta(milliseconds=1))
+        self.at = max(clock.now(), self.at + timedelta(milliseconds=1))
         reading = {"sensor": self.sensor["code"], "at": self.at.isoformat(), "value": value}
         return self.cast.device.post("/readings", {"readings": [reading]})  # type: ignore[no-any-return]
 
@@ -211,6 +212,16 @@ class GaugeStory:
         body = {"note": "Underpass closed, crew on its way."}
         return self.cast.controller.post(f"/alerts/{self.alert_id}/acknowledge", body)  # type: ignore[no-any-return]
 
+    def play(self) -> None:
+        """All of it, to the level below every threshold."""
+        self.fall()
+        self.rise()
+        self.find_alert()
+        self.await_order()
+        self.acknowledge()
+        self.fall()
+        assert not self.alert()["state"]["active"]
+
     def alert(self) -> Thing:
         return self.cast.controller.get(f"/alerts/{self.alert_id}")  # type: ignore[no-any-return]
 
@@ -226,7 +237,7 @@ def finding(lamp: Thing, finding_id: str, *, source: str = "patrol", **other: An
         "severity": "normal",
         "description": "Dark, the lamps beside it burn.",
         "source": source,
-        "found_at": datetime.now(UTC).isoformat(),
+        "found_at": clock.now().isoformat(),
         "photos": [],
     } | other
 

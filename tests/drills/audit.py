@@ -13,6 +13,7 @@ from uuid import UUID
 from sqlalchemy import Engine, create_engine, select, text
 
 from deploy.stack import ROOT, Embedded, Stack
+from services.alerts.tables import alerts
 from services.assets.tables import defects, facility_history
 from services.inspections.tables import finding_moves, findings
 from services.workorders.tables import order_moves, work_orders
@@ -41,6 +42,7 @@ def audit(running: Embedded | Stack, loop: Loop) -> None:
     check_orders(running, loop)
     check_defects(running, stories)
     check_events(running, stories)
+    check_alerts(running, loop)
     check_sums(running)
 
 
@@ -118,6 +120,23 @@ def check_events(running: Embedded | Stack, stories: Iterable[str]) -> None:
         assert not wrong, f"not said exactly once: {sorted(wrong)[:10]}"
 
 
+def check_alerts(running: Embedded | Stack, loop: Loop) -> None:
+    """Each alert of a gauge's story has one order, has ended, and the live stream showed it to its end."""
+    opened = Counter(str(row.alert_id) for row in rows(running, "workorders", select(work_orders.c.alert_id)))
+    others = {alert: opened[alert] for alert in loop.alerts if opened[alert] != 1}
+    assert not others, f"alerts without exactly one order: {others}"
+    known = dict(rows(running, "alerts", select(alerts.c.id, alerts.c.active)))
+    wrong = {alert for alert in loop.alerts if known.get(UUID(alert), True)}
+    assert not wrong, f"alerts missing or active: {wrong}"
+
+    def unseen() -> list[str]:
+        shown = loop.watcher.seen
+        return [each for each in loop.alerts if each not in shown or shown[each]["state"]["active"]]
+
+    wait_for(lambda: not unseen(), lambda: f"the live stream to show the end of {unseen()}")
+    loop.watcher.stop()
+
+
 def finding_of(event_type: str, body: str) -> str:
     event: Event = unseal(event_type, body)[1]
     return str(getattr(event, "finding_id", ""))
@@ -133,7 +152,7 @@ def command(running: Embedded | Stack, *arguments: str) -> subprocess.CompletedP
     """``python -m deploy.cli …`` on the running system's databases."""
     settings = running.environment(*SERVICES) if isinstance(running, Stack) else running.all.environment
     run = [sys.executable, "-m", "deploy.cli", *arguments]
-    return subprocess.run(run, env=os.environ | settings, cwd=ROOT, capture_output=True, text=True, timeout=120)
+    return subprocess.run(run, env=os.environ | settings, cwd=ROOT, capture_output=True, text=True, timeout=600)
 
 
 def per_story(pairs: Iterable[tuple[UUID, object]], stories: Iterable[str]) -> dict[str, Counter[str]]:

@@ -79,7 +79,7 @@ def test_two_replicas_of_each_service(
 ) -> None:
     """Replicas share queues; while one of two is dead, the other goes on."""
     folder = tmp_path_factory.mktemp("replicas")
-    replicas = dict.fromkeys(SERVICES[:3], 2)
+    replicas = dict.fromkeys(SERVICES, 2)
     with Stack(folder, servers=whole.servers, name="replicas", replicas=replicas) as stack:
         with Loop(stack, wanted=size.stories) as loop:
             keep_killing(stack.processes, size, chance, loop)

@@ -44,6 +44,8 @@ PACKAGES: dict[str, Callable[[], bool]] = {
     "rabbitmq-server": lambda: (RABBITMQ / "rabbitmq-server").exists(),
     "nginx": lambda: nginx_program().exists(),
     "prometheus": lambda: shutil.which("promtool") is not None,  # for tests only
+    "faketime": lambda: any(Path("/usr/lib").glob("*/faketime/libfaketimeMT.so.1")),  # and these for drills
+    "iptables": lambda: shutil.which("iptables", path="/usr/sbin:/sbin") is not None,
 }
 RUNNING = ("postgresql", "rabbitmq-server", "nginx")  # what a stack is made of
 

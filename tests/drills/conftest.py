@@ -27,19 +27,20 @@ class Size:
     most_kills: int  # where stories are still under way
     rounds: int
     deaths: int  # of one reader: more than a broker's limit in the full form
+    fault_s: tuple[float, float]  # how long a server hangs, is away, or has no room
     all_services: bool  # whether each is a victim in turn, or one by chance
 
     def victims(self, chance: random.Random) -> list[str]:
-        """The services that a drill turns against, one after the other; alerts has no part in the loop."""
-        return [*SERVICES[:3]] * self.rounds if self.all_services else [chance.choice(SERVICES[:3])]
+        """The services that a drill turns against, one after the other."""
+        return [*SERVICES] * self.rounds if self.all_services else [chance.choice(SERVICES)]
 
 
 @pytest.fixture(scope="session")
 def size() -> Size:
     full = os.environ.get("WAYWARDEN_DRILLS") == "full"
     if full:
-        return Size(stories=500, kills=20, most_kills=60, rounds=3, deaths=22, all_services=True)
-    return Size(stories=12, kills=4, most_kills=8, rounds=1, deaths=12, all_services=False)
+        return Size(stories=500, kills=20, most_kills=60, rounds=3, deaths=22, fault_s=(5, 40), all_services=True)
+    return Size(stories=12, kills=4, most_kills=8, rounds=1, deaths=12, fault_s=(8, 15), all_services=False)
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

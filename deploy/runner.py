@@ -45,6 +45,7 @@ from shared.settings import Settings  # noqa: E402
 from shared.web import JSON  # noqa: E402
 
 cooperate()
+STOP_WITHIN_S = 25
 SPARE_FILES = 500  # for databases, broker and what people send
 log = logs.get("deploy.runner")
 
@@ -119,11 +120,13 @@ def serve(chosen: Settings, socket: Any) -> int:
         welcome.greet(chosen, databases)
     log.info("serving", services=chosen.services, host=chosen.host, port=chosen.port)
     _wait_for_signal()
-    log.info("stopping")
+    log.info("stopping", within_s=STOP_WITHIN_S)
+    signal.alarm(STOP_WITHIN_S)  # what stands still then is left as it is: others finish it, as after a kill
     site.close()
     runner.stop()
     close(databases)
     trail.flush()
+    signal.alarm(0)
     return 0
 
 

@@ -68,11 +68,14 @@ def unnumbered(session: Session) -> bool:
     return session.scalar(select(changes.c.id).where(changes.c.position.is_(None)).limit(1)) is not None
 
 
-def number(session: Session) -> None:
-    """Give committed changes their positions. One writer at a time."""
+def number(session: Session) -> bool:
+    """Give committed changes their positions; false, when somebody else is at it: one writer at a time."""
     if session.get_bind().dialect.name == "postgresql":
-        session.execute(text("SELECT pg_advisory_xact_lock(1128808782)"))
+        session.execute(text("SET LOCAL idle_in_transaction_session_timeout = '2s'"))  # others wait for us
+        if not session.scalar(text("SELECT pg_try_advisory_xact_lock(1128808782)")):
+            return False
     session.execute(_NUMBER)
+    return True
 
 
 def since(session: Session, position: int, *, kinds: Sequence[str], limit: int = 100) -> list[Change]:

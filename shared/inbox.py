@@ -33,7 +33,9 @@ from sqlalchemy.orm import Session
 
 from shared import clock
 from shared.db import Time, insert_new, kernel
+from shared.outbox import outbox
 
+UNSENT = "outbox"  # in place of a queue: events that the broker does not take
 HANDLING_S = 60  # a parked event that is tried is not due for anybody else meanwhile
 SOON_S = 5
 
@@ -148,7 +150,11 @@ def counts(session: Session) -> tuple[int, int]:
 
 
 def replay(session: Session, queue: str, event_id: UUID) -> bool:
-    """Make a parked event or dead letter due now, with all its tries back."""
+    """Make a parked event or dead letter due now, with all its tries back; or let one leave that was refused."""
+    if queue == UNSENT:
+        session.execute(delete(inbox).where(inbox.c.queue == queue, inbox.c.event_id == event_id))
+        session.execute(update(outbox).where(outbox.c.event_id == event_id).values(published_at=None))
+        return take(session, queue, event_id)
     changed = session.execute(
         update(retries).where(_this(queue, event_id)).values(tries=0, next_at=clock.now()).returning(retries.c.queue)
     )

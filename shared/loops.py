@@ -7,9 +7,12 @@ import time
 from collections.abc import Callable
 from typing import Any
 
+import eventlet
+
 from shared import logs
 
 PAUSES_S = (0.2, 0.5, 1, 2, 5)  # after a first, a second … failure in a row
+STOP_S = 8
 LONG_S = 10  # a turn that lasted longer begins a new row
 
 log = logs.get(__name__)
@@ -34,10 +37,14 @@ class Loop:
         self._woken.set()
 
     def stop(self) -> None:
-        """Wait until the turn in hand is over."""
+        """Wait until the turn in hand is over, within bounds: what a turn leaves undone is done by another process."""
         self.stopped.set()
         self.wake()
-        self._thread.wait()
+        try:
+            with eventlet.Timeout(STOP_S):
+                self._thread.wait()
+        except eventlet.Timeout:
+            self._thread.kill()
 
     def _run(self) -> None:
         failures = 0

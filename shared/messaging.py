@@ -12,7 +12,7 @@ from __future__ import annotations
 import functools
 import time
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager, nullcontext, suppress
+from contextlib import contextmanager, suppress
 from typing import Any
 from uuid import NAMESPACE_OID, uuid5
 
@@ -34,6 +34,10 @@ from shared.settings import MEMORY, Settings
 
 BATCH = 500  # events in one transaction
 REST_S = 0.02  # after a batch that was not full
+OPEN_S = 15  # to connect and declare everything
+SEND_S = 10  # to send a batch, and again to have it confirmed
+LISTEN_S = 1.0
+HANG_UP_S = 1
 PIECE = 32_768  # bytes read or written at once
 DATABASE_PAUSE_S = 0.5
 HOLDS = 5  # times in a row that the same events may lose the database before they are suspected
@@ -52,11 +56,20 @@ DELIVERIES = Gauge(
 )
 
 
-def connect(url: str) -> Connection:
+def connect(url: str, **more: Any) -> Connection:
     """A connection of one's own: a channel of one's own on a shared one would share its socket's fate."""
     if url == MEMORY:
         return Connection(url, transport_options={"polling_interval": 0.02})
-    return Connection(url, heartbeat=30, connect_timeout=5, transport_options={"confirm_publish": False})
+    return Connection(url, heartbeat=30, connect_timeout=5, transport_options={"confirm_publish": False, **more})
+
+
+def hang_up(connection: Connection) -> None:
+    """Close a connection; a broker that stands still is not waited for."""
+    with eventlet.Timeout(HANG_UP_S, False), suppress(Exception):
+        connection.release()
+        return
+    with suppress(Exception):
+        connection.collect()
 
 
 def declare(channel: Any, service: str | None = None) -> None:
@@ -87,19 +100,25 @@ def open_channel(connection: Connection, service: str) -> Any:
     return channel
 
 
+class Unconfirmed(Exception):
+    """The broker did not confirm a batch in time, or we stop."""
+
+
 class Publisher:
     """Publishes batches of outbox rows on one channel and collects their confirms."""
 
     def __init__(self, url: str, service: str) -> None:
         self.confirms = url != MEMORY
-        self.connection = connect(url)
+        self.blocked = self.stopping = False
+        self.connection = connect(url, on_blocked=self._block, on_unblocked=self._unblock)
+        self._tag = self._before = 0
+        self._unconfirmed: set[int] = set()
+        self._refused: set[str] = set()
         try:
-            self.channel = open_channel(self.connection, service)
-            self._tag = 0
-            self._unconfirmed: set[int] = set()
-            self._refused: set[str] = set()
-            if self.confirms:
-                self._collect()
+            with eventlet.Timeout(OPEN_S, TimeoutError("The broker does not answer.")):
+                self.channel = open_channel(self.connection, service)
+                if self.confirms:
+                    self._collect()
         except BaseException:
             self.close()
             raise
@@ -110,16 +129,42 @@ class Publisher:
         self.channel.events["basic_nack"].add(self._nacked)
         self.channel.events["basic_return"].add(self._returned)
 
-    def publish(self, rows: Sequence[Row[Any]]) -> set[str]:
-        """Send outbox rows; return the event ids that found no queue. Raises what the connection raises."""
+    def publish(self, rows: Sequence[Row[Any]], waiting: Callable[[], object] = lambda: None) -> set[str]:
+        """Send outbox rows; return the event ids that found no queue. Raises what the connection raises.
+
+        While the broker says that it takes nothing, ``waiting`` is called every now and then, for as long as it lasts.
+        """
         self._refused.clear()
-        with _sent_together(self.connection) if self.confirms else nullcontext():
+        self._before = self._tag
+        with eventlet.Timeout(SEND_S, Unconfirmed()), _sent_together(self.connection, self.confirms):
             for row in rows:
                 self._publish(row)
-        deadline = time.monotonic() + 30
+        deadline = time.monotonic() + SEND_S
         while self._unconfirmed:
-            self.connection.drain_events(timeout=max(0.01, deadline - time.monotonic()))
+            if self.stopping or time.monotonic() > deadline:
+                raise Unconfirmed(f"{len(self._unconfirmed)} events are not confirmed.")
+            if self.blocked:
+                waiting()
+                deadline = time.monotonic() + SEND_S
+            self._hear()
         return set(self._refused)
+
+    def confirmed(self, rows: Sequence[Row[Any]]) -> list[int]:
+        """Which of the rows given last the broker has in a queue, or nobody wants, by their ids."""
+        sent = zip(range(self._before + 1, self._tag + 1), rows, strict=False)
+        return [r.id for tag, r in sent if tag not in self._unconfirmed and str(r.event_id) not in self._refused]
+
+    @property
+    def fresh(self) -> bool:
+        """Whether the rows given last were the first."""
+        return self._before == 0
+
+    def _hear(self) -> None:
+        """What the broker says next, if anything within a second."""
+        try:
+            self.connection.connection.blocking_read(LISTEN_S)
+        except TimeoutError:
+            self.connection.heartbeat_check()
 
     def _publish(self, row: Row[Any]) -> None:
         message = self.channel.prepare_message(
@@ -146,7 +191,15 @@ class Publisher:
         self.connection.heartbeat_check()
 
     def close(self) -> None:
-        self.connection.release()
+        hang_up(self.connection)
+
+    def _block(self, _reason: object) -> None:
+        log.warning("the broker takes no events: is it short of memory or disk?")
+        self.blocked = True
+
+    def _unblock(self) -> None:
+        log.warning("the broker takes events again")
+        self.blocked = False
 
     def _confirmed(self, tag: int, multiple: bool) -> None:
         if multiple:
@@ -162,8 +215,11 @@ class Publisher:
 
 
 @contextmanager
-def _sent_together(connection: Connection) -> Iterator[None]:
+def _sent_together(connection: Connection, over_a_socket: bool) -> Iterator[None]:
     """Send in large pieces what is written within the block: py-amqp calls the socket for each message."""
+    if not over_a_socket:
+        yield
+        return
     transport, written = connection.connection.transport, bytearray()
     send = transport._write
 
@@ -237,8 +293,11 @@ class EventConsumer(Entrypoint):  # type: ignore[misc]
     def _consume(self) -> float:
         with self.database.begin() as session:
             session.execute(delete(inbox.inbox).where(false()))  # what nobody can write down must not be fetched
-        with connect(self.settings.broker_url) as connection:
+        connection = connect(self.settings.broker_url)
+        try:
             self._consume_from(connection)
+        finally:
+            hang_up(connection)
         return 0
 
     def _deliveries(self) -> int:
@@ -247,14 +306,15 @@ class EventConsumer(Entrypoint):  # type: ignore[misc]
 
     def _consume_from(self, connection: Connection) -> None:
         """Fetch messages, while another greenlet settles those that came before."""
-        channel = open_channel(connection, self.container.service_name)
         arrived = LightQueue()
-        channel.basic_qos(0, 2 * BATCH, False)
         forgets = self.settings.embedded  # then the outbox row itself waits for our inbox, and acks mean nothing
-        if not forgets:
-            _read_ahead(connection)
-            _read_any_key(channel)
-        channel.basic_consume(self.queue, no_ack=forgets, callback=arrived.put, consumer_tag=self.queue)
+        with eventlet.Timeout(OPEN_S, TimeoutError("The broker does not answer.")):
+            channel = open_channel(connection, self.container.service_name)
+            channel.basic_qos(0, 2 * BATCH, False)
+            if not forgets:
+                _read_ahead(connection)
+                _read_any_key(channel)
+            channel.basic_consume(self.queue, no_ack=forgets, callback=arrived.put, consumer_tag=self.queue)
         settling = eventlet.spawn(self._settle_batches, arrived, None if forgets else channel)
         try:
             while not self.consuming.stopping and not settling.dead:

@@ -3,18 +3,24 @@
 ``record`` puts an event beside the change; the relay (relay.py) publishes it once the transaction has committed.
 A row is *done* when ``published_at`` is set: with RabbitMQ, once the broker confirmed it; with ``memory://``, which
 forgets, once the inbox of every subscriber has it.
+
+No transaction is open while a batch is on its way. Who sends it holds its range of ids in ``sendings`` instead, for
+LEASE_S or as long as it says that it is still at it. Whoever comes back later than that marks nothing.
 """
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from typing import Any
 from uuid import uuid4
 
-from sqlalchemy import BigInteger, Column, Identity, Index, Integer, String, Table, Text, Uuid
+from sqlalchemy import BigInteger, Column, Identity, Index, Integer, Row, String, Table, Text, Uuid, select, update
 from sqlalchemy.orm import Session
 
 from shared import clock, logs
 from shared.db import Rows, Time, at_commit, kernel
 from shared.envelope import seal
+from shared.errors import TooLarge
 from shared.events import Event
 
 outbox = Table(
@@ -35,6 +41,47 @@ Index(
     sqlite_where=outbox.c.published_at.is_(None),
 )
 
+LARGEST = 15_000_000  # bytes of an event: RabbitMQ 4 takes 16 MiB unless it is told otherwise
+LEASE_S = 15  # longer than a batch takes that is not held up by the broker itself
+CLAIMING = 1_128_808_784  # PostgreSQL's lock by which senders claim one after another
+
+sendings = Table(
+    "sendings",
+    kernel,
+    Column("id", Uuid, primary_key=True),
+    Column("first_id", BigInteger, nullable=False),
+    Column("last_id", BigInteger, nullable=False),
+    Column("at", Time, nullable=False),  # by the database's clock, which is the same for all
+)
+
+WAITING = (
+    select(*outbox.c["id", "event_id", "event_type", "body", "request_id"])
+    .where(outbox.c.published_at.is_(None))
+    .order_by(outbox.c.id)
+)
+# Losing either on a crash of the database means that events are sent again: no need to wait for its disk.
+_CLAIM = f"""
+    SET LOCAL synchronous_commit = off;
+    SELECT pg_advisory_xact_lock({CLAIMING});
+    DELETE FROM sendings WHERE at NOT BETWEEN clock_timestamp() - interval '{LEASE_S} s' AND clock_timestamp();
+    WITH taken AS (
+        SELECT id, event_id, event_type, body, request_id FROM outbox
+        WHERE published_at IS NULL
+        AND NOT EXISTS (SELECT FROM sendings WHERE outbox.id BETWEEN first_id AND last_id)
+        ORDER BY id LIMIT %(limit)s
+    ), claimed AS (
+        INSERT INTO sendings (id, first_id, last_id, at)
+        SELECT %(claim)s, min(id), max(id), clock_timestamp() FROM taken HAVING count(*) > 0
+    )
+    SELECT * FROM taken ORDER BY id
+"""
+_RELEASE = """
+    SET LOCAL synchronous_commit = off;
+    WITH mine AS (DELETE FROM sendings WHERE id = %(claim)s RETURNING id)
+    UPDATE outbox SET published_at = %(now)s
+    WHERE id = ANY(%(ids)s) AND published_at IS NULL AND EXISTS (SELECT FROM mine)
+"""
+
 
 def record(session: Session, *events: Event) -> None:
     """Let the events leave when the session commits."""
@@ -51,10 +98,38 @@ def _rows(session: Session) -> Rows:
 
 def _row(event: Event, now: object, request_id: str | None) -> dict[str, object]:
     event_id = uuid4()
+    body = seal(event, event_id)
+    if len(body) > LARGEST:
+        raise TooLarge(f"{event.event_type} would tell of {len(body):,} bytes; at most {LARGEST:,} can be told.")
     return {
         "event_id": event_id,
         "event_type": event.event_type,
-        "body": seal(event, event_id).decode(),
+        "body": body.decode(),
         "request_id": request_id,
         "recorded_at": now,
     }
+
+
+def claim(session: Session, claim_id: str, limit: int) -> Sequence[Row[Any]]:
+    """Take the events that wait the longest, for a claim of one's own. SQLite has one process, and needs none."""
+    if session.get_bind().dialect.name == "sqlite":
+        return session.execute(WAITING.limit(limit)).all()
+    return session.connection().exec_driver_sql(_CLAIM, {"claim": claim_id, "limit": limit}).all()
+
+
+def renew(session: Session, claim_id: str) -> None:
+    """Say that one is still at it."""
+    values = {"claim": claim_id}
+    session.connection().exec_driver_sql("UPDATE sendings SET at = clock_timestamp() WHERE id = %(claim)s", values)
+
+
+def release(session: Session, claim_id: str, done: list[int]) -> None:
+    """Give a claim back and mark what the broker has; nothing, when the claim was lost meanwhile."""
+    if session.get_bind().dialect.name == "sqlite":
+        return mark(session, done)
+    values = {"claim": claim_id, "ids": done, "now": clock.now()}
+    session.connection().exec_driver_sql(_RELEASE, values)
+
+
+def mark(session: Session, done: Sequence[int]) -> None:
+    session.execute(update(outbox).where(outbox.c.id.in_(done)).values(published_at=clock.now()))

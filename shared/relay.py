@@ -1,46 +1,42 @@
 """Carries committed events from the outbox to the broker, and keeps the kernel's tables in order.
 
-Several replicas may run: rows are claimed with SKIP LOCKED. Events leave at least once, and the inbox makes it once.
+Several replicas may run: each claims the batch that it sends. Events leave at least once, and the inbox makes it once.
 """
 
 from __future__ import annotations
 
 import time
 from collections.abc import Callable
-from contextlib import suppress
-from datetime import datetime, timedelta
-from typing import Any
+from datetime import timedelta
+from typing import Any, cast
+from uuid import UUID, uuid4
 
+from amqp import PreconditionFailed
 from nameko.extensions import DependencyProvider
-from prometheus_client import Counter
-from sqlalchemy import Column, Row, bindparam, delete, func, select, update
+from prometheus_client import Counter, Gauge
+from sqlalchemy import Column, ColumnElement, CursorResult, Row, Table, delete, func, select, tuple_
 from sqlalchemy.orm import Session
 
-from shared import changes, clock, failpoints, tallies
+from shared import changes, clock, failpoints, inbox, logs, outbox, tallies
 from shared.db import Database
 from shared.events.queues import subscribers_of
-from shared.inbox import inbox
 from shared.loops import Loop
 from shared.messaging import BATCH, REST_S, Publisher, rest
-from shared.outbox import outbox
 from shared.requests import requests
 from shared.settings import Settings
 
+log = logs.get(__name__)
 FOLD_EVERY_S = 5
 LOOK_S = 1  # for what a replica left that died
 LOOK_WHILE_IN_FLIGHT_S = 0.05
 CLEAN_EVERY_S = 3600
+CLEAN_AT_ONCE = 5_000  # rows
 RESEND_AFTER_S = 30  # embedded: when a subscriber's inbox still lacks an event
 
-WAITING = (
-    select(*outbox.c["id", "event_id", "event_type", "body", "request_id"])
-    .where(outbox.c.published_at.is_(None))
-    .order_by(outbox.c.id)
-    .limit(BATCH)
-)
-MARK = update(outbox).where(outbox.c.id.in_(bindparam("ids", expanding=True))).values(published_at=bindparam("now"))
-
 UNROUTED = Counter("waywarden_unrouted_events", "Events that found no queue; kept and sent again.", ["service"])
+BLOCKED = Gauge(
+    "waywarden_broker_blocked", "Whether the broker takes no events for want of memory or disk.", ["service"]
+)
 
 
 class Unrouted(Exception):
@@ -50,31 +46,40 @@ class Unrouted(Exception):
 class Sender:
     """Publishes batch after batch on a connection of its own. ``helper`` joins in where there is more than one."""
 
-    def __init__(self, relay: Relay, forward: Callable[[Publisher], int], helper: Sender | None = None) -> None:
+    def __init__(self, relay: Relay, forward: Callable[[Sender], int], helper: Sender | None = None) -> None:
         self.relay, self.forward, self.helper = relay, forward, helper
         self.publisher: Publisher | None = None
+        self.limit = BATCH
         self.loop = relay.loop(self.send)
 
     def send(self) -> float:
         """Publish a batch. The next turn is at once after a full one, else when there is more."""
         self.publisher = self.publisher or Publisher(self.relay.settings.broker_url, self.relay.service)
+        limit = self.limit
         try:
-            sent = self.forward(self.publisher)
+            sent = self.forward(self)
         except Exception:
+            self.limit = 1  # to find one that the broker does not take, and not to send all of them over and over
             self.close()
             raise
-        if sent == BATCH:
+        self.limit = min(BATCH, 2 * limit)
+        if sent == limit:
             if self.helper:
                 self.helper.loop.wake()
             return 0
         time.sleep(rest(sent))
         return LOOK_WHILE_IN_FLIGHT_S if self.relay.in_flight else LOOK_S
 
+    def stop(self) -> None:
+        if self.publisher:
+            self.publisher.stopping = True
+        self.loop.stop()
+        self.close()
+
     def close(self) -> None:
         publisher, self.publisher = self.publisher, None
-        with suppress(Exception):  # it may be broken
-            if publisher:
-                publisher.close()
+        if publisher:
+            publisher.close()
 
 
 class Relay(DependencyProvider):  # type: ignore[misc]
@@ -87,11 +92,14 @@ class Relay(DependencyProvider):  # type: ignore[misc]
         self.database = self.databases[self.service]
         self.in_flight: dict[int, tuple[Row[Any], float]] = {}  # embedded only
         self.folded = 0
+        self.senders: list[Sender] = []
         UNROUTED.labels(self.service)
+        BLOCKED.labels(self.service).set_function(self._blocked)
 
     def start(self) -> None:
-        if self.settings.embedded:
-            self.senders = [Sender(self, self._forward_embedded)]
+        if self.database.engine.dialect.name == "sqlite":
+            forward = self._forward_embedded if self.settings.embedded else self._forward
+            self.senders = [Sender(self, forward)]
         else:
             helper = Sender(self, self._forward)
             self.senders = [Sender(self, self._forward, helper), helper]
@@ -110,31 +118,56 @@ class Relay(DependencyProvider):  # type: ignore[misc]
             self.numbering.wake()
 
     def stop(self) -> None:
+        for sender in self.senders:
+            sender.stop()
         for loop in self.loops:
             loop.stop()
-        for sender in self.senders:
-            sender.close()
 
-    def _forward(self, publisher: Publisher) -> int:
-        """Publish a batch and mark it, in one transaction that holds its rows; return how many."""
+    def _blocked(self) -> bool:
+        return any(each.publisher and each.publisher.blocked for each in self.senders)
+
+    def _forward(self, sender: Sender) -> int:
+        """Publish a batch and mark what the broker confirmed; return how many."""
+        publisher, claim = cast(Publisher, sender.publisher), str(uuid4())
         with self.database.begin() as session:
-            rows = session.execute(WAITING.with_for_update(skip_locked=True)).all()
-            if not rows:
-                publisher.beat()
-                return 0
-            unrouted = publisher.publish(rows)
+            rows = outbox.claim(session, claim, sender.limit)
+        if not rows:
+            publisher.beat()
+            return 0
+        try:
+            unrouted = publisher.publish(rows, lambda: self._renew(claim))
+        except PreconditionFailed as refused:
+            if len(rows) == 1 and publisher.fresh:  # it is this one, and no older limit of an older channel
+                self._bury(rows[0], refused)
+            raise
+        finally:
             failpoints.pass_by("relay-published")
-            _mark(session, [row.id for row in rows if str(row.event_id) not in unrouted])
+            with self.database.begin() as session:
+                outbox.release(session, claim, publisher.confirmed(rows))
         if unrouted:
             UNROUTED.labels(self.service).inc(len(unrouted))
             raise Unrouted(f"{len(unrouted)} events stay in the outbox, such as {min(unrouted)}.")
         return len(rows)
 
-    def _forward_embedded(self, publisher: Publisher) -> int:
+    def _renew(self, claim: str) -> None:
+        with self.database.begin() as session:
+            outbox.renew(session, claim)
+
+    def _bury(self, row: Row[Any], why: Exception) -> None:
+        """Make an event that the broker does not take a dead letter, so that the others leave."""
+        message = inbox.Message(UUID(str(row.event_id)), row.event_type, row.body, row.request_id)
+        log.error("the broker refuses an event", event_id=str(row.event_id), event_type=row.event_type, error=str(why))
+        with self.database.begin() as session:
+            inbox.park(session, inbox.UNSENT, message, str(why)[:2000], None)
+            outbox.mark(session, [row.id])
+
+    def _forward_embedded(self, sender: Sender) -> int:
         """Publish what is new to a broker that forgets; mark what every subscriber's inbox has."""
+        publisher = cast(Publisher, sender.publisher)
+        # What is in flight is in the table: nothing newer has a lower id, though an empty one gives ids out again.
+        newer = outbox.outbox.c.id > max(self.in_flight, default=0)
         with self.database.read() as session:
-            # What is in flight is in the table: nothing newer has a lower id, though an empty one gives ids out again.
-            rows = session.execute(WAITING.where(outbox.c.id > max(self.in_flight, default=0))).all()
+            rows = session.execute(outbox.WAITING.where(newer).limit(sender.limit)).all()
         late = time.monotonic() - RESEND_AFTER_S
         again = [row for row, sent_at in self.in_flight.values() if sent_at < late]
         if rows or again:
@@ -142,7 +175,7 @@ class Relay(DependencyProvider):  # type: ignore[misc]
         self.in_flight |= {row.id: (row, time.monotonic()) for row in [*again, *rows]}
         if done := self._delivered():
             with self.database.begin() as session:
-                _mark(session, done)
+                outbox.mark(session, done)
             for each in done:
                 del self.in_flight[each]
         return len(rows)
@@ -159,17 +192,19 @@ class Relay(DependencyProvider):  # type: ignore[misc]
 
     def _taken(self, queue: str, ids: list[Any]) -> set[Any]:
         with self.databases[queue.partition(".")[0]].read() as session:
-            taken = select(inbox.c.event_id).where(inbox.c.queue == queue, inbox.c.event_id.in_(ids))
+            known = inbox.inbox.c
+            taken = select(known.event_id).where(known.queue == queue, known.event_id.in_(ids))
             return set(session.scalars(taken))
 
     def _number(self) -> float:
         with self.database.read() as session:
             waiting = changes.unnumbered(session)
-        if waiting:
-            with self.database.begin() as session:
-                changes.number(session)
-            time.sleep(REST_S)
-        return LOOK_S
+        if not waiting:
+            return LOOK_S
+        with self.database.begin() as session:
+            numbered = changes.number(session)
+        time.sleep(REST_S)
+        return LOOK_S if numbered else REST_S  # another replica was at it, without those that came since
 
     def _fold(self) -> float:
         """Only when rows were added: a fold leaves about as many rows as there are sums."""
@@ -187,19 +222,33 @@ class Relay(DependencyProvider):  # type: ignore[misc]
     def _clean(self) -> float:
         """Remove what is older than anything that can still be delivered, replayed or sent again."""
         before = clock.now() - timedelta(days=self.settings.retention_days)
-        for at in (outbox.c.published_at, inbox.c.handled_at, requests.c.at, changes.changes.c.at):
-            with self.database.begin() as session:
-                _remove(session, at, before)
+        sent, told = outbox.outbox.c, changes.changes.c
+        # The newest position must stay known, or it would be given out again.
+        newest = told.position < select(func.max(told.position)).scalar_subquery()
+        self._walk(sent.id, sent.recorded_at < before, sent.published_at < before)
+        self._walk(told.id, told.at < before, (told.at < before) & newest)
+        self._thin(inbox.inbox, inbox.inbox.c.handled_at < before)
+        self._thin(requests, requests.c.at < before)
         return CLEAN_EVERY_S
 
+    def _walk(self, key: Column[Any], old: ColumnElement[bool], gone: ColumnElement[bool]) -> None:
+        """Remove rows of a table without an index by time, of which those with low ids are the oldest."""
+        last = 0
+        while True:
+            with self.database.begin() as session:
+                part = session.execute(select(key, old).where(key > last).order_by(key).limit(CLEAN_AT_ONCE)).all()
+                if not any(is_old for _, is_old in part):
+                    return
+                session.execute(delete(key.table).where(key > last, key <= part[-1][0], gone))
+            last = part[-1][0]
+            time.sleep(REST_S)
 
-def _mark(session: Session, ids: list[int]) -> None:
-    session.execute(MARK, {"ids": ids, "now": clock.now()})
-
-
-def _remove(session: Session, at: Column[Any], before: datetime) -> None:
-    table = at.table
-    old = delete(table).where(at < before)
-    if table is changes.changes:  # the newest position must stay known, or it would be given out again
-        old = old.where(table.c.position < select(func.max(table.c.position)).scalar_subquery())
-    session.execute(old)
+    def _thin(self, table: Table, old: ColumnElement[bool]) -> None:
+        """Remove rows of a table with an index by time."""
+        key = tuple_(*table.primary_key)
+        some = select(*table.primary_key).where(old).limit(CLEAN_AT_ONCE)
+        removed = CLEAN_AT_ONCE
+        while removed == CLEAN_AT_ONCE:
+            with self.database.begin() as session:
+                removed = cast(CursorResult[Any], session.execute(delete(table).where(key.in_(some)))).rowcount
+            time.sleep(REST_S)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 import socket
 import subprocess
 import sys
@@ -40,3 +41,23 @@ def test_a_broker_of_another_process_needs_to_be_named(tmp_path: Path) -> None:
     ended = start(tmp_path / "data", SERVICES="assets")
     assert ended.returncode == 2
     assert "WAYWARDEN_BROKER_URL" in ended.stderr
+
+
+def test_a_stop_ends_within_bounds_whatever_stands_still(tmp_path: Path) -> None:
+    """A handler that holds the whole process, so that nothing of ours can look at the clock."""
+    code = (
+        "import eventlet; eventlet.monkey_patch()\n"
+        "from deploy import runner, settings\n"
+        "runner.STOP_WITHIN_S = 1\n"
+        "runner.Site.close = lambda self: eventlet.patcher.original('time').sleep(60)\n"
+        "runner._wait_for_signal = lambda: None\n"
+        "runner.run(settings.load())\n"
+    )
+    environment = {
+        **os.environ,
+        "WAYWARDEN_DATA": str(tmp_path / "data"),
+        "WAYWARDEN_PORT": "0",
+        "WAYWARDEN_EMPTY": "1",
+    }
+    ended = subprocess.run([sys.executable, "-c", code], env=environment, cwd=ROOT, capture_output=True, timeout=120)
+    assert ended.returncode == -signal.SIGALRM

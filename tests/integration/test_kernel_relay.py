@@ -197,16 +197,16 @@ def test_an_event_that_the_broker_refuses_is_a_dead_letter_and_the_others_leave(
     world = new_world()
     servers.rabbitmq.ctl("eval", limit.format(5_000))
     try:
-        fill(world, 20)
+        fill(world, 2)
         with world.databases["inspections"].begin() as session:
             report(session, UUID(int=1), "large")
         with world.databases["inspections"].begin() as session:
             event = session.execute(select(outbox).order_by(outbox.c.id.desc()).limit(1)).one()
             padded = event.body[:-1] + " " * 6_000 + "}"
             session.execute(outbox.update().where(outbox.c.id == event.id).values(body=padded))
-        fill(world, 20)
+        fill(world, 2)
         world.start()
-        until(lambda: world.sums("recorded") == {"lamp_out": 40}, 60)
+        until(lambda: world.sums("recorded") == {"lamp_out": 4}, 120)
         until(lambda: world.count(retries, "inspections", retries.c.next_at.is_(None)) == 1)
         until(lambda: pending(world) == 0)
     finally:
@@ -216,7 +216,7 @@ def test_an_event_that_the_broker_refuses_is_a_dead_letter_and_the_others_leave(
         assert dead.queue == inbox.UNSENT
         assert "larger than" in dead.error
         assert inbox.replay(session, dead.queue, dead.event_id)  # somebody let the broker take more
-    until(lambda: world.sums("recorded") == {"lamp_out": 40, "large": 1}, 60)
+    until(lambda: world.sums("recorded") == {"lamp_out": 4, "large": 1}, 120)
     assert world.count(retries, "inspections") == 0
 
 

@@ -8,7 +8,7 @@ import tokenize
 from pathlib import Path
 
 SHARED = Path(__file__).parents[2] / "shared"
-BUDGET = 2_320  # lines of code: events/, docstrings, comments and blank lines apart; 300 of them only bound waiting
+BUDGET = 2_500  # lines of code: events/, docstrings, comments and blank lines apart; 300 of them only bound waiting
 
 
 def code_lines(source: str) -> int:

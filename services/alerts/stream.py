@@ -72,8 +72,8 @@ class Feed:
     def follow(self, seen: int | None, ended: Callable[[], bool]) -> Iterator[bytes]:
         """The stream of one client, that has ``seen`` the log up to that id."""
         reader: queue.Queue[Event] = queue.Queue(BEHIND)
-        self._add(reader)  # before we look, so that nothing falls in between
         try:
+            self._add(reader)  # before we look, so that nothing falls in between
             with self.database.read() as session:
                 sent, first = _latest(session), _first(session, seen)
             yield OPENING

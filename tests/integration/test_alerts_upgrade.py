@@ -17,7 +17,7 @@ from deploy.migrations import ROOT, migrate
 from services.alerts.domain.alerts import SILENCE
 from services.alerts.tables import mapping
 from services.alerts.use_cases import places, sensors, watching
-from services.alerts.use_cases.holding import lock_sensors
+from services.alerts.use_cases.holding import lock_open, lock_sensors
 from shared import clock
 from shared.db import Database
 from tests.integration.gauges import NOON, all_alerts, assert_recount_agrees, change, reading, register, send, watch
@@ -115,6 +115,23 @@ def test_a_sensor_that_another_replica_holds_keeps_the_watch_from_no_other(datab
         with database.begin() as session:
             watching.settle(session, ["free", "held"], 1e6)
     assert sorted(each.source for each in all_alerts(database)) == ["free", "held"]
+
+
+def test_an_alert_that_somebody_holds_keeps_the_watch_from_no_other(database: Database) -> None:
+    for code in ("held", "free"):
+        register(database, code, expected_every_s=60)
+        send(database, reading(6, 0, code))
+    if not is_postgres(database):
+        pytest.skip("SQLite has one writer")
+    with clock.frozen(NOON + timedelta(hours=1)):
+        with database.begin() as paused:
+            lock_open(paused, ["held"])
+            with database.begin() as session:
+                watching.settle(session, ["free", "held"], 1e6)
+        assert [each.source for each in all_alerts(database) if each.kind == SILENCE] == ["free"]
+        with database.begin() as session:
+            watching.settle(session, ["held"], 1e6)
+    assert sorted(each.source for each in all_alerts(database) if each.kind == SILENCE) == ["free", "held"]
 
 
 def test_two_replicas_that_watch_read_draw_and_change_at_once_end_right(database: Database) -> None:

@@ -30,11 +30,22 @@ def lock_sensor(session: Session, code: str) -> Sensor:
     raise UnknownSensor(f"There is no sensor {code}.")
 
 
-def lock_open(session: Session, codes: Iterable[str]) -> Open:
+def lock_open(session: Session, codes: Iterable[str], *, skip_locked: bool = False) -> Open:
     """The open alerts of these sensors."""
     mine = alerts.c.active, alerts.c.source.in_(sorted(set(codes)))
-    wanted = select(Alert).where(*mine).order_by(alerts.c.source, alerts.c.kind).with_for_update()
+    in_order = select(Alert).where(*mine).order_by(alerts.c.source, alerts.c.kind)
+    wanted = in_order.with_for_update(skip_locked=skip_locked)
     return {(alert.source, alert.kind): alert for alert in session.scalars(wanted)}
+
+
+def lock_free(session: Session, codes: Iterable[str]) -> tuple[dict[str, Sensor], Open]:
+    """Of these sensors those that nobody else holds, nor any of their open alerts. Waits for nobody."""
+    known = lock_sensors(session, codes, skip_locked=True)
+    standing = lock_open(session, known, skip_locked=True)
+    mine = alerts.c.active, alerts.c.source.in_(sorted(known))
+    there = {(row.source, row.kind) for row in session.execute(select(alerts.c.source, alerts.c.kind).where(*mine))}
+    busy = {source for source, _ in there - standing.keys()}
+    return {code: sensor for code, sensor in known.items() if code not in busy}, standing
 
 
 def lock_alert(session: Session, alert_id: UUID, expected: int | None) -> Alert:

@@ -16,7 +16,7 @@ from services.alerts.domain.alerts import SILENCE, Alert
 from services.alerts.domain.sensors import SKEW, Sensor
 from services.alerts.tables import SENSOR, alerts
 from services.alerts.use_cases.following import follow, follow_silence, moves, overtake
-from services.alerts.use_cases.holding import Open, lock_open, lock_sensors
+from services.alerts.use_cases.holding import Open, lock_free
 from shared import clock
 
 FEW = 50  # sensors of one transaction
@@ -48,8 +48,7 @@ def may_raise(sensor: Sensor, heard_s: float) -> bool:
 
 def settle(session: Session, codes: Collection[str], heard_s: float) -> None:
     """Let the alerts of these sensors be what they should."""
-    now, known = clock.now(), lock_sensors(session, codes, skip_locked=True)
-    standing = lock_open(session, known)
+    now, (known, standing) = clock.now(), lock_free(session, codes)
     for sensor in known.values():
         sensor.watched_since = sensor.watched_since or now
         sensor.mend_clock(now)

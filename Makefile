@@ -38,7 +38,7 @@ import: export GIVEN_PROFILE := $(value PROFILE)
 unexport PYTHONDONTWRITEBYTECODE  # or each process that starts would compile everything anew
 
 .DEFAULT_GOAL := help
-.PHONY: help setup setup-dev check check-code check-tests test test-services test-system run stack demo bench drills token import lock clean
+.PHONY: help setup setup-dev check check-code check-tests test test-services test-system run stack demo bench drills token import dashboards lock clean
 
 help:  ## list what make can do
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -98,6 +98,9 @@ token: setup  ## print a bearer token: ROLE=dispatcher NAME= CREW= UNIT= DATA=, 
 import: setup  ## import a file of facilities: FILE=lamps.csv KIND=street_light PROFILE= DRY=1 (only look) DATA=, or STACK=
 	@$(RUN) deploy.cli import "$$GIVEN_FILE" $(if $(value KIND),--kind "$$GIVEN_KIND") \
 		$(if $(value PROFILE),--profile "$$GIVEN_PROFILE") $(if $(value DRY),--dry-run)
+
+dashboards: setup-dev  ## write deploy/grafana/dashboards from panels.py
+	@$(RUN) deploy.grafana.dashboards
 
 lock: setup-dev  ## renew both lock files from pyproject.toml
 	@$(COMPILE) --upgrade -o requirements.lock

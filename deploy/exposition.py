@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator
 
 from prometheus_client import REGISTRY, CollectorRegistry, generate_latest
 from prometheus_client.metrics_core import Metric
+from prometheus_client.registry import Collector
 from sqlalchemy import func, select
 from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.orm import Session
@@ -19,14 +20,15 @@ log = logs.get(__name__)
 Collect = Callable[[Session], Iterator[Metric]]
 
 
-def exposition(databases: dict[str, Database], figures: dict[str, Collect]) -> bytes:
-    """The text format of all that this process and its services' databases know."""
+def exposition(databases: dict[str, Database], figures: dict[str, Collect], *more: Collector) -> bytes:
+    """The text format of all that this process and its services' databases know, and of ``more``."""
     registry = CollectorRegistry(auto_describe=False)
-    registry.register(_Collected(databases, figures))
+    for each in (_Collected(databases, figures), *more):
+        registry.register(each)
     return generate_latest(REGISTRY) + generate_latest(registry)
 
 
-class _Collected:
+class _Collected(Collector):
     def __init__(self, databases: dict[str, Database], figures: dict[str, Collect]) -> None:
         self.databases, self.figures = databases, figures
 

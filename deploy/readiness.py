@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 
+from prometheus_client.metrics_core import Metric
+from prometheus_client.registry import Collector
 from sqlalchemy import text
 from sqlalchemy.orm import Session
 from werkzeug.wrappers import Response
 
 from shared import logs
 from shared.db import Database
+from shared.metrics import gauge
 from shared.web import JSON, to_json
 
 EVERY_S = 5.0  # a write costs one flush to the disk
@@ -27,7 +30,7 @@ class RolledBack(Exception):
     """The write worked, and is undone."""
 
 
-class Readiness:
+class Readiness(Collector):
     """Looks at each database at every question, and writes to it every few seconds."""
 
     def __init__(self, databases: Mapping[str, Database]) -> None:
@@ -40,6 +43,10 @@ class Readiness:
         fine = all(state == "ok" for state in states.values())
         document = {"status": "ok" if fine else "unavailable", "databases": states}
         return Response(to_json(document), 200 if fine else 503, content_type=JSON)
+
+    def collect(self) -> Iterator[Metric]:
+        written: dict[tuple[str, ...], float] = {(name,): float(self.state(name) == "ok") for name in self.databases}
+        yield gauge("waywarden_database_writable", "Whether the database took a write lately.", ["service"], written)
 
     def state(self, name: str) -> str:
         try:

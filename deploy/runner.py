@@ -174,9 +174,11 @@ def mount(site: Site, databases: dict[str, Database]) -> None:
     """Health, metrics and the documents, which belong to the process and to no service."""
     collectors = {name: SERVICE_CLASSES[name].figures.collect for name in databases}
     site.mount("/health/live", lambda: Response('{"status":"ok"}', content_type=JSON))
-    site.mount("/health/ready", Readiness(databases).answer)
+    readiness = Readiness(databases)
+    site.mount("/health/ready", readiness.answer)
     site.mount(
-        "/metrics", lambda: Response(exposition(databases, collectors), content_type="text/plain; version=0.0.4")
+        "/metrics",
+        lambda: Response(exposition(databases, collectors, readiness), content_type="text/plain; version=0.0.4"),
     )
     documents.mount(site)
 

@@ -11,6 +11,7 @@
 from __future__ import annotations
 
 import fcntl
+import json
 import os
 import shlex
 import signal
@@ -38,7 +39,7 @@ from shared.files import write_whole
 
 ROOT = Path(__file__).parent.parent
 SIGNING = "workorders"  # the service that makes tokens
-SETTINGS, STATUS = "stack.env", "status.json"  # in its folder
+SETTINGS, STATUS, TARGETS = "stack.env", "status.json", "targets.json"  # in its folder
 
 
 class Running(ABC):
@@ -116,6 +117,9 @@ class Stack(Running):
 
     def process(self, service: str, replica: int = 0) -> Process:
         return self.services[service][replica]
+
+    def ports(self, service: str) -> list[int]:
+        return self._ports[service]
 
     def service_url(self, service: str, replica: int = 0) -> str:
         """The service's own port, past the proxy: for /metrics and /health."""
@@ -379,6 +383,7 @@ def run_until_told(stack: Stack) -> None:
         with stack:
             stack.close_to_others()
             write_whole(stack.folder / SETTINGS, settings_text(stack).encode(), stack.folder)
+            write_whole(stack.folder / TARGETS, json.dumps(targets_of(stack)).encode(), stack.folder)
             click.echo(greeting(stack))
             click.echo(stack.administrator())
             watch(stack)
@@ -401,6 +406,14 @@ def watch(stack: Stack) -> None:
     while True:
         supervisor.look()
         time.sleep(0.5)
+
+
+def targets_of(running: Embedded | Stack) -> list[dict[str, list[str]]]:
+    """What Prometheus is to ask, as it reads it from a file."""
+    if isinstance(running, Embedded):
+        return [{"targets": [f"127.0.0.1:{running.port}"]}]
+    ports = [port for service in SERVICES for port in running.ports(service)]
+    return [{"targets": [f"127.0.0.1:{port}" for port in ports]}]
 
 
 def greeting(stack: Stack) -> str:

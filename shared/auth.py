@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 from dataclasses import dataclass, field
-from datetime import timedelta
+from datetime import datetime, timedelta
 from functools import lru_cache
 from math import inf
 from pathlib import Path
@@ -39,6 +39,7 @@ class User:
     crew: str | None = None
     unit: str | None = None
     expires_at: float = field(default=inf, compare=False)
+    session: str | None = field(default=None, compare=False)
 
     @property
     def bound_unit(self) -> str | None:
@@ -56,12 +57,16 @@ class Keys:
         self.signing = serialization.load_pem_private_key(signing.read_bytes(), None) if signing.exists() else None
         self.verify = lru_cache(maxsize=10_000)(self._verify)
 
-    def sign(self, user: User, lifetime: timedelta = ACCESS_LIFETIME) -> str:
-        """A token for the user. Raises RuntimeError in a process that holds no signing key."""
+    def sign(
+        self, user: User, lifetime: timedelta = ACCESS_LIFETIME, *, at: datetime | None = None, token_id: str = ""
+    ) -> str:
+        """A token for the user; of the same time and id it is the same. Raises RuntimeError without a signing key."""
+        at = at or clock.now()
         if self.signing is None:
             raise RuntimeError("This process holds no signing key.")
         claims = {"iss": ISSUER, "sub": user.name, "role": user.role, "crew": user.crew, "unit": user.unit}
-        times = {"iat": clock.now(), "exp": clock.now() + lifetime, "jti": str(uuid4())}
+        claims |= {"sid": user.session} if user.session else {}
+        times = {"iat": at, "exp": at + lifetime, "jti": token_id or str(uuid4())}
         headers = {"kid": self.jwks["keys"][0]["kid"]}
         return jwt.encode({**claims, **times}, self.signing, algorithm="EdDSA", headers=headers)  # type: ignore[arg-type]
 
@@ -80,7 +85,9 @@ class Keys:
             claims = jwt.decode(token, key, algorithms=["EdDSA"], issuer=ISSUER, options=options)
         except (jwt.InvalidTokenError, KeyError) as wrong:
             raise Unauthenticated("The token is not one of ours.") from wrong
-        return User(claims["sub"], claims["role"], claims.get("crew"), claims.get("unit"), claims["exp"])
+        return User(
+            claims["sub"], claims["role"], claims.get("crew"), claims.get("unit"), claims["exp"], claims.get("sid")
+        )
 
 
 def allow(user: User, roles: tuple[str, ...], *, reading: bool) -> None:

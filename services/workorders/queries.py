@@ -13,7 +13,7 @@ from sqlalchemy.orm import Session, selectinload
 
 from services.workorders import tables
 from services.workorders.domain.crews import Crew, DispatchRule
-from services.workorders.domain.members import Member
+from services.workorders.domain.members import REFRESH_LIFETIME, DeviceKey, Member, SignedIn
 from services.workorders.domain.orders import ALL, UNDISPOSED, Order, Sight, State, parse_number
 from services.workorders.domain.photos import Holder, Naming, Photo
 from services.workorders.domain.places import DISTRICT
@@ -22,6 +22,7 @@ from shared.errors import NotFound
 from shared.events.inspections import mark_of
 from shared.paging import Page, page
 
+MOST_SESSIONS = 200
 UNITS = ("owner", "authority", "maintainer")
 orders = tables.work_orders.c
 
@@ -170,3 +171,19 @@ def _named_by(session: Session, photo: Photo, sight: Sight) -> Iterator[Naming]:
 
 def _is_reporter(finding_id: UUID, mark: str, name: str) -> bool:
     return mark_of(finding_id, name) == mark
+
+
+def list_sessions(session: Session, *, name: str) -> list[SignedIn]:
+    """What somebody is signed in with, last used first."""
+    members, sessions = tables.members.c, tables.sessions.c
+    alive = sessions.last_used_at > clock.now() - REFRESH_LIFETIME
+    query = select(SignedIn).join(tables.members, sessions.member_id == members.id)
+    query = query.where(members.name == name, sessions.ended_at.is_(None), alive)
+    return list(session.scalars(query.order_by(sessions.last_used_at.desc(), sessions.id).limit(MOST_SESSIONS)))
+
+
+def list_keys(session: Session, *, member_id: UUID) -> list[DeviceKey]:
+    """The keys of a device, the newest first. Raises NotFound."""
+    get_member(session, member_id=member_id)
+    keys = tables.device_keys.c
+    return list(session.scalars(select(DeviceKey).where(keys.member_id == member_id).order_by(keys.made_at.desc())))

@@ -289,6 +289,8 @@ class SecretSchema(Strict):
 
 
 class NewMemberIn(SecretSchema):
+    """A device without a ``device_key`` gets one, which the answer shows once."""
+
     id = UUID(load_default=None, metadata=said("Made by the client, so that the request can be sent again."))
     name = Code(required=True, metadata=said("What they sign in with.", "night-dispatcher"))
     role = String(required=True, validate=one_of(Role), metadata=said("What they may do."))
@@ -297,9 +299,10 @@ class NewMemberIn(SecretSchema):
 
     @validates_schema
     def one_secret(self, data: dict[str, Any], **_: Any) -> None:
-        wanted = "device_key" if data.get("role") == Role.DEVICE else "password"
-        if [name for name in ("password", "device_key") if name in data] != [wanted]:
-            raise ValidationError("A device has a device_key, anybody else a password.", wanted)
+        device = data.get("role") == Role.DEVICE
+        given = [name for name in ("password", "device_key") if name in data]
+        if given != ["device_key" if device else "password"] and not (device and not given):
+            raise ValidationError("A device has a device_key, anybody else a password.", (given or ["password"])[0])
 
 
 class MemberChangesIn(Strict):
@@ -325,6 +328,43 @@ class MemberOut(Strict):
     active = Boolean(required=True, metadata=said("Whether they may sign in."))
     created_at = Time(required=True, metadata=said("Since when."))
     revision = Integer(required=True, metadata=said("Grows with every change."))
+
+
+class NewMemberOut(MemberOut):
+    device_key = String(metadata=said("The key that was made for a device. It is shown this once."))
+
+
+class NewKeyIn(Strict):
+    overlap_hours = Integer(
+        load_default=168,
+        validate=validate.Range(0, 2_160),
+        metadata=said("How long what the device had before goes on.", 168),
+    )
+
+
+class KeyOut(Strict):
+    id = UUID(required=True, metadata=said("The key's id, which is no secret."))
+    made_at = Time(required=True, metadata=said("Since when."))
+    ends_at = Time(required=True, allow_none=True, metadata=said("Until when; null: for good."))
+    last_used_at = Time(required=True, allow_none=True, metadata=said("When the device last signed in with it."))
+
+
+class NewKeyOut(KeyOut):
+    device_key = String(required=True, metadata=said("The key. It is shown this once."))
+
+
+class OwnPasswordIn(Strict):
+    current_password = String(required=True, longest=200, metadata=said("The one that you have."))
+    new_password = String(required=True, **PASSWORD, metadata=said("At least 10 characters, and hard to guess."))
+
+
+class SessionOut(Strict):
+    id = UUID(required=True, metadata=said("The session's id."))
+    device = String(required=True, shortest=0, metadata=said("What the client calls itself (User-Agent)."))
+    address = String(required=True, shortest=0, metadata=said("Where it was last used from."))
+    started_at = Time(required=True, metadata=said("When you signed in."))
+    last_used_at = Time(required=True, metadata=said("When its tokens were last refreshed."))
+    current = Boolean(required=True, metadata=said("Whether this token is of it."))
 
 
 class MeOut(Strict):

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Sequence
-from typing import Any, ClassVar
+from datetime import timedelta
+from typing import Any, ClassVar, NamedTuple
 from uuid import UUID
 
 from sqlalchemy.orm import Session
@@ -12,10 +13,11 @@ from werkzeug.wrappers import Response
 
 from services.workorders import figures, passwords, photo_files, queries, schemas, tables
 from services.workorders.domain.crews import DispatchRule
-from services.workorders.domain.members import ACCESS_LIFETIME, Member, TooManyTries, WrongCredentials
+from services.workorders.domain.members import ACCESS_LIFETIME, REMEMBERED, Member, TooManyTries, WrongCredentials
 from services.workorders.domain.orders import IllegalMove, Order, Sight
 from services.workorders.domain.photos import LARGEST_BYTES, Bound, Holder, NoImage, TooManyUnnamed, WrongHash
 from services.workorders.domain.places import UnknownDistrict
+from services.workorders.passwords import WeakPassword
 from services.workorders.use_cases import accounts, alerts, copies, crews, moving, opening, photos, sign_in
 from services.workorders.use_cases.moving import Mover
 from services.workorders.use_cases.sign_in import Grant
@@ -28,6 +30,7 @@ from shared.fields import PageQuery
 from shared.messaging import on
 from shared.paging import Page
 from shared.service import Service, every, every_few
+from shared.turns import Turns
 from shared.web import API, JSON, SENT_BY_PEOPLE, Call, http, read_body, to_json
 from shared.workers import aside, hashing
 
@@ -37,6 +40,7 @@ DISPATCHER = ("dispatcher",)
 RULE_KEEPERS = ("dispatcher", "operator")
 ADMIN = ("admin",)
 PHOTOGRAPHERS = ("inspector", "crew", "operator", "dispatcher")
+DEVICE_COOKIE = "waywarden_device"  # by which a device is known again when it signs in
 
 
 Method = Callable[..., Any]
@@ -63,6 +67,8 @@ class WorkOrders(Service):
     name = "workorders"
     metadata = tables.mapping.metadata
     figures: ClassVar = figures
+
+    sign_ins: ClassVar = Turns(2, waiting=100, wait_s=10)  # that hash; more would wait longer than anybody does
 
     # Events
 
@@ -337,17 +343,19 @@ class WorkOrders(Service):
         audit="change",
         roles=ADMIN,
         body=schemas.NewMemberIn,
-        answer=schemas.MemberOut,
+        answer=schemas.NewMemberOut,
         status=201,
         transaction=False,
         summary="Add somebody, or a device, that signs in",
         refuses=(Conflict, Invalid),
     )
-    def add_member(self, call: Call) -> Member:
-        secret_hash, body = hash_secret_of(call.body)
-        call.entry.on["name"] = body["name"]
+    def add_member(self, call: Call) -> dict[str, Any]:
+        call.entry.on["name"] = call.body["name"]
+        secret, body = secret_of(call.body, call.body["role"], call.body["name"])
         with self.db.begin() as session:
-            return accounts.add_member(session, secret_hash=secret_hash, **body)
+            member, new = accounts.add_member(session, secret_hash=secret.hash, key_hash=secret.key_hash, **body)
+            shown = {column.key: getattr(member, column.key) for column in tables.members.c}
+        return shown | ({"device_key": secret.shown} if new and secret.shown else {})
 
     @http(
         "PATCH",
@@ -374,9 +382,56 @@ class WorkOrders(Service):
         refuses=(NotFound, Stale),
     )
     def change_secret(self, call: Call, member_id: UUID) -> Member:
-        changes = {"secret_hash": hash_secret_of(call.body)[0]}
+        with self.db.read() as session:
+            name = queries.get_member(session, member_id=member_id).name
+        secret, _ = secret_of(call.body, "device" if "device_key" in call.body else "", name)
         with self.db.begin() as session:
-            return accounts.change_member(session, member_id=member_id, changes=changes, expected=call.expected)
+            return accounts.replace_secret(
+                session, member_id=member_id, secret_hash=secret.hash, key_hash=secret.key_hash, expected=call.expected
+            )
+
+    @http(
+        "POST",
+        "/members/<uuid:member_id>/device-keys",
+        audit="change",
+        roles=ADMIN,
+        body=schemas.NewKeyIn,
+        answer=schemas.NewKeyOut,
+        status=201,
+        transaction=False,
+        summary="Make a new key for a device, shown once; what it had goes on for the overlap",
+        refuses=(NotFound,),
+    )
+    def add_key(self, call: Call, member_id: UUID) -> dict[str, Any]:
+        key, overlap = passwords.new_device_key(), timedelta(hours=call.body["overlap_hours"])
+        with self.db.begin() as session:
+            made = accounts.rotate_key(session, member_id=member_id, key_hash=sign_in.hash_of(key), overlap=overlap)
+            return vars(made) | {"device_key": key}
+
+    @http(
+        "GET",
+        "/members/<uuid:member_id>/device-keys",
+        audit="read",
+        roles=ADMIN,
+        answer=schemas.KeyOut,
+        paged=True,
+        summary="List a device's keys, without the keys themselves",
+        refuses=(NotFound,),
+    )
+    def list_keys(self, call: Call, member_id: UUID) -> Page:
+        return Page(queries.list_keys(call.session, member_id=member_id))
+
+    @http(
+        "DELETE",
+        "/members/<uuid:member_id>/device-keys/<uuid:key_id>",
+        audit="change",
+        roles=ADMIN,
+        status=204,
+        summary="End a device's key now",
+        refuses=(NotFound,),
+    )
+    def end_key(self, call: Call, member_id: UUID, key_id: UUID) -> None:
+        accounts.end_key(call.session, member_id=member_id, key_id=key_id)
 
     # Signing in
 
@@ -393,29 +448,36 @@ class WorkOrders(Service):
     )
     def give_token(self, call: Call) -> Response:
         call.entry.account = call.body.get("username")
-        granted = self.refresh(**call.body) if "refresh_token" in call.body else self.sign_in(call)
+        granted = self.refresh(call) if "refresh_token" in call.body else self.sign_in(call)
+        call.entry.account = granted.member.name
         return self.signed_in(call, granted)
 
     def sign_in(self, call: Call) -> Grant:
-        name, address = call.body["username"], address_of(call)
+        name, client, key = call.body["username"], client_of(call), call.body.get("device_key")
         with self.db.begin() as session:
-            known = sign_in.begin_sign_in(session, name=name, address=address)
-        hashing(passwords.check_secret, known, call.body.get("password") or call.body["device_key"])
+            known = sign_in.begin_sign_in(session, name=name, client=client)
+            proven = sign_in.key_of(session, name=name, key=key) if key else None
+        if proven is None:
+            secret = key or call.body["password"]
+            with self.sign_ins.take(""):
+                hashing(passwords.check_secret, known, secret)
         with self.db.begin() as session:
-            return sign_in.finish_sign_in(session, name=name, address=address)
+            return sign_in.finish_sign_in(session, name=name, client=client, proven=proven or known or "")
 
-    def refresh(self, *, refresh_token: str, grant_type: str) -> Grant:
+    def refresh(self, call: Call) -> Grant:
+        key = call.request.headers.get("Idempotency-Key", "")
         with self.db.begin() as session:
-            granted = sign_in.refresh(session, token=refresh_token)
+            granted = sign_in.refresh(session, token=call.body["refresh_token"], client=client_of(call), key=key)
         if granted is None:  # refused only after the commit: what a stolen token ends must stay ended
-            raise WrongCredentials(f"This {grant_type} is used, revoked, expired or not ours.", field="refresh_token")
+            raise WrongCredentials("This refresh_token is used, revoked, expired or not ours.", field="refresh_token")
         return granted
 
     def signed_in(self, call: Call, granted: Grant) -> Response:
         """The tokens as JSON, and the access token as a cookie for the stream, whose readers can send no header."""
-        call.entry.account = granted.member.name
         member, seconds = granted.member, int(ACCESS_LIFETIME.total_seconds())
-        token = self.keys.sign(User(member.name, member.role.value, member.crew, member.unit), ACCESS_LIFETIME)
+        user = User(member.name, member.role.value, member.crew, member.unit, session=str(granted.session_id))
+        token_id = sign_in.hash_of(granted.refresh_token)[:32]
+        token = self.keys.sign(user, ACCESS_LIFETIME, at=granted.issued_at, token_id=token_id)
         answer = {
             "access_token": token,
             "token_type": "Bearer",
@@ -423,15 +485,11 @@ class WorkOrders(Service):
             "refresh_token": granted.refresh_token,
         }
         response = Response(to_json(answer), content_type=JSON, headers={"Cache-Control": "no-store"})
-        response.set_cookie(
-            COOKIE,
-            token,
-            max_age=seconds,
-            path=f"{API}/alerts/stream",
-            secure=call.request.is_secure,
-            httponly=True,
-            samesite="Strict",
-        )
+        same_site: Any = {"secure": call.request.is_secure, "httponly": True, "samesite": "Strict"}
+        response.set_cookie(COOKIE, token, max_age=seconds, path=f"{API}/alerts/stream", **same_site)
+        if granted.secret:
+            lasts = int(REMEMBERED.total_seconds())
+            response.set_cookie(DEVICE_COOKIE, granted.secret, max_age=lasts, path=f"{API}/auth/token", **same_site)
         return response
 
     @http(
@@ -467,6 +525,54 @@ class WorkOrders(Service):
     )
     def show_me(self, call: Call) -> User:
         return call.user
+
+    @http(
+        "POST",
+        "/me/password",
+        audit="change",
+        roles=STAFF,
+        body=schemas.OwnPasswordIn,
+        status=204,
+        transaction=False,
+        summary="Change your own password; every other session of yours ends",
+        refuses=(WeakPassword, TooManyTries, NotFound),
+    )
+    def change_own_password(self, call: Call) -> None:
+        name, old, new = call.user.name, call.body["current_password"], call.body["new_password"]
+        with self.db.begin() as session:
+            proven = accounts.begin_change(session, name=name)
+        try:
+            hashing(passwords.check_secret, proven, old)
+        except WrongCredentials as wrong:
+            raise Invalid("It is another one.", field="current_password") from wrong
+        secret_hash = hashing(passwords.checked_and_hashed, new, name, "new_password")
+        current = UUID(call.user.session) if call.user.session else None
+        with self.db.begin() as session:
+            accounts.change_own_password(session, name=name, proven=proven, secret_hash=secret_hash, session_id=current)
+
+    @http(
+        "GET",
+        "/me/sessions",
+        roles=STAFF,
+        answer=schemas.SessionOut,
+        paged=True,
+        summary="List where you are signed in, last used first",
+    )
+    def list_own_sessions(self, call: Call) -> Page:
+        found = queries.list_sessions(call.session, name=call.user.name)
+        return Page([vars(each) | {"current": str(each.id) == call.user.session} for each in found])
+
+    @http(
+        "DELETE",
+        "/me/sessions/<uuid:session_id>",
+        audit="change",
+        roles=STAFF,
+        status=204,
+        summary="End one of your sessions; its access token goes on for up to 15 minutes",
+        refuses=(NotFound,),
+    )
+    def end_own_session(self, call: Call, session_id: UUID) -> None:
+        accounts.end_own_session(call.session, name=call.user.name, session_id=session_id)
 
     # Photos
 
@@ -534,13 +640,28 @@ def split(call: Call) -> tuple[Mover, dict[str, Any]]:
     return mover, body
 
 
-def hash_secret_of(body: dict[str, Any]) -> tuple[str, dict[str, Any]]:
-    """The hash of the password or device key, and the rest of the body."""
+class Secret(NamedTuple):
+    """What is kept of a new secret: the slow hash of a password, or the hash of a device's key. ``shown``: once."""
+
+    hash: str = ""
+    key_hash: str | None = None
+    shown: str | None = None
+
+
+def secret_of(body: dict[str, Any], role: str, name: str) -> tuple[Secret, dict[str, Any]]:
+    """What is kept of the body's secret, and the rest of the body; a device may get one drawn. Raises WeakPassword."""
     rest = dict(body)
-    secrets = [rest.pop(name) for name in ("password", "device_key") if name in rest]
-    return hashing(passwords.hash_secret, secrets[0]), rest
+    password, key = rest.pop("password", None), rest.pop("device_key", None)
+    if role == "device":
+        drawn = None if key else passwords.new_device_key()
+        passwords.check_key(key := key or drawn or "")
+        return Secret(key_hash=sign_in.hash_of(key), shown=drawn), rest
+    return Secret(hash=hashing(passwords.checked_and_hashed, password, name)), rest
 
 
-def address_of(call: Call) -> str:
-    """The client's address, as the web server or a named proxy saw it."""
-    return str(call.request.remote_addr or "unknown")[:100]
+def client_of(call: Call) -> sign_in.Client:
+    """Who sends the request, as the web server or a named proxy saw it."""
+    request = call.request
+    secret = request.cookies.get(DEVICE_COOKIE, "")[:100]
+    agent = "".join(letter for letter in request.headers.get("User-Agent", "") if letter.isprintable())
+    return sign_in.Client(str(request.remote_addr or "unknown")[:100], agent[:200], secret or None)

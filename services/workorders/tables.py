@@ -31,7 +31,7 @@ from sqlalchemy.orm import column_property, relationship
 from services.workorders.domain.catalogue import Catalogue
 from services.workorders.domain.clocks import Clock
 from services.workorders.domain.crews import Crew, DispatchRule
-from services.workorders.domain.members import Member, RefreshToken, Role, Tries
+from services.workorders.domain.members import DeviceKey, Member, RefreshToken, Role, SignedIn, Tries
 from services.workorders.domain.orders import Order, OrderPhoto, Severity, Stage, State, Step, VoidReason
 from services.workorders.domain.photos import Photo
 from services.workorders.domain.places import DISTRICT, Area, Unit
@@ -215,6 +215,7 @@ members = Table(
     Column("crew", ForeignKey("crews.code")),
     Column("unit", String(100)),
     Column("secret_hash", String(200), nullable=False),
+    Column("secret_ends_at", Time),
     Column("active", Boolean, nullable=False),
     Column("created_at", Time, nullable=False),
     Column("revision", Integer, nullable=False),
@@ -230,6 +231,32 @@ refresh_tokens = Table(
     Column("expires_at", Time, nullable=False, index=True),
     Column("used_at", Time),
     Column("revoked_at", Time),
+    Column("again_key", String(64)),
+    Column("again_salt", String(64)),
+)
+
+sessions = Table(
+    "sessions",
+    mapping.metadata,
+    Column("id", Uuid, primary_key=True),
+    Column("member_id", ForeignKey("members.id"), nullable=False, index=True),
+    Column("started_at", Time, nullable=False),
+    Column("last_used_at", Time, nullable=False, index=True),
+    Column("address", String(100), nullable=False),
+    Column("device", String(200), nullable=False),
+    Column("device_hash", String(64)),
+    Column("ended_at", Time),
+)
+
+device_keys = Table(
+    "device_keys",
+    mapping.metadata,
+    Column("id", Uuid, primary_key=True),
+    Column("key_hash", String(64), nullable=False, unique=True),
+    Column("member_id", ForeignKey("members.id"), nullable=False, index=True),
+    Column("made_at", Time, nullable=False),
+    Column("ends_at", Time, index=True),
+    Column("last_used_at", Time),
 )
 
 sign_in_tries = Table(
@@ -289,4 +316,6 @@ mapping.map_imperatively(Crew, crews)
 mapping.map_imperatively(DispatchRule, dispatch_rules)
 mapping.map_imperatively(Member, members)
 mapping.map_imperatively(RefreshToken, refresh_tokens)
+mapping.map_imperatively(SignedIn, sessions)
+mapping.map_imperatively(DeviceKey, device_keys)
 mapping.map_imperatively(Tries, sign_in_tries)

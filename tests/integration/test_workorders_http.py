@@ -289,10 +289,13 @@ def test_the_first_administrator_signs_in_and_adds_a_crew_member_who_signs_in(ru
     assert me.json == {"name": "fitter", "role": "crew", "crew": "crew-southwest", "unit": None}
 
 
+KEY = "0123456789abcdef" * 4
+
+
 def test_a_device_signs_in_with_its_key(running: Running) -> None:
-    device = {"name": "gauge-gateway", "role": "device", "device_key": "k" * 40}
+    device = {"name": "gauge-gateway", "role": "device", "device_key": KEY}
     assert running.call("POST", "/members", "admin", device).status_code == 201
-    body = {"grant_type": "device_key", "username": "gauge-gateway", "device_key": "k" * 40}
+    body = {"grant_type": "device_key", "username": "gauge-gateway", "device_key": KEY}
     assert running.call("POST", "/auth/token", body=body).status_code == 200
     assert running.call("POST", "/members", "admin", {**device, "password": "long enough 1"}).status_code == 422
 

@@ -12,10 +12,8 @@ import os
 import signal
 import sys
 import tempfile
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
 from pathlib import Path
-from tempfile import TemporaryDirectory
 from typing import Any
 
 from eventlet.green import subprocess
@@ -27,10 +25,9 @@ from services.assets.domain.catalogue import FILE
 from services.assets.domain.catalogue_file import CatalogueFile
 from services.assets.import_worker import NO_DRIVERS, ROOT, be_careful
 from services.assets.use_cases.editions import join_in
-from services.assets.use_cases.imports import ARRIVING, folder_of, lock
+from services.assets.use_cases.imports import folder_of, own_folder
 from shared.db import Database
 from shared.errors import Refused, TooMany, Unavailable
-from shared.files import room
 from shared.settings import Settings
 
 AT_ONCE = 2
@@ -52,7 +49,7 @@ def take_file(settings: Settings, database: Database, **job: Any) -> dict[str, A
         raise TooMany(f"{AT_ONCE} files of areas are being read.", retry_after_s=RETRY_S)
     worker: Any = None
     try:
-        with _own_folder(settings) as folder:
+        with own_folder(folder_of(settings.data)) as folder:
             worker = _waiting.pop() if _waiting and _waiting[-1].poll() is None else _started()
             url = database.engine.url.render_as_string(hide_password=False)
             answer = _asked(worker, settings, {**job, "folder": folder, "database_url": url})
@@ -70,22 +67,6 @@ def end() -> None:
     """End the process that waits."""
     while _waiting:
         _end(_waiting.pop())
-
-
-@contextmanager
-def _own_folder(settings: Settings) -> Iterator[str]:
-    """For what is unpacked: a process that is killed removes nothing."""
-    with room():
-        folder = folder_of(settings.data)
-        folder.mkdir(parents=True, exist_ok=True)
-        made = TemporaryDirectory(dir=folder, prefix=ARRIVING)
-    handle = os.open(made.name, os.O_RDONLY)
-    try:
-        lock(handle)
-        yield made.name
-    finally:
-        os.close(handle)
-        made.cleanup()
 
 
 def _started() -> Any:

@@ -15,6 +15,7 @@ import resource
 import signal
 import subprocess
 import sys
+import tempfile
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -30,7 +31,7 @@ from services.assets.domain.catalogue import FILE
 from services.assets.domain.catalogue_file import CatalogueFile
 from services.assets.queries import imports as queries
 from services.assets.use_cases.editions import join_in
-from services.assets.use_cases.imports import LOCK_FILE, folder_of, sweep_files
+from services.assets.use_cases.imports import LOCK_FILE, folder_of, own_folder, sweep_files
 from shared.db import Database
 from shared.settings import Settings
 
@@ -94,7 +95,9 @@ def main() -> None:
     folder.mkdir(parents=True, exist_ok=True)
     catalogue = CatalogueFile(Path(told["catalogue"]))
     with alone(database, folder) as mine:
-        if mine:
+        if not mine:
+            return
+        with own_folder(folder) as tempfile.tempdir:
             work_off(database, folder, linger_s=LINGER_S, begin=lambda: join_in(database, catalogue))
     database.close()
 

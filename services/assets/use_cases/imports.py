@@ -5,8 +5,10 @@ from __future__ import annotations
 import fcntl
 import os
 import time
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 from uuid import UUID
 
@@ -91,6 +93,21 @@ def keep_file(folder: Path, import_id: UUID, arrived: Path) -> None:
 def lock(arriving: int) -> None:
     """Show other processes that a file or folder (its descriptor) is in use until this one closes it, or dies."""
     fcntl.flock(arriving, fcntl.LOCK_EX)
+
+
+@contextmanager
+def own_folder(folder: Path) -> Iterator[str]:
+    """A folder for what a process unpacks, which is swept when it was killed. Raises DiskFull."""
+    with files.room():
+        folder.mkdir(parents=True, exist_ok=True)
+        made = TemporaryDirectory(dir=folder, prefix=ARRIVING)
+    handle = os.open(made.name, os.O_RDONLY)
+    try:
+        lock(handle)
+        yield made.name
+    finally:
+        os.close(handle)
+        made.cleanup()
 
 
 def sweep_files(db: Database, folder: Path) -> None:

@@ -21,10 +21,10 @@ import numpy as np
 import shapely
 
 from services.assets.domain.columns import COLUMNS, GEOMETRY
+from services.assets.domain.sheets import defused
 from shared.errors import Invalid
 
 NUMBERS = frozenset({"longitude", "latitude", "measure", "estimated_measure"})
-DANGEROUS = ("=", "+", "-", "@", "\t", "\r")
 AT_ONCE = 2_000
 LONGEST_SHEET = 1_048_575  # rows below the heading
 LONGEST_CELL = 32_767  # characters that a cell of XLSX holds
@@ -69,11 +69,6 @@ def _plain(value: Any) -> Any:
     if isinstance(value, dict):
         return json.dumps(value, ensure_ascii=False) if value else None
     return value.isoformat() if isinstance(value, datetime | date) else value
-
-
-def defused(value: Any) -> Any:
-    """A text that a spreadsheet would take for a formula gets an apostrophe before it; numbers stay numbers."""
-    return f"'{value}" if isinstance(value, str) and value.startswith(DANGEROUS) else value
 
 
 def batches(sources: Iterable[Source]) -> Iterator[list[Source]]:

@@ -151,8 +151,10 @@ def test_an_export_imported_again_changes_nothing(registry: Registry, kind: Form
         "=L-2,24.95,60.17,-,'x",
         'L-3,24.95,60.17,"@a, ""b""",5',
         "L-4,24.95,60.17,路灯,",
+        "L-5,24.95,60.17,＝1+1,＋358",
+        "＠L-6,24.95,60.17,'=1,－x",
     ]
-    assert counts(registry.take(lamps(3, "red", *awkward))) == {"created": 7}
+    assert counts(registry.take(lamps(3, "red", *awkward))) == {"created": 9}
     street = {"type": "LineString", "coordinates": [[24.9, 60.1], [24.91, 60.123456789]]}
     with registry.database.begin() as session:
         by_hand = {"code": "R-1", "kind": "carriageway", "geometry": street, "attributes": {"width_m": 7.5}}
@@ -161,7 +163,7 @@ def test_an_export_imported_again_changes_nothing(registry: Registry, kind: Form
     with registry.database.read() as session:
         WRITE[kind](map(dict, queries.every_facility(session)), file)
     before = registry.counted()
-    assert counts(registry.take(file.getvalue(), f"facilities.{kind}", kind=None)) == {"unchanged": 8}
+    assert counts(registry.take(file.getvalue(), f"facilities.{kind}", kind=None)) == {"unchanged": 10}
     assert registry.counted() == before
 
 

@@ -16,7 +16,8 @@ from openpyxl import load_workbook
 
 from services.assets import exports
 from services.assets.domain.columns import COLUMNS
-from services.assets.exporting import WRITE, Format, defused
+from services.assets.domain.sheets import armed, defused, harmless
+from services.assets.exporting import WRITE, Format
 from shared.db import Database
 from shared.errors import TooMany
 
@@ -55,11 +56,39 @@ def read_csv(body: bytes) -> list[dict[str, str]]:
     return list(csv.DictReader(io.StringIO(body.decode("utf-8-sig"), newline="")))
 
 
-@pytest.mark.parametrize("text", ["=1+1", "+1", "-1", "@SUM(A1)", "\t=1", "\r=1"])
+FORMULAS = [
+    "=1+1", "+1", "-1", "@SUM(A1)", "\t=1", "\r=1", "\n=1", "\r\n=1", "\nx", "\tx", " =1", "\u00a0=1", "\u3000＝1",
+    "＝1+1", "＋1", "－1", "＠SUM(A1)", "\ufeff=1", "\u200b=1", " \u200b \t@x", "'=1", "''＝1", "' =1",
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("text", FORMULAS)
 def test_a_text_that_looks_like_a_formula_is_defused(text: str) -> None:
     assert defused(text) == f"'{text}"
+    assert harmless(f"{text}x") == f"'{text}x"
+    assert armed(defused(text)) == text
     assert defused(-1.5) == -1.5
     assert defused("1=1") == "1=1"
+
+
+@pytest.mark.parametrize("text", ["-1.5", "+358", "-1,5", "-1e-5", "O'Neil", "'s Hage", "a = b", "1-2", "路灯", ""])
+def test_a_number_or_a_name_stays_what_it_is(text: str) -> None:
+    assert harmless(text) == text
+
+
+@pytest.mark.parametrize("kind", [Format.CSV, Format.XLSX])
+@pytest.mark.parametrize("text", FORMULAS)
+def test_no_export_holds_a_cell_that_runs(kind: Format, text: str) -> None:
+    body = written(kind, MANHOLE | {"name": text, "code": text, "street": text})
+    if kind is Format.CSV:
+        (cells,) = read_csv(body)
+    else:
+        sheet = load_workbook(io.BytesIO(body)).worksheets[0]
+        heading, row = list(sheet.iter_rows())
+        assert all(each.data_type != "f" for each in row)
+        cells = {name.value: cell.value for name, cell in zip(heading, row, strict=True)}
+    for name in ("name", "code", "street"):
+        assert cells[name][0] == "'"
 
 
 def test_csv_opens_in_excel_and_keeps_numbers_and_every_digit_of_a_place() -> None:

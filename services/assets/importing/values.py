@@ -10,6 +10,7 @@ from functools import lru_cache
 from typing import Any
 from zoneinfo import ZoneInfo
 
+from services.assets.domain.sheets import armed
 from services.assets.importing.words import NOTHING
 
 EXCEL_EPOCH = date(1899, 12, 30)
@@ -28,7 +29,6 @@ UNITS = {
     "ft2": 0.09290304, "ft²": 0.09290304, "sqft": 0.09290304, "acre": 4046.8564224, "亩": 10_000 / 15,
 }  # fmt: skip
 
-DEFUSED = ("'=", "'+", "'-", "'@")  # so that no spreadsheet runs it: as exports write it, and people do
 SPOILT = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f\ud800-\udfff]")
 QUANTITY = re.compile(r"\A([-+]?(?:[.,\s]*+\d++)++\.?)\s*+(\D*+\d?)")
 HEADING_UNIT = re.compile(r"[(（\[]([^()（）\[\]]+)[)）\]]\s*$|[_\s]([^\W_]+)$")
@@ -67,8 +67,7 @@ def tidy(value: Any) -> Any:
 
 @lru_cache(maxsize=1 << 14)
 def _tidy_text(text: str) -> str | None:
-    text = text.strip()
-    text = text[1:] if text.startswith(DEFUSED) else text
+    text = armed(text.strip()).strip()
     return None if text.casefold() in NOTHING else text
 
 

@@ -86,7 +86,7 @@ def test_no_export_holds_a_cell_that_runs(kind: Format, text: str) -> None:
         sheet = load_workbook(io.BytesIO(body)).worksheets[0]
         heading, row = list(sheet.iter_rows())
         assert all(each.data_type != "f" for each in row)
-        cells = {name.value: cell.value for name, cell in zip(heading, row, strict=True)}
+        cells = {str(name.value): str(cell.value) for name, cell in zip(heading, row, strict=True)}
     for name in ("name", "code", "street"):
         assert cells[name][0] == "'"
 

@@ -10,7 +10,7 @@ NUMBER = re.compile(r"[-+]?[0-9.,]+([eE][-+]?[0-9]+)?")
 # Programs look past blanks and marks without width, take wide signs for narrow ones, and a line break for a new cell.
 # An apostrophe may be ours already: one more is put before it, so that an import finds it again.
 BLANK = r"\s\u200b-\u200f\u2060\ufeff"
-FORMULA = re.compile(rf"'*(?:[{BLANK}]*[=+\-@＝＋－＠]|[\t\r\n])")
+FORMULA = re.compile(rf"\A'*(?:[{BLANK}]*[=+\-@＝＋－＠]|[\t\r\n])")
 
 
 def looks_like_formula(text: str) -> bool:

@@ -20,6 +20,7 @@ from typing import Any
 
 import eventlet
 import eventlet.wsgi
+from eventlet import greenio
 
 from shared.settings import Settings
 from shared.web import PROBLEM, to_json
@@ -64,15 +65,37 @@ class Clients:
         self.limits = limits
         self.networks: Sequence[Network] = [ipaddress.ip_network(each, strict=False) for each in limits.proxies]
         self.connected: Counter[str] = Counter()
+        self.waiting: dict[str, dict[Any, None]] = {}  # the sockets that have no whole request, the oldest first
         self.is_proxy = functools.lru_cache(maxsize=10_000)(self._is_proxy)
 
     def enter(self, address: str) -> int:
-        """Count a connection. The status that it is refused with, or 0."""
+        """Count a connection. The status that it is refused with, or 0.
+
+        Whoever comes takes the place of the oldest one that waits for a request, so that slow heads keep nobody out.
+        """
         whole = self.connected.total() >= self.limits.connections
         self.connected[address] += 1
-        if whole:
+        if whole and not self._drop(self.connected.most_common(1)[0][0]):
             return 503
-        return 429 * (self.connected[address] > self.limits.connections_per_address and not self.is_proxy(address))
+        many = self.connected[address] > self.limits.connections_per_address and not self.is_proxy(address)
+        return 429 * (many and not self._drop(address))
+
+    def wait(self, address: str, socket: Any) -> None:
+        self.waiting.setdefault(address, {})[socket] = None
+
+    def begin(self, address: str, socket: Any) -> None:
+        """Its request is there: it is dropped no more."""
+        self.waiting.get(address, {}).pop(socket, None)
+        if not self.waiting.get(address):
+            self.waiting.pop(address, None)
+
+    def _drop(self, address: str) -> bool:
+        socket = next(iter(self.waiting.get(address, {})), None)
+        if socket is None:
+            return False
+        self.begin(address, socket)
+        greenio.shutdown_safe(socket)
+        return True
 
     def leave(self, address: str) -> None:
         self.connected[address] -= 1
@@ -252,15 +275,16 @@ class Protocol(eventlet.wsgi.HttpProtocol):  # type: ignore[misc]
     """One connection. An answer may end it: eventlet would first read what is left of the body, gigabytes maybe."""
 
     def __init__(self, conn_state: Any, server: Any) -> None:
-        clients: Clients = server.app.clients
-        address = household(conn_state[0][0])
+        self.clients: Clients = server.app.clients
+        self.household = household(conn_state[0][0])
         try:
-            if status := clients.enter(address):
+            if status := self.clients.enter(self.household):
                 turn_away(conn_state[1], status)
             else:
                 super().__init__(conn_state, server)
         finally:
-            clients.leave(address)
+            self.clients.begin(self.household, conn_state[1])
+            self.clients.leave(self.household)
 
     def setup(self) -> None:
         super().setup()
@@ -269,6 +293,7 @@ class Protocol(eventlet.wsgi.HttpProtocol):  # type: ignore[misc]
         self.rfile: Any = io.BufferedReader(self.patient)
 
     def _read_request_line(self) -> bytes:
+        self.clients.wait(self.household, self.connection)
         try:
             self.patient.allow(IDLE_S)
             if not self.rfile.peek(1):
@@ -290,6 +315,7 @@ class Protocol(eventlet.wsgi.HttpProtocol):  # type: ignore[misc]
         except TimeoutError:
             self.send_error(408)
             return False
+        self.clients.begin(self.household, self.connection)
         self.patient.allow(BODY_S, LEAST_PACE)
         return True
 

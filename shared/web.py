@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import functools
 import re
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, field
 from typing import Any
@@ -42,6 +42,7 @@ SENT_BY_PEOPLE = {  # headers of bytes that somebody sent: no browser runs them,
 }
 NOBODY = User("", "public")
 LONGEST_KEY = 200
+AT_A_TIME = 50  # things of a page that are rendered before others have their turn
 # Of a JSON body. A MultiPolygon in a field is eight deep.
 DEEPEST, MOST_FIELDS, MOST_VALUES = 32, 1_000, 200_000
 
@@ -116,6 +117,7 @@ class Fairness:
     def __init__(self, settings: Settings) -> None:
         self.requests = Turns(settings.requests_per_account, waiting=64, wait_s=10)
         self.heavy = Turns(2, waiting=16, wait_s=30)
+        self.pages = Turns(2, waiting=64, wait_s=30)
         self.streams = Turns(settings.streams_per_account)
 
     def take(self, held: ExitStack, declared: Declared, key: str) -> None:
@@ -124,6 +126,8 @@ class Fairness:
             held.enter_context(self.streams.take(key))
         elif declared.heavy:
             held.enter_context(self.heavy.take(key))
+        elif declared.paged and declared.reading:  # up to a thousand things, which keep the hub busy one after another
+            held.enter_context(self.pages.take(key))
         else:
             held.enter_context(self.requests.take(key))
 
@@ -221,10 +225,20 @@ def _render(declared: Declared, result: Any) -> Answer | Response:
         return Answer(status, to_json(thing) if thing is not None else b"")
     if declared.paged:
         page = thing if isinstance(thing, Page) else Page(thing)
-        return Answer(status, to_json({"items": declared.answer.dump(page.items, many=True), "next": page.next}))
+        return Answer(status, to_json({"items": _dumped(declared, page.items), "next": page.next}))
     data = declared.answer.dump(thing)
     headers = {"ETag": f'"{data["revision"]}"'} if "revision" in data else {}
     return Answer(status, to_json(data), headers)
+
+
+def _dumped(declared: Declared, items: Sequence[Any]) -> list[Any]:
+    """A long page some at a time, so that others have their turn; not in a write transaction, which holds SQLite."""
+    dumped: list[Any] = []
+    for first in range(0, len(items), AT_A_TIME):
+        if first and declared.reading:
+            workers.give_way()
+        dumped += declared.answer.dump(items[first : first + AT_A_TIME], many=True)  # type: ignore[union-attr]
+    return dumped
 
 
 class Route(Entrypoint):  # type: ignore[misc]
@@ -268,11 +282,14 @@ class Route(Entrypoint):  # type: ignore[misc]
         entry.account, entry.role = user.name or None, user.role
         if declared.roles != PUBLIC:
             allow(user, declared.roles, reading=declared.reading)
-        self.turns.take(held, declared, whose(user, request))
+        if user is not NOBODY:  # whose address may be another one's too: a slow body must not take their turn
+            self.turns.take(held, declared, whose(user, request))
         query = _load(declared.query, _arguments(request))
         if declared.reads != JSON and not declared.receive:
             read_body(request, self.limit)  # here, since a slow one must not keep a worker; the method gets it again
         body = self._body(request) if declared.body else {}
+        if user is NOBODY:
+            self.turns.take(held, declared, whose(user, request))
         return Call(
             request=request,
             user=user,

@@ -1,4 +1,4 @@
-"""``python -m tests.bench [ROW …] [--quick]``: rows 1 to 9, or all. ``--quick`` only sees whether they run."""
+"""``python -m tests.bench [ROW …] [--quick]``: rows 1 to 10, or all. ``--quick`` only sees whether they run."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from pathlib import Path
 import click
 
 from deploy.servers import Servers, temporary
-from tests.bench import imports, lamps, messaging, registry, web
+from tests.bench import imports, lamps, messaging, registry, siege, web
 from tests.bench.bed import Bed
 from tests.bench.messaging import Beds
 from tests.bench.table import Line, printed
@@ -26,6 +26,7 @@ WEB: dict[str, Callable[[web.Bench], Iterator[Line]]] = {"4": web.report, "5": w
 REGISTRY: dict[str, Callable[[Servers, bool], Iterator[Line]]] = {
     "7": lambda servers, quick: imports.take_census(servers, 20_000 if quick else imports.ROWS),
     "8": registry.measure,
+    "10": siege.measure,
     "9": lambda servers, quick: lamps.take_states(servers, 20_000 if quick else lamps.STATES),
 }
 

@@ -113,28 +113,34 @@ def test_a_slow_body_keeps_no_worker(new_world: Callable[..., World]) -> None:
 # --- how many ----------------------------------------------------------------------------------------------------
 
 
-def test_an_address_has_so_many_connections_and_then_is_told_to_wait(world: World) -> None:
-    world.site.clients = Clients(Limits(connections_per_address=3))
+ASKING = b"GET /api/v1/stream HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer %s\r\n\r\n"
+OPEN = b"GET /api/v1/open HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n"
+
+
+@pytest.mark.parametrize("limits", [Limits(connections_per_address=3), Limits(connections=3)])
+def test_one_more_connection_takes_the_place_of_the_oldest_that_waits(world: World, limits: Limits) -> None:
+    world.site.clients = Clients(limits)
     port = world.serve()
     with ExitStack() as open_ones:
-        held = [open_ones.enter_context(connected(port)) for _ in range(3)]
-        until(lambda: world.site.clients.connected.total() == 3)
-        refused = exchange(port, b"")
-        assert status_of(refused) == 429
-        assert b"Retry-After: 1" in refused
-        held[0].close()
-        until(lambda: world.site.clients.connected.total() == 2)
-        assert status_of(exchange(port, b"GET /api/v1/open HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n")) == 200
+        slow = [open_ones.enter_context(connected(port)) for _ in range(3)]
+        until(lambda: len(world.site.clients.waiting.get(LOCAL, {})) == 3)
+        assert status_of(exchange(port, OPEN)) == 200
+        assert slow[0].recv(1) == b""
+    until(lambda: not world.site.clients.connected and not world.site.clients.waiting)
 
 
-def test_beyond_all_connections_one_is_told_so(world: World) -> None:
-    world.site.clients = Clients(Limits(connections=2))
+@pytest.mark.parametrize(("limits", "status"), [(Limits(connections_per_address=2), 429), (Limits(connections=2), 503)])
+def test_one_more_than_there_may_be_at_work_is_told_to_wait(world: World, limits: Limits, status: int) -> None:
+    world.site.clients = Clients(limits)
     port = world.serve()
     with ExitStack() as open_ones:
         for _ in range(2):
-            open_ones.enter_context(connected(port))
-        until(lambda: world.site.clients.connected.total() == 2)
-        assert status_of(exchange(port, b"")) == 503
+            stream = open_ones.enter_context(connected(port))
+            stream.sendall(ASKING % world.token("inspector").encode())
+            assert status_of(stream.recv(1_000)) == 200
+        refused = exchange(port, b"")
+        assert status_of(refused) == status
+        assert b"Retry-After: 1" in refused
 
 
 def test_a_named_proxy_has_as_many_connections_as_there_are() -> None:

@@ -74,7 +74,7 @@ def test_the_story_is_not_played_on_a_city_of_ones_own(own: Embedded) -> None:
 def test_what_the_start_prints_works_as_it_is_printed(own: Embedded) -> None:
     """In a shell, for a folder whose name has spaces, quotes, a dollar and Chinese characters."""
     said = own.all.log.read_text()
-    (line,) = re.findall(r"make token .*", said)
+    *_, line = re.findall(r"make token .*", said)
     printed = shlex.split(line)
     assert printed[:3] == ["make", "token", "ROLE=dispatcher"]
     token = subprocess.run(

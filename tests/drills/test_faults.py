@@ -13,6 +13,7 @@ from deploy.stack import Embedded, Stack, is_live
 from shared.events.queues import SERVICES
 from tests.client import Client, System, wait_for
 from tests.drills.audit import audit
+from tests.drills.between import Between
 from tests.drills.conftest import SETTINGS, Size
 from tests.drills.faults import ALSO_IN_SHORT, FAULTS, full, paused, small_disk, vanished
 from tests.drills.loop import Loop
@@ -54,6 +55,33 @@ def user_of(stack: Stack, system: System, service: str) -> tuple[Client, str]:
     user = system.user("manager")
     user.address = urlsplit(stack.service_url(service)).netloc
     return user, f"/api/v1/{PATHS[service]}"
+
+
+def test_connections_cut_at_random(
+    tmp_path_factory: pytest.TempPathFactory, whole: Stack, size: Size, chance: random.Random
+) -> None:
+    """Between the services and both servers, in the middle of anything."""
+    folder = tmp_path_factory.mktemp("cut")
+    with (
+        Between(whole.servers.postgres.port, chance) as database,
+        Between(whole.servers.rabbitmq.port, chance) as broker,
+    ):
+        detours = {whole.servers.postgres.port: database.port, whole.servers.rabbitmq.port: broker.port}
+        stack = Stack(folder, servers=whole.servers, name="cut")
+        urls = {name: url for name, url in stack.environment(*SERVICES).items() if "_URL" in name}
+        around = {name: led_by(url, detours) for name, url in urls.items() if "127.0.0.1" in url}
+        with Stack(folder, servers=whole.servers, name="cut", environment=SETTINGS | around) as stack:
+            with Loop(stack, wanted=size.stories) as loop:
+                database.per_thousand, broker.per_thousand = 1, 5
+                wait_for(lambda: loop.done and database.harmed + broker.harmed >= size.kills, "harm", 1_500)
+                database.per_thousand = broker.per_thousand = 0
+            audit(stack, loop)
+
+
+def led_by(url: str, detours: dict[int, int]) -> str:
+    for port, detour in detours.items():
+        url = url.replace(f"127.0.0.1:{port}/", f"127.0.0.1:{detour}/")
+    return url
 
 
 def test_paused_replicas(

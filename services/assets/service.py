@@ -27,7 +27,7 @@ from services.assets.routes.units import UnitRoutes
 from services.assets.use_cases import areas, lamps, looks, metering, network
 from services.assets.use_cases.imports import folder_of, sweep_files
 from shared.events.inspections import FindingConfirmed, LightsChecked
-from shared.events.workorders import OrderClosed, OrderEvent, OrderReopened, OrderVoided
+from shared.events.workorders import OrderClosed, OrderDeclined, OrderEvent, OrderReopened, OrderVoided
 from shared.messaging import on
 from shared.service import Service, every, every_few, on_start
 from shared.workers import aside
@@ -69,6 +69,10 @@ class Assets(
     def keep_orders(self, session: Session, events: Sequence[OrderEvent]) -> None:
         use_cases.keep_orders(session, events)
 
+    @on("assets.keep_declined_orders")
+    def keep_declined_orders(self, session: Session, events: Sequence[OrderDeclined]) -> None:
+        use_cases.keep_orders(session, events)
+
     @on("assets.record_looks")
     def record_looks(self, session: Session, events: Sequence[LightsChecked]) -> None:
         use_cases.record_looks(session, events)
@@ -103,7 +107,7 @@ class Assets(
 
     @every(30)
     def reckon_nights(self, session: Session) -> bool:
-        return metering.reckon_nights(session) == metering.AT_ONCE
+        return metering.full(session, metering.reckon_nights(session))
 
     @every(600)
     def forget_lamp_states(self, session: Session) -> bool:

@@ -35,12 +35,12 @@ QUEUES: dict[str, tuple[type[Event], ...]] = {
     "assets.keep_orders": (
         OrderRegistered,
         OrderDispatched,
-        OrderDeclined,
         OrderCompleted,
         OrderClosed,
         OrderReopened,
         OrderVoided,
     ),
+    "assets.keep_declined_orders": (OrderDeclined,),
     "inspections.note_links": (DefectRecorded,),
     "inspections.follow_orders": (OrderClosed, OrderReopened, OrderVoided),
     "inspections.keep_catalogue": (CataloguePublished,),

@@ -58,7 +58,7 @@ from services.assets.use_cases.turns import Job, has_turn
 from shared import clock, outbox
 from shared.events.assets import LampMisbehaved
 
-AT_ONCE = 20_000  # lamp-nights of one transaction
+AT_ONCE = {"postgresql": 20_000, "sqlite": 5_000}  # lamp-nights of one transaction: SQLite has one writer
 COUNTED = tuple(each.name for each in lamp_night_sums.c if each.name != "id")
 NIGHT = tuple(LampNight._fields)
 
@@ -66,7 +66,7 @@ NIGHT = tuple(LampNight._fields)
 def reckon_nights(session: Session) -> int:
     """Reckon the lamp-nights that are due, tell of lamps that misbehave, and sum the nights up. Returns how many.
 
-    Run every so often; each run takes up to AT_ONCE.
+    Run every so often; each run takes up to AT_ONCE, see ``full``.
     """
     if not has_turn(session, Job.NIGHTS):
         return 0
@@ -79,10 +79,19 @@ def reckon_nights(session: Session) -> int:
     return len(reckoned)
 
 
+def full(session: Session, reckoned: int) -> bool:
+    """Whether a run took all that one may, so that there may be more."""
+    return reckoned >= _at_once(session)
+
+
+def _at_once(session: Session) -> int:
+    return AT_ONCE[session.get_bind().dialect.name]
+
+
 def _take_due(session: Session, postgresql: bool) -> Sequence[date]:
     """Move what this run does, all that is due of each lamp-night; what comes in meanwhile waits for the next one."""
     due, work = (table.c["facility_id", "night"] for table in (lamp_nights_due, lamp_nights_work))
-    some = select(*due).distinct().limit(AT_ONCE)
+    some = select(*due).distinct().limit(_at_once(session))
     moved: Any = session.execute(insert(lamp_nights_work).from_select(["facility_id", "night"], some))
     if not moved.rowcount:
         return []

@@ -89,7 +89,11 @@ class WorkOrders(Service):
         opening.open_for_defects(session, events)
 
     @on("workorders.open_for_alerts")
-    def open_for_alerts(self, session: Session, events: Sequence[AlertEscalated | AlertMoved | AlertRaised]) -> None:
+    def open_for_alerts(self, session: Session, events: Sequence[AlertEscalated | AlertRaised]) -> None:
+        alerts.open_for_alerts(session, events)
+
+    @on("workorders.follow_alerts")
+    def follow_alerts(self, session: Session, events: Sequence[AlertMoved]) -> None:
         alerts.open_for_alerts(session, events)
 
     @on("workorders.keep_finding_photos")

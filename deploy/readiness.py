@@ -75,7 +75,7 @@ class Readiness(Collector):
 def write(database: Database) -> None:
     """Raises what the database says against it."""
     try:
-        with database.begin() as session:
+        with database.begin(at_once=True) as session:
             if session.get_bind().dialect.name == "postgresql":
                 session.execute(POSTGRESQL)
                 raise RolledBack

@@ -12,7 +12,6 @@ from typing import Any
 
 import pytest
 
-from deploy.keys import make_keys
 from deploy.process import Process
 from deploy.servers import Missing
 from deploy.stack import ROOT, Embedded, Stack
@@ -62,16 +61,16 @@ def run_in(tree: Path, stack: Stack, *arguments: str) -> None:
 
 
 def begun_by(tree: Path, stack: Stack) -> None:
-    """As the old version sets a stack up: its tables, its sample, its replicas."""
+    """As the old version sets a stack up: its tables, its sample, its replicas, of which each has all rights."""
     stack.servers.launch()
     stack.servers.rabbitmq.wait_ready()
     for service in SERVICES:
         stack.servers.postgres.create_database(stack._database(service))
-    make_keys(stack.keys)
+    stack._lay_out_keys()
     run_in(tree, stack, "migrate", "--sample")
     for process in stack.processes:
         process.folder = tree
-        process.launch()
+        process.launch(WAYWARDEN_BROKER_URL=stack.environment(*SERVICES)["WAYWARDEN_BROKER_URL"])
     stack.proxy.start()
     for process in stack.processes:
         process.wait_ready()

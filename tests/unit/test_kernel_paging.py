@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+from collections.abc import Iterator
 from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -27,7 +28,7 @@ NOON = datetime(2026, 3, 1, 12, tzinfo=UTC)
 
 
 @pytest.fixture(scope="module")
-def database(tmp_path_factory: pytest.TempPathFactory) -> Database:
+def database(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Database]:
     made = Database(f"sqlite:///{tmp_path_factory.mktemp('paging')}/rows.sqlite")
     rows.metadata.create_all(made.engine)
     with made.begin() as session:
@@ -36,7 +37,8 @@ def database(tmp_path_factory: pytest.TempPathFactory) -> Database:
             for n in range(60)
         ]
         session.execute(insert(rows), values)
-    return made
+    yield made
+    made.close()
 
 
 @pytest.mark.parametrize("descending", [False, True])

@@ -124,9 +124,10 @@ class _Lenient:
         texts = np.bitwise_xor.accumulate(signs == QUOTE) ^ self.within if len(signs) else signs
         steps = STEPS[signs] * ~texts
         deep = self.depth + np.cumsum(steps, dtype=np.int64)
-        if len(deep):
-            self.within, self.depth = bool(texts[-1]), int(deep[-1])
-        if deep.max(initial=0) > MOST_DEPTH:
+        if not len(deep):
+            return
+        self.within, self.depth = bool(texts[-1]), int(deep[-1])
+        if np.max(deep) > MOST_DEPTH:
             raise Unusable(f"Objects and lists stand in each other more than {MOST_DEPTH} deep.")
 
     @staticmethod

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import os
 import re
 import signal
@@ -23,7 +24,7 @@ from deploy.process import free_port, send
 from deploy.servers import RUNNING, missing
 from deploy.stack import ROOT, is_live
 from shared.events.queues import QUEUES, SERVICES, exchange_of
-from tests.client import wait_for
+from tests.client import System, wait_for
 
 pytestmark = pytest.mark.skipif(
     bool(missing(*RUNNING)) and not os.environ.get("CI"), reason=f"not installed: {missing(*RUNNING)}"
@@ -147,6 +148,14 @@ def test_a_services_broker_user_touches_nothing_of_the_others(up: Up, service: s
             with pytest.raises(AccessRefused):
                 each(channel)
         publish(connection.channel(), exchange_of(service))
+
+
+@pytest.mark.parametrize("service", SERVICES)
+def test_a_services_broker_user_may_find_out_what_the_broker_drops(up: Up, service: str) -> None:
+    """Nothing, under ``make stack``; each service tries it at its start."""
+    system = System.in_folder(up.folder, port=0)
+    found = wait_for(lambda: system.figure(service, "waywarden_broker_delivery_limit", service=service), "the figure")
+    assert found == math.inf
 
 
 def publish(channel: Any, exchange: str) -> None:

@@ -12,9 +12,12 @@ from deploy.servers import Servers
 
 @pytest.mark.parametrize("limit", [3, 20])
 def test_that_the_broker_drops_events_is_found_by_trying(servers: Servers, limit: int) -> None:
-    url = servers.rabbitmq.add_vhost(f"limit-{limit}")
+    """With the rights of the service's own user."""
+    servers.rabbitmq.add_vhost(f"limit-{limit}")
     servers.rabbitmq.set_policy(f"limit-{limit}", {"delivery-limit": limit})
+    url = servers.rabbitmq.url_of(f"limit-{limit}", "assets")
     assert delivery_limit(url, "assets") == limit + 1  # the first delivery is not counted
+    assert ".trial-" not in servers.rabbitmq.ctl("list_queues", "-p", f"limit-{limit}", "name")
 
 
 @pytest.mark.parametrize("vhost", ["/", "lifted"])

@@ -154,11 +154,6 @@ class Publisher:
         sent = zip(range(self._before + 1, self._tag + 1), rows, strict=False)
         return [r.id for tag, r in sent if tag not in self._unconfirmed and str(r.event_id) not in self._refused]
 
-    @property
-    def fresh(self) -> bool:
-        """Whether the rows given last were the first."""
-        return self._before == 0
-
     def _hear(self) -> None:
         """What the broker says next, if anything within a second."""
         try:

@@ -54,12 +54,12 @@ class Sender:
 
     def send(self) -> float:
         """Publish a batch. The next turn is at once after a full one, else when there is more."""
-        self.publisher = self.publisher or Publisher(self.relay.settings.broker_url, self.relay.service)
+        self.publisher = self.publisher or self.connect()
         limit = self.limit
         try:
             sent = self.forward(self)
         except Exception:
-            self.limit = 1  # to find one that the broker does not take, and not to send all of them over and over
+            self.limit = 1  # so as not to send all of them over and over
             self.close()
             raise
         self.limit = min(BATCH, 2 * limit)
@@ -69,6 +69,11 @@ class Sender:
             return 0
         time.sleep(rest(sent))
         return LOOK_WHILE_IN_FLIGHT_S if self.relay.in_flight else LOOK_S
+
+    def connect(self) -> Publisher:
+        self.close()
+        self.publisher = Publisher(self.relay.settings.broker_url, self.relay.service)
+        return self.publisher
 
     def stop(self) -> None:
         if self.publisher:
@@ -136,9 +141,8 @@ class Relay(DependencyProvider):  # type: ignore[misc]
             return 0
         try:
             unrouted = publisher.publish(rows, lambda: self._renew(claim))
-        except PreconditionFailed as refused:
-            if len(rows) == 1 and publisher.fresh:  # it is this one, and no older limit of an older channel
-                self._bury(rows[0], refused)
+        except PreconditionFailed:
+            self._try_alone(sender, max(rows, key=lambda each: len(each.body.encode())))
             raise
         finally:
             failpoints.pass_by("relay-published")
@@ -152,6 +156,16 @@ class Relay(DependencyProvider):  # type: ignore[misc]
     def _renew(self, claim: str) -> None:
         with self.database.begin() as session:
             outbox.renew(session, claim)
+
+    def _try_alone(self, sender: Sender, row: Row[Any]) -> None:
+        """Send the largest event of a batch that was refused: a new channel goes by the broker's limit of now."""
+        publisher = sender.connect()
+        try:
+            publisher.publish([row])
+        except PreconditionFailed as refused:
+            return self._bury(row, refused)
+        with self.database.begin() as session:
+            outbox.mark(session, publisher.confirmed([row]))
 
     def _bury(self, row: Row[Any], why: Exception) -> None:
         """Make an event that the broker does not take a dead letter, so that the others leave."""

@@ -12,6 +12,7 @@ import click
 import pytest
 
 from deploy import cli, settings, stack
+from services.alerts.domain.sensors import KINDS, RAIN
 from shared.events import Event
 from shared.events.queues import QUEUES, SERVICES
 
@@ -191,3 +192,10 @@ def as_typed(value: object) -> str:
     if isinstance(value, tuple):
         return ",".join(f"{each:g}" if isinstance(each, float) else str(each) for each in value)
     return str(value).lower() if isinstance(value, bool) else str(value)
+
+
+def test_the_guide_to_alerts_names_every_kind_of_sensor_with_its_units_the_base_first() -> None:
+    rows = re.findall(r"^\| `(\w+)`.* \| (`.+`) \|$", (ROOT / "docs/alerts.md").read_text(), re.M)
+    told = {(kind, tuple(units.strip("`").split("`, `"))) for kind, units in rows if kind in KINDS}
+    known = [*KINDS.items(), *(("rain", each) for each in RAIN.values())]
+    assert told == {(kind, tuple(each.factors)) for kind, each in known}

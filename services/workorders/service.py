@@ -543,6 +543,8 @@ class WorkOrders(Service):
     )
     def change_own_password(self, call: Call) -> None:
         name, old, new = call.user.name, call.body["current_password"], call.body["new_password"]
+        if new == old:
+            raise Invalid("It is the same as before.", field="new_password")
         with self.db.begin() as session:
             proven = accounts.begin_change(session, name=name)
         try:

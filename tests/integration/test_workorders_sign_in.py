@@ -181,6 +181,8 @@ def test_somebody_changes_their_own_password_and_every_other_session_ends(runnin
     assert (wrong.status_code, wrong.json["errors"][0]["field"]) == (422, "current_password")
     weak = mine(running, "POST", "/me/password", here, {**change, "new_password": "1234567890"})
     assert (weak.status_code, weak.json["errors"][0]["field"]) == (422, "new_password")
+    same = mine(running, "POST", "/me/password", here, {**change, "new_password": SECRET})
+    assert (same.status_code, same.json["errors"][0]["field"]) == (422, "new_password")
     assert mine(running, "POST", "/me/password", here, change).status_code == 204
     assert refreshed(running, there.json["refresh_token"]).status_code == 401
     assert refreshed(running, here.json["refresh_token"]).status_code == 200

@@ -38,6 +38,7 @@ from shared.files import write_whole
 HERE = Path(__file__).parent
 RABBITMQ = Path("/usr/lib/rabbitmq/bin")
 POLICY = Path("/usr/sbin/policy-rc.d")
+OWN_FOLDER = "/proc/self/cwd"  # as a process names the folder that it works in, whatever that is called
 AMQP_0_9_1 = b"AMQP\x00\x00\x09\x01"
 PACKAGES: dict[str, Callable[[], bool]] = {
     "postgresql": lambda: bool(postgres_programs()),
@@ -174,7 +175,11 @@ class Postgres(Process):
 
 
 class RabbitMQ(Process):
-    """One node with its own name, cookie and port mapper. Quorum queues work on it, with one member."""
+    """One node with its own name, cookie and port mapper. Quorum queues work on it, with one member.
+
+    It works in its folder and is told no other path than OWN_FOLDER: its configuration file can hold only latin1, and
+    it cannot see how full the disk is where its folder's name goes beyond that, or has a quote.
+    """
 
     def __init__(self, folder: Path, kept: Kept) -> None:
         self.port = kept.port("rabbitmq")
@@ -196,7 +201,7 @@ class RabbitMQ(Process):
             ready=lambda: answers(self.port, AMQP_0_9_1),
             environment=self._environment(),
             user="rabbitmq",
-            folder=Path("/"),
+            folder=self._home,
         )
 
     @property
@@ -214,9 +219,8 @@ class RabbitMQ(Process):
 
     def add_vhost(self, name: str) -> str:
         """A namespace of queues of its own, unless it is there. Answers its URL; takes a second or two."""
-        file = self._home / "vhost.json"
-        private_file(file, definitions(name, self._passwords), self.user)
-        self.ctl("import_definitions", str(file))
+        private_file(self._home / "vhost.json", definitions(name, self._passwords), self.user)
+        self.ctl("import_definitions", "vhost.json")
         return self.url_of(name)
 
     def set_policy(self, vhost: str, definition: Mapping[str, object]) -> None:
@@ -226,7 +230,7 @@ class RabbitMQ(Process):
 
     def ctl(self, *arguments: str) -> str:
         """rabbitmqctl on this node: its output."""
-        return run([str(RABBITMQ / "rabbitmqctl"), "--quiet", *arguments], self.user, self.environment)
+        return run([str(RABBITMQ / "rabbitmqctl"), "--quiet", *arguments], self.user, self.environment, self._home)
 
     def launch(self, **extra: str) -> None:
         if not self._home.exists():
@@ -247,18 +251,18 @@ class RabbitMQ(Process):
 
     def _environment(self) -> dict[str, str]:
         return plain_environment() | {
-            "HOME": str(self._home),
+            "HOME": OWN_FOLDER,
             "ERL_EPMD_PORT": str(self._kept.port("epmd")),
             "ERL_EPMD_ADDRESS": "127.0.0.1",
             "RABBITMQ_NODENAME": "waywarden@localhost",
             "RABBITMQ_DIST_PORT": str(self._kept.port("rabbitmq distribution")),
             "RABBITMQ_SERVER_ADDITIONAL_ERL_ARGS": "-kernel inet_dist_use_interface {127,0,0,1}",
-            "RABBITMQ_CONFIG_FILE": str(self._home / "rabbitmq.conf"),
-            "RABBITMQ_CONF_ENV_FILE": str(self._home / "none"),
-            "RABBITMQ_ADVANCED_CONFIG_FILE": str(self._home / "none"),
-            "RABBITMQ_ENABLED_PLUGINS_FILE": str(self._home / "enabled_plugins"),
-            "RABBITMQ_MNESIA_BASE": str(self._home / "mnesia"),
-            "RABBITMQ_LOG_BASE": str(self._home / "log"),
+            "RABBITMQ_CONFIG_FILE": f"{OWN_FOLDER}/rabbitmq.conf",
+            "RABBITMQ_CONF_ENV_FILE": f"{OWN_FOLDER}/none",
+            "RABBITMQ_ADVANCED_CONFIG_FILE": f"{OWN_FOLDER}/none",
+            "RABBITMQ_ENABLED_PLUGINS_FILE": f"{OWN_FOLDER}/enabled_plugins",
+            "RABBITMQ_MNESIA_BASE": f"{OWN_FOLDER}/mnesia",
+            "RABBITMQ_LOG_BASE": f"{OWN_FOLDER}/log",
             "detached": "true",  # the start script then becomes the node instead of watching it
         }
 
@@ -268,8 +272,7 @@ class RabbitMQ(Process):
         private_file(home / "enabled_plugins", "[].\n", self.user)
 
     def _configuration(self) -> str:
-        values = {"port": str(self.port), "user": ADMINISTRATOR, "definitions": str(self._home / "definitions.json")}
-        return filled(HERE / "rabbitmq.conf", values)
+        return filled(HERE / "rabbitmq.conf", {"port": str(self.port), "user": ADMINISTRATOR})
 
 
 class Servers:
@@ -444,15 +447,17 @@ def plain_environment() -> dict[str, str]:
     return {"PATH": "/usr/sbin:/usr/bin:/sbin:/bin", "LANG": "C.UTF-8"}
 
 
-def run(command: list[str], user: str | None, environment: dict[str, str] | None = None) -> str:
-    """Run to the end as that user. Raises CalledProcessError, whose output is printed."""
+def run(
+    command: list[str], user: str | None, environment: dict[str, str] | None = None, folder: Path = Path("/")
+) -> str:
+    """Run to the end as that user, in that folder. Raises CalledProcessError, whose output is printed."""
     done = subprocess.run(
         command,
         user=user,
         group=user,
         extra_groups=[] if user else None,
         env=environment or plain_environment(),
-        cwd="/",
+        cwd=folder,
         capture_output=True,
         text=True,
     )

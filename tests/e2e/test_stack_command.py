@@ -13,6 +13,8 @@ from collections.abc import Callable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
+from shutil import rmtree
+from tempfile import mkdtemp
 from typing import Any
 
 import psycopg2
@@ -21,7 +23,7 @@ from amqp.exceptions import AccessRefused
 from kombu import Connection
 
 from deploy.process import free_port, send
-from deploy.servers import RUNNING, missing
+from deploy.servers import RUNNING, Servers, missing
 from deploy.stack import ROOT, is_live
 from shared.events.queues import QUEUES, SERVICES, exchange_of
 from tests.client import System, wait_for
@@ -58,9 +60,11 @@ class Up:
 
 
 @pytest.fixture(scope="module")
-def up(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Up]:
-    folder = tmp_path_factory.mktemp("up") / "城 'a' $HOME"
-    folder.mkdir()
+def up() -> Iterator[Up]:
+    # Not below pytest's own folder: only root may go there, so the servers' files would lie elsewhere.
+    home = Path(mkdtemp(prefix="waywarden-up-"))
+    home.chmod(0o711)
+    folder = home / "城 'a' $HOME"
     log, port = folder.parent / "said.log", free_port()
     command = ["make", "-s", "stack", f"PORT={port}", f"STACK={folder}"]
     with log.open("wb") as out:
@@ -73,6 +77,7 @@ def up(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Up]:
         down = [sys.executable, "-m", "deploy.stack", "down", "--folder", str(folder)]
         subprocess.run(down, cwd=ROOT, timeout=150, check=True)
         process.wait(30)
+        rmtree(home)
 
 
 def plain() -> dict[str, str]:
@@ -82,6 +87,17 @@ def plain() -> dict[str, str]:
 
 def shell(line: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run(["bash", "-c", line], cwd=ROOT, env=plain(), capture_output=True, text=True, timeout=150)
+
+
+@pytest.mark.parametrize("server", ["postgres", "rabbitmq", "nginx"])
+def test_the_servers_work_in_a_folder_with_any_name(up: Up, server: str) -> None:
+    assert (up.folder / server).is_dir()
+    assert up.status()[server][0] == "running"
+
+
+def test_the_broker_sees_how_full_the_disk_is_whatever_its_folder_is_called(up: Up) -> None:
+    free = Servers(up.folder).rabbitmq.ctl("eval", "rabbit_disk_monitor:get_disk_free().")
+    assert int(free) > 0
 
 
 @pytest.mark.parametrize("target", ["token", "demo"])

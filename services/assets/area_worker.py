@@ -34,7 +34,7 @@ AT_ONCE = 2
 RETRY_S = 10
 IDLE_S = 600  # a process that waits for a file ends then: it holds memory
 LONGEST_ANSWER = 32_000_000
-COMMAND = [sys.executable, "-W", "ignore::DeprecationWarning", "-m", "services.assets.area_worker"]
+COMMAND = [sys.executable, "-W", "ignore", "-m", "services.assets.area_worker"]
 
 _places = Semaphore(AT_ONCE)
 _waiting: list[Any] = []  # of processes, at most one

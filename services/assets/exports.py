@@ -41,7 +41,7 @@ class Export:
             raise TooMany(f"{AT_ONCE} exports are under way.", retry_after_s=RETRY_S)
         self._open = True
         self._folder = TemporaryDirectory()  # a process that is killed removes nothing
-        command = [sys.executable, "-W", "ignore::DeprecationWarning", "-m", "services.assets.exports"]
+        command = [sys.executable, "-W", "ignore", "-m", "services.assets.exports"]
         self._child = subprocess.Popen(
             command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, env={**os.environ, "TMPDIR": self._folder.name}
         )

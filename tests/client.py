@@ -40,6 +40,10 @@ class Unexpected(AssertionError):
     """The API answered something else than the caller counted on."""
 
 
+class NotKnown(Unexpected):
+    """The system does not know the key that a token was signed with."""
+
+
 class NotAnswered(Exception):
     """Nobody answered in time."""
 
@@ -214,7 +218,7 @@ class Client:
     def _good(self, method: str, path: str, body: Any = None, **more: Any) -> Any:
         answer = self.send(method, API + path, body, **more)
         if not answer.good:
-            raise Unexpected(str(answer))
+            raise (NotKnown if answer.status == 401 else Unexpected)(str(answer))
         return answer.json() if answer.content else None
 
     # what tests of refusals call: whatever comes back

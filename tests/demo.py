@@ -17,7 +17,7 @@ import click
 
 from deploy.data_folder import City, city_of
 from deploy.stack import Embedded
-from tests.client import Answer, NotAnswered, System, Thing, Unexpected, wait_for
+from tests.client import Answer, NotAnswered, NotKnown, System, Thing, Unexpected, wait_for
 from tests.story import Cast, GaugeStory, LampStory, check_lamps, last_night, order_of
 
 
@@ -204,11 +204,12 @@ def tell_who_sees_what(teller: Teller, cast: Cast) -> None:
     teller.fact(f"{answer.status} {answer.json()['title']} {answer.json()['detail']}")
 
 
-def summary(teller: Teller) -> None:
+def summary(teller: Teller, stays: bool) -> None:
     click.secho("\nWhat moved", bold=True)
     for what, before, after in teller.figures:
         click.echo(f"  {before:>10} → {after:<10} {what}")
-    click.echo(f"\n{teller.calls} calls. Look for yourself: {teller.system.base_url}/docs")
+    look = f" Look for yourself: {teller.system.base_url}/docs" if stays else ""
+    click.echo(f"\n{teller.calls} calls.{look}")
 
 
 @click.command()
@@ -229,29 +230,32 @@ def main(folder: Path | None, port: int) -> None:
 def play_apart() -> None:
     """On an embedded system in a temporary folder, which is gone afterwards."""
     with TemporaryDirectory(prefix="waywarden-demo-") as home, Embedded(Path(home)) as apart:
-        play(System.of(apart))
+        play(System.of(apart), stays=False)
 
 
-def play(system: System) -> None:
-    """Raises ClickException."""
+def play(system: System, *, stays: bool = True) -> None:
+    """``stays``: it is there afterwards, to look at. Raises ClickException."""
     system.patience_s = 2
     try:
-        tell(system)
+        tell(system, stays=stays)
     except NotAnswered:
         raise click.ClickException(f"Nothing answers at {system.base_url}. Is it running? (make run)") from None
+    except NotKnown:
+        wrong_keys = f"The system at {system.base_url} has other keys than {system.keys}: name its DATA= or STACK=."
+        raise click.ClickException(wrong_keys) from None
     except (Unexpected, AssertionError, LookupError) as wrong:
         raise click.ClickException(str(wrong)) from wrong
     finally:
         system.close()
 
 
-def tell(system: System) -> None:
+def tell(system: System, *, stays: bool = True) -> None:
     click.secho(f"The closed loop, played at {system.base_url}", bold=True)
     click.echo("Indented lines in grey are calls of the API; before → after are figures of /metrics.")
     cast, teller = Cast(system), Teller(system)
     for story in (tell_lamp_story, tell_gauge_story, tell_patrol_story, tell_who_sees_what):
         story(teller, cast)
-    summary(teller)
+    summary(teller, stays)
 
 
 if __name__ == "__main__":

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import os
 import signal
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from pathlib import Path
 
 from deploy.process import Process, answers
@@ -50,6 +52,9 @@ class Proxy(Process):
         )
 
     def launch(self, **extra: str) -> None:
+        if self.status is not None:  # it was killed: its workers, of its group, would keep the port
+            with suppress(ProcessLookupError):
+                os.killpg(self.pid, signal.SIGKILL)
         owned(self._home, self.user)
         private_file(self._home / "nginx.conf", self._text, self.user)
         super().launch(**extra)

@@ -92,7 +92,7 @@ drills: setup-dev  ## the fault drills in full (make test runs their short form)
 	@WAYWARDEN_DRILLS=full $(RUN) pytest -v -s tests/drills
 
 token: setup  ## print a bearer token: ROLE=dispatcher NAME= CREW= UNIT= DATA=, or STACK=
-	@$(RUN) deploy.cli token --role "$$GIVEN_ROLE" $(if $(value NAME),--name "$$GIVEN_NAME") \
+	@$(RUN) deploy.cli token --role "$$GIVEN_ROLE" $(if $(filter-out file,$(origin NAME)),--name "$$GIVEN_NAME") \
 		$(if $(value CREW),--crew "$$GIVEN_CREW") $(if $(value UNIT),--unit "$$GIVEN_UNIT")
 
 import: setup  ## import a file of facilities: FILE=lamps.csv KIND=street_light PROFILE= DRY=1 (only look) DATA=, or STACK=

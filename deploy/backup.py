@@ -17,6 +17,7 @@ import click
 from sqlalchemy import make_url, update
 
 from deploy import data_folder, settings
+from deploy.migrations import open_begun
 from deploy.settings import UnusableSettings
 from shared.db import Database
 from shared.files import write_whole
@@ -35,6 +36,8 @@ def backup(folder: Path) -> None:
     try:
         chosen = embedded()
         begun_at = datetime.now(UTC)
+        for name in chosen.services:
+            open_begun(chosen, name).close()
         make_empty(folder)
         for name in chosen.services:
             copy_database(file_of(chosen, name), folder / f"{name}.sqlite")
@@ -52,8 +55,8 @@ def restore(folder: Path) -> None:
     try:
         chosen = embedded()
         begun_at = datetime.fromisoformat(json.loads((folder / MARK).read_text())["begun_at"])
+        refuse_filled(chosen.data)
         with data_folder.held(chosen.data, "a restore"):
-            make_empty(chosen.data)
             for name in chosen.services:
                 copy_database(folder / f"{name}.sqlite", file_of(chosen, name))
                 send_again(chosen.database_urls[name], begun_at - MARGIN)
@@ -77,8 +80,14 @@ def file_of(chosen: Settings, name: str) -> Path:
 
 
 def make_empty(folder: Path) -> None:
-    """Raises UnusableSettings where there is something in it."""
+    refuse_filled(folder)
     folder.mkdir(parents=True, exist_ok=True, mode=data_folder.OWNER_ONLY)
+
+
+def refuse_filled(folder: Path) -> None:
+    """Raises UnusableSettings where there is something in it."""
+    if not folder.exists():
+        return
     if there := [each.name for each in folder.iterdir() if each.name not in {data_folder.LOCK, "lost+found"}]:
         raise UnusableSettings(f"{folder} is not empty: it holds {', '.join(sorted(there)[:3])}")
 

@@ -9,7 +9,7 @@ import json
 import os
 import sys
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -23,7 +23,7 @@ from deploy import audit, broker, data_folder, settings, welcome
 from deploy.backup import backup, restore
 from deploy.import_command import import_file
 from deploy.keys import make_keys
-from deploy.migrations import migrate
+from deploy.migrations import migrate, open_begun
 from deploy.recount import recount_rows, recount_sums, waiting
 from deploy.services import SERVICE_CLASSES
 from deploy.settings import UnusableSettings
@@ -41,12 +41,17 @@ from shared.outbox import outbox
 from shared.settings import Settings
 
 WORKING_DAY = timedelta(hours=12)
+LONGEST_NAME = 128
 service_option = click.option("--service", type=click.Choice(list(SERVICE_CLASSES)), required=True)
 
 
 @contextmanager
 def opened(service: str) -> Iterator[Database]:
-    database = Database(_settings().database_urls[service], connections=2, patient=True)
+    """Of a system that was started once. Raises ClickException."""
+    try:
+        database = open_begun(_settings(), service)
+    except UnusableSettings as wrong:
+        raise click.ClickException(str(wrong)) from wrong
     try:
         yield database
     finally:
@@ -68,14 +73,16 @@ def main() -> None:
 
 @main.command()
 @click.option("--role", type=click.Choice(ROLES), required=True)
-@click.option("--name", default="", help="Whose token; the role's name by default.")
+@click.option("--name", help="Whose token; the role's name by default.")
 @click.option("--crew", help="A crew's code, for role crew.")
 @click.option("--unit", help="A unit's code.")
-def token(role: str, name: str, crew: str | None, unit: str | None) -> None:
+def token(role: str, name: str | None, crew: str | None, unit: str | None) -> None:
     """Print a bearer token for a working day, signed with the key in the data folder."""
     folder = _settings().keys
     if not (folder / "signing.pem").exists():
         raise click.ClickException(f"There is no signing key in {folder}. Was the system started with this DATA=?")
+    if name is not None and not (name.strip() and name.isprintable() and len(name) <= LONGEST_NAME):
+        raise click.ClickException(f"NAME= takes 1 to {LONGEST_NAME} printable characters.")
     if role == "crew" and not crew:
         raise click.ClickException("Role crew needs a crew: CREW=code (GET /api/v1/crews lists them).")
     click.echo(Keys(folder).sign(User(name or role, role, crew, unit), WORKING_DAY))
@@ -103,8 +110,9 @@ def migrate_command(services: tuple[str, ...], sample: bool, empty: bool) -> Non
     """Bring the databases of these services, or of all, up to date."""
     if sample or empty:
         return _prepare(empty)
+    urls = _settings().database_urls
     for name in services or SERVICE_CLASSES:
-        with opened(name) as database:
+        with closing(Database(urls[name], connections=2, patient=True)) as database:
             migrate(database.engine, name, SERVICE_CLASSES[name].metadata)
 
 
@@ -112,6 +120,7 @@ def _prepare(empty: bool) -> None:
     chosen = _settings()
     databases = {name: Database(chosen.database_urls[name], connections=2, patient=True) for name in SERVICE_CLASSES}
     try:
+        welcome.refuse_foreign(chosen)
         data_folder.make(chosen.data)
         welcome.prepare(chosen.data, databases, empty=empty)
     except UnusableSettings as wrong:
@@ -140,7 +149,8 @@ def broker_command() -> None:
 def admin() -> None:
     """Make the first account, unless there is one, and print its password."""
     with opened("workorders") as database, welcome.administrator(database) as password:
-        click.echo(f"account admin, password {password}" if password else "There are accounts already.")
+        made = f"First start: account admin, password {password}\nIt is shown this once."
+        click.echo(made if password else "There are accounts already.")
 
 
 @main.command()
@@ -182,6 +192,8 @@ main.add_command(restore)
 @click.option("--outcome", type=click.Choice(["done", "refused"]))
 def show_audit(since: datetime | None, until: datetime | None, **wanted: str | None) -> None:
     """Who signed in, was refused, read what names people, took data out: one JSON object a line, oldest first."""
+    if not _settings().data.is_dir():
+        raise click.ClickException(f"There is no {_settings().data}. Was the system started with this DATA=?")
     last = until.replace(tzinfo=UTC) if until else clock.now()
     first = since.replace(tzinfo=UTC) if since else last - timedelta(days=1)
     for entry in audit.read(_settings().data / "audit", first, last):

@@ -18,6 +18,7 @@ import click
 from marshmallow import ValidationError
 
 from deploy import logs, settings
+from deploy.migrations import open_begun
 from deploy.settings import UnusableSettings
 from services.assets.domain.catalogue import FILE
 from services.assets.domain.catalogue_file import CatalogueFile
@@ -77,10 +78,10 @@ def import_file(file: Path, profile: str | None, rejects: Path | None, **given: 
 def _opened() -> Iterator[tuple[Settings, Database]]:
     try:
         chosen = settings.load()
+        database = open_begun(chosen, "assets")
     except UnusableSettings as wrong:
         raise click.ClickException(str(wrong)) from wrong
     logs.start(level="warning", as_json=chosen.log_json)
-    database = Database(chosen.database_urls["assets"], connections=2, patient=True)
     join_in(database, CatalogueFile(chosen.catalogue or FILE))
     yield chosen, database
     database.close()

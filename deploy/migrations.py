@@ -15,10 +15,12 @@ from typing import Any
 from alembic.config import Config
 from alembic.runtime.environment import EnvironmentContext
 from alembic.script import ScriptDirectory
-from sqlalchemy import Connection, Engine, MetaData, text
+from sqlalchemy import Connection, Engine, MetaData, inspect, make_url, text
 from sqlalchemy.exc import OperationalError
 
-from shared.db import kernel
+from deploy.settings import UnusableSettings
+from shared.db import Database, kernel
+from shared.settings import Settings
 
 ROOT = Path(__file__).parent.parent
 TURN = 1_463_900_503  # PostgreSQL's lock by which those who migrate take turns
@@ -26,6 +28,18 @@ LOCK_TIMEOUT_S = 0.5  # nobody else waits longer than this behind a migration th
 PATIENCE_S = 600
 PAUSE_S = 1
 NO_LOCK = {"55P03", "40P01"}  # lock_not_available, deadlock_detected
+
+
+def open_begun(chosen: Settings, service: str) -> Database:
+    """A service's database that was begun before, for a command; makes nothing. Raises UnusableSettings."""
+    url = make_url(chosen.database_urls[service])
+    if url.get_backend_name() == "sqlite" and not Path(url.database or "").is_file():
+        raise UnusableSettings(f"There is no {url.database}. Was the system started with this DATA=?")
+    database = Database(chosen.database_urls[service], connections=2, patient=True)
+    if not inspect(database.engine).has_table("outbox"):
+        database.close()
+        raise UnusableSettings(f"The database of {service} has no tables. Was the system started with this DATA=?")
+    return database
 
 
 def migrate(engine: Engine, service: str, metadata: MetaData) -> None:

@@ -66,6 +66,11 @@ def main() -> int:
     except OSError as wrong:
         print(f"waywarden: cannot start: {wrong}", file=sys.stderr)
         return 1
+    except KeyboardInterrupt:
+        print("\nwaywarden: interrupted. The next start goes on.", file=sys.stderr, flush=True)
+        signal.signal(signal.SIGINT, signal.SIG_DFL)
+        signal.raise_signal(signal.SIGINT)  # whoever waits for us learns how it ended
+        return 130
 
 
 def run(chosen: Settings) -> int:
@@ -82,6 +87,7 @@ def prepared(chosen: Settings) -> Iterator[None]:
     if not chosen.embedded:
         yield
         return
+    welcome.refuse_foreign(chosen)
     with data_folder.held(chosen.data, f"process {os.getpid()} at http://{chosen.host}:{chosen.port}"):
         data_folder.close_to_others(chosen.data)
         databases = opened(chosen)

@@ -184,7 +184,7 @@ class Stack(Running):
                 path.chmod(0o600)
 
     def administrator(self) -> str:
-        """At the first start make the first account: a line with its password, which is shown this once."""
+        """At the first start make the first account: its password, which is shown this once."""
         if self._kept.has("admin"):
             return ""
         said = self.run("admin")

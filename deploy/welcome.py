@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from sqlalchemy import inspect, select
+from sqlalchemy import inspect, make_url, select
 
 from deploy import data_folder
 from deploy.data_folder import City
@@ -25,6 +25,15 @@ from services.workorders.use_cases.accounts import ensure_admin
 from shared import failpoints
 from shared.db import Database
 from shared.settings import Settings
+
+
+def refuse_foreign(chosen: Settings) -> None:
+    """Where no database of ours is in it, before anything is written there. Raises UnusableSettings."""
+    files = [Path(make_url(url).database or "") for url in chosen.database_urls.values() if url.startswith("sqlite")]
+    if not files or not chosen.data.is_dir() or any(each.exists() for each in files):
+        return
+    if data_folder.city_of(chosen.data) is None:
+        data_folder.refuse_what_is_not_ours(chosen.data)
 
 
 def prepare(folder: Path, databases: dict[str, Database], *, empty: bool) -> None:

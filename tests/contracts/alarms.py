@@ -40,6 +40,7 @@ CASES: dict[str, Case] = {
         {'waywarden_broker_delivery_limit{service="a"}': "20x60"},
         {'waywarden_broker_delivery_limit{service="a"}': " ".join(["+Inf"] * 60)},
     ),
+    "WaywardenBrokerBlocked": above('waywarden_broker_blocked{service="a"}', "1", "0"),
     "WaywardenFailures": rising('waywarden_entrypoint_failures_total{service="a", entrypoint="e"}'),
     "WaywardenSlow": Case(
         {DURATION % "1": "0+50x60", DURATION % "2.5": "0+100x60", DURATION % "+Inf": "0+100x60"},

@@ -227,19 +227,21 @@ def test_an_order_that_was_handed_back_is_not_given_away_again(database: Databas
     assert follow(database, worse(raised, 2)).state is State.REGISTERED
 
 
-def test_an_order_that_was_closed_is_open_again_when_its_alert_gets_worse(database: Database) -> None:
+@pytest.mark.parametrize(("checked", "move"), [(True, "reopen"), (False, "send_again")])
+def test_work_that_is_done_begins_again_when_its_alert_gets_worse(database: Database, checked: bool, move: str) -> None:
     raised = alert()
     number, mover = follow(database, raised).number, Mover(name="dispatcher-1")
     with database.begin() as session:
         moving.accept(session, number, mover)
         moving.start(session, number, mover)
         moving.complete(session, number, mover, note="Pumped.", photos=[], quantity=None)
-        moving.check(session, number, mover, passed=True, note="")
+        if checked:
+            moving.check(session, number, mover, passed=True, note="")
     with clock.frozen(NOON + timedelta(hours=5)):
-        assert follow(database, raised).state is State.CLOSED
+        assert follow(database, raised).state is (State.CLOSED if checked else State.COMPLETED)
         order = follow(database, worse(raised, 2))
     assert (order.state, order.crew, order.due_at) == (State.DISPATCHED, "crew-southwest", NOON + timedelta(hours=6))
-    assert moves_of(database)[-2:] == ["reopen", "follow_alert"]
+    assert moves_of(database)[-2:] == [move, "follow_alert"]
     with database.read() as session:
         assert {name: tallies.read(session, name) for name in figures.recount(session)} == figures.recount(session)
 

@@ -29,10 +29,14 @@ OPEN = (*UNDISPOSED, State.COMPLETED)
 
 @dataclass(frozen=True)
 class Move:
-    """From which states a move can be made, and where it leads; without a target the state stays."""
+    """From which states a move can be made, and where it leads; without a target the state stays.
+
+    ``asked``: somebody asks for it; else it follows from something else that happened.
+    """
 
     sources: tuple[State, ...]
     target: State | None
+    asked: bool = True
 
 
 MOVES = {
@@ -49,7 +53,8 @@ MOVES = {
     "call_back": Move((State.CLOSED,), None),
     "reopen": Move((State.CLOSED,), State.DISPATCHED),
     "supervise": Move(OPEN, None),
-    "follow_alert": Move(OPEN, None),
+    "follow_alert": Move(OPEN, None, asked=False),
+    "send_again": Move((State.COMPLETED,), State.DISPATCHED, asked=False),
 }
 
 
@@ -213,7 +218,8 @@ class Order:
         return max(self.registered_at, *(each.recorded_at for each in self.moves[-1:]))
 
     def legal_moves(self) -> list[str]:
-        return [name for name, move in MOVES.items() if self.state in move.sources]
+        """What somebody may ask of it now."""
+        return [name for name, move in MOVES.items() if move.asked and self.state in move.sources]
 
     def register(self, step: Step) -> None:
         """The first line of its history: from nothing to registered."""
@@ -278,6 +284,11 @@ class Order:
         """The call-back was unsatisfied: the same crew starts again, with a new dispose clock."""
         self._make("reopen", step, crew=self.crew)
         self.closed_at = None
+        self._restart_clock(term)
+
+    def send_again(self, step: Step, *, term: Term) -> None:
+        """Its alert got worse after the work was done: the same crew starts again, with a new dispose clock."""
+        self._make("send_again", step, crew=self.crew)
         self._restart_clock(term)
 
     def supervise(self, step: Step, *, note: str) -> None:

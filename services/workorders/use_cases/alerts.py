@@ -19,6 +19,7 @@ from shared.events.alerts import AlertEscalated, AlertEvent
 from shared.events.workorders import OrderDispatched, OrderReopened
 
 PLACE = ("district", "longitude", "latitude")
+AGAIN = {State.COMPLETED: Order.send_again, State.CLOSED: Order.reopen}
 UNGIVEN = ("register", "follow_alert")  # the moves of an order that nobody had yet
 
 
@@ -39,11 +40,11 @@ def open_for_alerts(session: Session, events: Sequence[AlertEvent]) -> None:
 
 
 def _follow(session: Session, order: Order, event: AlertEvent) -> None:
-    """Worse is new: an order that was closed is open again, with a new clock. One that is void stays so."""
+    """Worse is new: where the work was done, it begins again, with a new clock. An order that is void stays so."""
     before = _counted_as(order)
-    if order.state is State.CLOSED and isinstance(event, AlertEscalated):
+    if isinstance(event, AlertEscalated) and (begin_again := AGAIN.get(order.state)):
         step = _step(order)
-        order.reopen(step, term=new_term(session, order, step, "dispose"))
+        begin_again(order, step, term=new_term(session, order, step, "dispose"))
         tell(session, order, OrderReopened, step.at)
     if order.state in OPEN:
         place = {name: getattr(event, name) for name in PLACE}

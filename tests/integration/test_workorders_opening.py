@@ -246,6 +246,21 @@ def test_work_that_is_done_begins_again_when_its_alert_gets_worse(database: Data
         assert {name: tallies.read(session, name) for name in figures.recount(session)} == figures.recount(session)
 
 
+@pytest.mark.parametrize("together", [True, False])
+def test_an_alert_that_got_worse_and_then_moved_is_not_less_bad(database: Database, together: bool) -> None:
+    raised = alert()
+    number, mover = follow(database, raised).number, Mover(name="dispatcher-1")
+    with database.begin() as session:
+        moving.accept(session, number, mover)
+        moving.start(session, number, mover)
+        moving.complete(session, number, mover, note="Pumped.", photos=[], quantity=None)
+    severe = worse(raised, 2, recorded_at=NOON + timedelta(hours=1))
+    moved = AlertMoved(**asdict(severe) | {"revision": 3, "longitude": 24.95})
+    for events in [(severe, moved)] if together else [(moved,), (severe,)]:
+        order = follow(database, *events)
+    assert (order.state, order.longitude) == (State.DISPATCHED, 24.95)
+
+
 def test_an_order_that_is_void_stays_so(database: Database) -> None:
     raised = alert()
     number = follow(database, raised).number

@@ -9,6 +9,16 @@ from dataclasses import dataclass, replace
 from enum import StrEnum
 
 from services.assets.domain.facilities import Facility
+from shared.errors import Forbidden
+
+UNITS = ("owner", "authority", "maintainer")
+
+
+class BoundToUnit(Forbidden):
+    """Who is bound to a unit does not say whose a facility is: that says who sees its orders and findings."""
+
+    slug = "bound-to-unit"
+    zh = "限于本单位的账号不能更改设施所属的单位"
 
 
 class Of(StrEnum):

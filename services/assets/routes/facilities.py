@@ -19,7 +19,8 @@ from services.assets.domain.facilities import (
     UnknownFacility,
     UnknownKind,
 )
-from services.assets.routes.roles import WRITERS, viewer_of
+from services.assets.domain.viewers import UNITS, BoundToUnit
+from services.assets.routes.roles import WRITERS, must_be_unbound, viewer_of
 from services.assets.schemas.facilities import (
     DeedOut,
     FacilitiesQuery,
@@ -37,7 +38,7 @@ from shared.web import Call, http
 
 GEOJSON = "application/geo+json"
 REGISTERING = (CodeTaken, BadCode, UnknownKind, NotMeasurable, WrongAttribute)
-CHANGING = (UnknownFacility, Stale, NotMeasurable, WrongAttribute)
+CHANGING = (UnknownFacility, Stale, NotMeasurable, WrongAttribute, BoundToUnit)
 ACTING = (UnknownFacility, Stale, IllegalChange)
 
 
@@ -73,6 +74,8 @@ class FacilityRoutes:
     @http("PATCH", "/facilities/<code>", roles=WRITERS, body=FacilityChangeIn, answer=FacilityOut, refuses=CHANGING,
           summary="Change what was registered of a facility")  # fmt: skip
     def revise_facility(self, call: Call, code: str) -> Facility:
+        if any(name in call.body for name in UNITS):
+            must_be_unbound(call.user)
         return use_cases.revise_facility(call.session, code, who=call.user.name, expected=call.expected, **call.body)
 
     @http("POST", "/facilities/<code>/put-out-of-service", roles=WRITERS, body=ReasonIn, answer=FacilityOut,

@@ -9,9 +9,10 @@ from werkzeug.wrappers import Response
 
 from services.assets.domain.facilities import UnknownKind
 from services.assets.domain.imports import UnknownImport, UnknownProfile
+from services.assets.domain.viewers import BoundToUnit
 from services.assets.queries import imports as queries
 from services.assets.routes.importer import Importer
-from services.assets.routes.roles import WRITERS
+from services.assets.routes.roles import WRITERS, must_be_unbound
 from services.assets.routes.uploads import FORM, receive_form
 from services.assets.schemas.imports import ImportIn, ImportOut, ProfileIn, ProfileOut
 from services.assets.schemas.noted_rows import as_csv
@@ -32,9 +33,10 @@ class ImportRoutes:
     importer = Importer()
 
     @http("POST", "/facilities/imports", roles=WRITERS, body=ImportIn, reads=FORM, receive=receive_form,
-          answer=ImportOut, status=202, refuses=(UnknownKind, UnknownProfile),
+          answer=ImportOut, status=202, refuses=(UnknownKind, UnknownProfile, BoundToUnit),
           summary="Import a file of facilities; it is carried out beside the service")  # fmt: skip
     def import_facilities(self, call: Call) -> dict[str, Any]:
+        must_be_unbound(call.user)
         upload = call.body["file"]
         ordered = use_cases.order_import(
             call.session,

@@ -8,7 +8,7 @@ from urllib.parse import quote, urlencode
 from werkzeug.wrappers import Request, Response
 
 from services.assets import queries
-from services.assets.domain.facilities import UnknownFacility
+from services.assets.domain.facilities import LONGEST_CODE, UnknownFacility
 from services.assets.domain.labels import SHEETS, NothingToPrint, Sheet, divided
 from services.assets.schemas.labels import LabelsQuery
 from shared.auth import PUBLIC, STAFF
@@ -43,8 +43,11 @@ class LabelRoutes:
         return Response(pdf, content_type=PDF, headers=named | _link(call.request, page.next))
 
     @http("GET", "/f/<code>", roles=PUBLIC, prefix="", status=302, transaction=False,
+          refuses=(UnknownFacility,),
           summary="Where the QR code on a label leads: to the facility's file, for whoever may read it")  # fmt: skip
     def open_label(self, call: Call, code: str) -> Response:
+        if len(code) > LONGEST_CODE:
+            raise UnknownFacility(f"No code has more than {LONGEST_CODE} characters.")
         return Response(status=302, headers={"Location": f"{API}/facilities/{quote(code, safe='')}/file"})
 
 

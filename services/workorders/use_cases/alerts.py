@@ -28,30 +28,37 @@ def open_for_alerts(session: Session, events: Sequence[AlertEvent]) -> None:
 
     The order of an alert that has one follows it. An event that comes late still opens an order, and moves none.
     """
-    newest: dict[UUID, AlertEvent] = {}
+    told: dict[UUID, list[AlertEvent]] = {}
     for event in sorted(events, key=lambda each: each.revision):
         if event.order_category:
-            newest[event.alert_id] = event
-    open_orders(session, {alert_id: case_of_alert(event) for alert_id, event in newest.items()}, {})
-    mine = select(Order).where(tables.work_orders.c.alert_id.in_(list(newest))).order_by(tables.work_orders.c.id)
+            told.setdefault(event.alert_id, []).append(event)
+    open_orders(session, {alert_id: case_of_alert(known[-1]) for alert_id, known in told.items()}, {})
+    mine = select(Order).where(tables.work_orders.c.alert_id.in_(list(told))).order_by(tables.work_orders.c.id)
     for order in session.scalars(mine.with_for_update()):
-        if order.alert_id and order.is_behind(newest[order.alert_id].revision):
-            _follow(session, order, newest[order.alert_id])
+        if order.alert_id:
+            _follow(session, order, told[order.alert_id])
 
 
-def _follow(session: Session, order: Order, event: AlertEvent) -> None:
+def _follow(session: Session, order: Order, told: Sequence[AlertEvent]) -> None:
     """Worse is new: where the work was done, it begins again, with a new clock. An order that is void stays so."""
-    before = _counted_as(order)
-    if isinstance(event, AlertEscalated) and (begin_again := AGAIN.get(order.state)):
+    before, newest = _counted_as(order), told[-1]
+    if any(_is_worse(order, each) for each in told) and (begin_again := AGAIN.get(order.state)):
         step = _step(order)
         begin_again(order, step, term=new_term(session, order, step, "dispose"))
         tell(session, order, OrderReopened, step.at)
-    if order.state in OPEN:
-        place = {name: getattr(event, name) for name in PLACE}
-        order.follow_alert(_step(order), revision=event.revision, summary=summary_of(event), place=place)
+    if order.state in OPEN and order.is_behind(newest.revision):
+        place = {name: getattr(newest, name) for name in PLACE}
+        order.follow_alert(_step(order), revision=newest.revision, summary=summary_of(newest), place=place)
         _dispatch(session, order)
     tallies.add(session, ORDERS_BY_STATE, before, -1)
     tallies.add(session, ORDERS_BY_STATE, _counted_as(order))
+
+
+def _is_worse(order: Order, event: AlertEvent) -> bool:
+    """Whether the alert got worse than the order knew, or after the work was done: that its place changed may have been
+    heard first, on another queue."""
+    late = order.disposed_at is not None and event.recorded_at > order.disposed_at
+    return isinstance(event, AlertEscalated) and (order.is_behind(event.revision) or late)
 
 
 def _dispatch(session: Session, order: Order) -> None:

@@ -430,3 +430,19 @@ def test_labels_are_printed_for_a_search_or_for_codes(running: Running) -> None:
     assert running.call("GET", "/facilities/labels.pdf?kind=bridge").status_code == 404
     for wrong in ("limit=1001", "columns=2", "sheet=a", "codes=,"):
         assert running.call("GET", f"/facilities/labels.pdf?{wrong}").status_code == 422
+
+
+@pytest.mark.parametrize("unit", ["owner", "authority", "maintainer"])
+def test_who_is_bound_to_a_unit_does_not_say_whose_a_facility_is(running: Running, unit: str) -> None:
+    at = f"/facilities/{unit}-1"
+    running.call("POST", "/facilities", body=LAMP | {"code": f"{unit}-1", unit: "Lights"})
+    refused = running.call("PATCH", at, "operator @Roads", {unit: "Roads"})
+    assert refused.status_code == 403
+    assert b"bound-to-unit" in refused.data
+    assert running.get(at)[unit] == "Lights"
+    assert running.call("PATCH", at, "operator @Roads", {"name": "At the bay"}).status_code == 200
+    assert running.call("PATCH", at, "operator", {unit: "Roads"}).status_code == 200
+
+
+def test_a_label_of_a_code_that_cannot_be_leads_nowhere(running: Running) -> None:
+    assert [running.client.get(f"/f/{'a' * length}").status_code for length in (100, 101, 3900)] == [302, 404, 404]

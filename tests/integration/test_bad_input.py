@@ -14,6 +14,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from sqlalchemy import Connection, create_engine, inspect, text
 from sqlalchemy.pool import NullPool
 
+from deploy.process import wait_until
 from deploy.stack import Embedded
 from shared.auth import ROLES, Keys, User
 from shared.events.queues import SERVICES
@@ -39,7 +40,8 @@ def system(embedded: Embedded) -> Iterator[System]:
 
 
 @pytest.fixture(scope="module")
-def admin(system: System) -> Client:
+def admin(system: System, embedded: Embedded) -> Client:
+    wait_until(lambda: not stored(embedded)["assets.area_sweeps"], 60, lambda: "the sample's areas are not swept")
     return system.user("admin")
 
 

@@ -119,7 +119,7 @@ def creations(cast: Cast) -> Iterator[tuple[str, Thing, Thing]]:
     )
     yield "/dispatch-rules", {"id": str(uuid4()), "name": code, "active": False}, {"priority": 7}
     yield "/rules", {"id": str(uuid4()), "name": code, "enabled": False}, {"priority": 7}
-    member = {"id": str(uuid4()), "name": code, "role": "manager", "password": "something long"}
+    member = {"id": str(uuid4()), "name": code, "role": "manager", "password": "seven grey herons wait"}
     yield "/members", member, {"role": "operator"}
     yield "/facilities", {"code": code, "kind": "manhole", "name": "", "geometry": POINT}, {"name": "Another"}
     yield "/districts", {"code": code, "name": "", "geometry": SQUARE}, {"name": "Another"}

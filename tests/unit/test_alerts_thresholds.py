@@ -193,6 +193,22 @@ def test_a_reading_that_is_sent_again_confirms_nothing() -> None:
         assert sensor.doubts(-4000, NOON + timedelta(minutes=1))
 
 
+def test_a_burst_of_readings_confirms_no_fall() -> None:
+    sensor = gauge(last_at=NOON, last_value=400.0)
+    burst = [NOON + timedelta(seconds=1, microseconds=each) for each in range(50)]
+    assert all(sensor.doubts(-480, at) for at in burst)
+    assert sensor.doubts(-480, NOON + timedelta(seconds=10)), "nor does one that comes too soon after it"
+    assert sensor.doubts(-480, NOON + timedelta(seconds=11))
+    assert sensor.doubts(-480, NOON + timedelta(seconds=20)), "each of them lies apart from the one before"
+    assert not sensor.doubts(-480, NOON + timedelta(seconds=21))
+
+
+def test_a_second_reading_confirms_a_rise_however_soon_it_comes() -> None:
+    spiky = gauge(last_at=NOON, last_value=0.0, largest_change={"by": 20.0, "within_s": 60.0})
+    assert spiky.doubts(60, NOON + timedelta(seconds=1))
+    assert not spiky.doubts(60, NOON + timedelta(seconds=1, microseconds=1))
+
+
 def test_a_longer_time_allows_a_larger_change() -> None:
     sensor = gauge(last_at=NOON, last_value=900.0)
     assert not sensor.doubts(0, NOON + timedelta(minutes=30))

@@ -25,6 +25,7 @@ GRACE = timedelta(seconds=10)  # and this for the way
 FRESH = timedelta(hours=1)  # how long a reading counts as current where no interval is known
 
 TWICE, THRICE = 2, 3  # readings that must agree before an unlikely rise, or fall, is believed
+APART = timedelta(seconds=10)  # between those of a fall: one burst of a logger is one look at the water
 
 
 class UnknownSensor(NotFound):
@@ -283,10 +284,10 @@ class Sensor:
         return of_kind and Change(of_kind.by / self.measures.factors[self.unit], of_kind.within_s)
 
     def _suspect(self, value: float, at: datetime, rising: bool) -> None:
-        """Count a reading towards its confirmation; one that is sent again counts once."""
-        if at == self.suspect_at:
-            return
+        """Count a reading towards its confirmation; one that is sent again counts once, and so does a burst of a fall."""
         agrees = self.suspect_value is not None and self._agrees(value, rising)
+        if self.suspect_at and (at == self.suspect_at or (agrees and not rising and at - self.suspect_at < APART)):
+            return
         self.suspects = (self.suspects or 0) + 1 if agrees else 1
         self.suspect_at, self.suspect_value = at, value
 

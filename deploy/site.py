@@ -18,7 +18,7 @@ from werkzeug.routing import Map, Rule
 from werkzeug.wrappers import Request, Response
 
 from deploy.connections import HANG_UP, IDLE_S, SEND_S, Clients, Door, Limits, Protocol
-from shared import db, errors, logs
+from shared import db, errors, files, logs
 from shared.errors import Invalid, Malformed, NotFound, Refused
 from shared.web import PROBLEM, Route, status_of, to_json
 
@@ -141,6 +141,9 @@ def _problem(request: Request, refused: Refused, fields: list[dict[str, str]] | 
 
 
 def _failed(request: Request, wrong: Exception) -> Response:
+    if files.full(wrong) or db.full(wrong):
+        log.error("disk full", path=request.path, error=str(wrong))
+        return _problem(request, files.no_room())
     if db.failing(wrong):
         log.error("database", path=request.path, error=str(wrong))
         return _problem(request, errors.Unavailable("The database does not answer in time.", retry_after_s=1))

@@ -52,6 +52,7 @@ AWAY = (*READ_ONLY, "08", "53", "57P", "58", "25P03", "SQLITE_FULL", "SQLITE_IOE
         "SQLITE_CORRUPT", "SQLITE_NOTADB", "SQLITE_PERM")  # fmt: skip
 BUSY = ("55P03", "40P01", "40001", "SQLITE_BUSY", "SQLITE_LOCKED")
 SLOW = ("57014",)
+FULL = ("53100", "SQLITE_FULL")
 
 as_json = msgspec.json.Encoder().encode
 Rows = list[dict[str, Any]]
@@ -159,6 +160,11 @@ def away(error: BaseException) -> bool:
         return False
     lost = isinstance(error, InterfaceError) or (isinstance(error, OperationalError) and not code_of(error))
     return lost or error.connection_invalidated or code_of(error).startswith(AWAY)
+
+
+def full(error: BaseException) -> bool:
+    """Whether its disk is."""
+    return code_of(error).startswith(FULL)
 
 
 def busy(error: BaseException) -> bool:

@@ -24,17 +24,24 @@ class DiskFull(Unavailable):
     zh = "磁盘空间不足"
 
 
+def no_room() -> DiskFull:
+    return DiskFull("Whoever runs the system has to make room; then send it again.", retry_after_s=RETRY_S)
+
+
+def full(wrong: BaseException) -> bool:
+    """Whether the system says that a disk or a quota is full."""
+    return isinstance(wrong, OSError) and wrong.errno in (ENOSPC, EDQUOT)
+
+
 @contextmanager
 def room() -> Iterator[None]:
     """Say DiskFull where the system says that a disk or a quota is full."""
     try:
         yield
     except OSError as wrong:
-        if wrong.errno not in (ENOSPC, EDQUOT):
+        if not full(wrong):
             raise
-        raise DiskFull(
-            "Whoever runs the system has to make room; then send it again.", retry_after_s=RETRY_S
-        ) from wrong
+        raise no_room() from wrong
 
 
 def write_whole(path: Path, content: bytes, below: Path) -> None:

@@ -9,6 +9,7 @@ import os
 import re
 import time
 from collections.abc import Iterator
+from contextlib import closing
 from dataclasses import replace
 from io import BytesIO, StringIO
 from pathlib import Path
@@ -22,6 +23,7 @@ from werkzeug.test import Client, TestResponse
 
 from deploy import settings
 from deploy.keys import make_keys
+from deploy.migrations import migrate
 from deploy.site import Site
 from services.assets import figures, queries
 from services.assets.exporting import WRITE, Format
@@ -36,6 +38,7 @@ from shared.db import Database
 from shared.outbox import outbox
 from tests.client import wait_for
 from tests.integration.databases import ENGINES, left_as_found, migrated
+from tests.integration.test_readiness import fill, small_disk  # noqa: F401
 
 API = "/api/v1/facilities/imports"
 HEAD = "code,lon,lat,name,colour"
@@ -153,8 +156,10 @@ def test_an_export_imported_again_changes_nothing(registry: Registry, kind: Form
         "L-4,24.95,60.17,路灯,",
         "L-5,24.95,60.17,＝1+1,＋358",
         "＠L-6,24.95,60.17,'=1,－x",
+        "L-7,24.95,60.17,\u00ad=1,\u3164@x",
+        "L-8,24.95,60.17,﹦1+1,\ufe0f\u2061﹣x",
     ]
-    assert counts(registry.take(lamps(3, "red", *awkward))) == {"created": 9}
+    assert counts(registry.take(lamps(3, "red", *awkward))) == {"created": 11}
     street = {"type": "LineString", "coordinates": [[24.9, 60.1], [24.91, 60.123456789]]}
     with registry.database.begin() as session:
         by_hand = {"code": "R-1", "kind": "carriageway", "geometry": street, "attributes": {"width_m": 7.5}}
@@ -163,8 +168,23 @@ def test_an_export_imported_again_changes_nothing(registry: Registry, kind: Form
     with registry.database.read() as session:
         WRITE[kind](map(dict, queries.every_facility(session)), file)
     before = registry.counted()
-    assert counts(registry.take(file.getvalue(), f"facilities.{kind}", kind=None)) == {"unchanged": 10}
+    assert counts(registry.take(file.getvalue(), f"facilities.{kind}", kind=None)) == {"unchanged": 12}
     assert registry.counted() == before
+
+
+@pytest.mark.parametrize("left", [0, 8192])
+def test_a_disk_that_is_full_for_file_or_row_is_said_clearly(small_disk: Path, left: int) -> None:  # noqa: F811
+    with closing(Database(f"sqlite:///{small_disk}/assets.sqlite", connections=4)) as database:
+        migrate(database.engine, "assets", Assets.metadata)
+        registry = Registry(database, small_disk)
+        assert registry.send(lamps(3), options={"kind": "street_light"}).status_code == 202
+        make_room = fill(small_disk)
+        os.truncate(small_disk / "filler", (small_disk / "filler").stat().st_size - left)
+        answer = registry.send(lamps(4), options={"kind": "street_light"})
+        assert (answer.status_code, answer.get_json()["type"]) == (503, "urn:waywarden:problem:disk-full")
+        assert answer.headers["Retry-After"]
+        make_room()
+        assert registry.send(lamps(5), options={"kind": "street_light"}).status_code == 202
 
 
 def test_a_dry_run_says_what_would_be_done_and_does_nothing(registry: Registry) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import os
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from pathlib import Path
 from tempfile import NamedTemporaryFile
 from typing import Any
@@ -36,7 +36,7 @@ class Spool:
         lock(self._file.fileno())
         self._digest = hashlib.sha256()
         self.limit, self.bytes = limit, 0
-        self.path, self.seek, self.close = Path(self._file.name), self._file.seek, self._file.close
+        self.path, self.seek = Path(self._file.name), self._file.seek
 
     def write(self, data: bytes) -> None:
         """Raises TooLarge or DiskFull."""
@@ -53,6 +53,10 @@ class Spool:
         with room():
             self._file.flush()
             os.fsync(self._file.fileno())
+
+    def close(self) -> None:
+        with suppress(OSError):  # it writes what is left: of a file that is kept, nothing is
+            self._file.close()
 
     def described(self, name: str | None) -> dict[str, Any]:
         """In plain JSON, so that the same form again is known by it."""

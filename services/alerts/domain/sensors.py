@@ -284,7 +284,7 @@ class Sensor:
         return of_kind and Change(of_kind.by / self.measures.factors[self.unit], of_kind.within_s)
 
     def _suspect(self, value: float, at: datetime, rising: bool) -> None:
-        """Count a reading towards its confirmation; one that is sent again counts once, and so does a burst of a fall."""
+        """Count a reading towards its confirmation; once for one sent again, or a burst of a fall."""
         agrees = self.suspect_value is not None and self._agrees(value, rising)
         if self.suspect_at and (at == self.suspect_at or (agrees and not rising and at - self.suspect_at < APART)):
             return

@@ -8,8 +8,8 @@ from typing import Any
 from unicodedata import category, normalize
 
 NUMBER = re.compile(r"[-+]?[0-9.,]+([eE][-+]?[0-9]+)?")
-# Programs look past blanks and marks without width, take wide and small signs for the usual ones, and a line break for a
-# new cell. An apostrophe may be ours already: one more is put before it, so that an import finds it again.
+# Programs look past blanks and marks without width, take wide and small signs for the usual ones, and a line break
+# for a new cell. An apostrophe may be ours already: one more is put before it, so that an import finds it again.
 UNSEEN = {"Cc", "Cf", "Mn", "Me", "Zs", "Zl", "Zp"}  # by Unicode's general categories: not seen, or part of another
 FILLERS = "\u115f\u1160\u3164\uffa0\u2800"  # of Hangul and Braille: letters and signs by category, and blank
 SIGNS = tuple("=+-@")

@@ -181,6 +181,18 @@ def test_a_silence_is_ended_once(database: Database) -> None:
         act(database, handling.unsilence_alert, 10)
 
 
+def test_to_end_the_silence_of_an_alert_that_is_gone_ends_it_for_the_one_that_stands(database: Database) -> None:
+    send(database, reading(6))
+    old = the_alert(database).id
+    act(database, handling.silence_alert, until=NOON + timedelta(hours=1))
+    send(database, reading(0, 1), reading(6, 2))
+    (now,) = standing(database)
+    assert now.id != old and now.silenced_until
+    with database.begin() as session:
+        handling.unsilence_alert(session, alert_id=old, by="controller-1", at=NOON + timedelta(minutes=3))
+    assert standing(database)[0].silenced_until is None
+
+
 def test_a_silenced_gauge_that_flaps_stays_silenced_until_its_end(database: Database) -> None:
     send(database, reading(26))
     act(database, handling.silence_alert, until=NOON + timedelta(minutes=10), note="Known.")

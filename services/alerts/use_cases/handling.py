@@ -11,7 +11,7 @@ from sqlalchemy.orm import Session
 from services.alerts import queries
 from services.alerts.domain.alerts import Action, Alert, acknowledge_bucket, check_gone, check_time
 from services.alerts.use_cases.following import forget_silence
-from services.alerts.use_cases.holding import lock_alert, lock_sensors
+from services.alerts.use_cases.holding import lock_alert, lock_open, lock_sensors
 from services.alerts.use_cases.telling import changed, counted, note, thousandths
 from shared import clock, tallies
 
@@ -81,10 +81,20 @@ def unsilence_alert(
     note: str | None = None,
     at: datetime | None = None,
 ) -> Alert:
-    """Let it be heard again before the silence ends. Raises UnknownAlert, Stale, NotSilenced, InTheFuture."""
+    """Let it, and what stands of its source, be heard again before the silence ends.
+
+    Raises UnknownAlert, Stale, NotSilenced, InTheFuture.
+    """
+    asked = queries.get_alert(session, alert_id)
+    key = asked.source, asked.kind
+    lock_sensors(session, [asked.source])
+    standing = lock_open(session, [asked.source]).get(key)
     alert, at = lock_alert(session, alert_id, expected), _when(at)
     alert.unsilence(clock.now())
     forget_silence(session, alert)
+    if standing and standing is not alert and standing.is_silenced(clock.now()):
+        standing.unsilence(clock.now())
+        _done(session, standing, Action.UNSILENCED, by=by, at=at, text=note)
     return _done(session, alert, Action.UNSILENCED, by=by, at=at, text=note)
 
 

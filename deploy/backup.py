@@ -7,6 +7,7 @@ instant; a restore has everything sent again that may have been on its way meanw
 from __future__ import annotations
 
 import json
+import os
 import shutil
 import sqlite3
 from contextlib import closing
@@ -26,7 +27,8 @@ from shared.settings import Settings
 
 MARK = "backup.json"  # written last: without it a copy is not whole
 MARGIN = timedelta(minutes=10)  # an event is marked as sent when all have it, which may be later
-APART = {MARK, data_folder.LOCK}
+APART = {MARK, data_folder.LOCK, data_folder.RESTORING}
+STAYS = {data_folder.LOCK, data_folder.RESTORING, "lost+found"}
 
 
 @click.command()
@@ -36,6 +38,9 @@ def backup(folder: Path) -> None:
     try:
         chosen = embedded()
         begun_at = datetime.now(UTC)
+        data_folder.refuse_half_a_city(chosen.data)
+        if folder.resolve().is_relative_to(chosen.data.resolve()):
+            raise UnusableSettings(f"{folder} lies in {chosen.data}, which is what is copied")
         for name in chosen.services:
             open_begun(chosen, name).close()
         make_empty(folder)
@@ -55,13 +60,17 @@ def restore(folder: Path) -> None:
     try:
         chosen = embedded()
         begun_at = datetime.fromisoformat(json.loads((folder / MARK).read_text())["begun_at"])
-        refuse_filled(chosen.data)
+        if not (chosen.data / data_folder.RESTORING).exists():
+            refuse_filled(chosen.data)
         with data_folder.held(chosen.data, "a restore"):
+            begin_anew(chosen.data)
             for name in chosen.services:
                 copy_database(folder / f"{name}.sqlite", file_of(chosen, name))
                 send_again(chosen.database_urls[name], begun_at - MARGIN)
             copy_files(folder, chosen.data)
             data_folder.close_to_others(chosen.data)
+            os.sync()  # all of it is on the disk before nothing says any more that it may not be
+            (chosen.data / data_folder.RESTORING).unlink()
     except (UnusableSettings, OSError, ValueError, KeyError, sqlite3.Error) as wrong:
         raise click.ClickException(f"Not restored: {wrong}") from wrong
     click.echo(f"{chosen.data} is as it was at {begun_at:%Y-%m-%d %H:%M} UTC. Start the system, then run the recount.")
@@ -77,6 +86,17 @@ def embedded() -> Settings:
 
 def file_of(chosen: Settings, name: str) -> Path:
     return Path(make_url(chosen.database_urls[name]).database or "")
+
+
+def begin_anew(folder: Path) -> None:
+    """Mark what is begun, and remove what a restore left that was cut short. Raises UnusableSettings."""
+    mark = folder / data_folder.RESTORING
+    if not mark.exists():
+        refuse_filled(folder)  # again: now nobody else works here
+        write_whole(mark, b"A restore is at work here, or was cut short: run it again.\n", folder)
+    for each in folder.iterdir():
+        if each.name not in STAYS:
+            shutil.rmtree(each) if each.is_dir() and not each.is_symlink() else each.unlink()
 
 
 def make_empty(folder: Path) -> None:

@@ -18,6 +18,7 @@ from shared.files import write_whole
 
 LOCK = "running.lock"
 CITY = "city.json"
+RESTORING = "restoring.txt"  # as long as it is there, the city may be there in part
 OURS = {LOCK, CITY, "keys", "lost+found"}  # what may lie in a folder that holds no city yet
 OWNER_ONLY = 0o700
 
@@ -94,6 +95,12 @@ def city_of(folder: Path) -> City | None:
 
 def remember(folder: Path, city: City) -> None:
     write_whole(folder / CITY, json.dumps({"city": city}).encode(), folder)
+
+
+def refuse_half_a_city(folder: Path) -> None:
+    """Raises UnusableSettings where a restore was cut short."""
+    if (folder / RESTORING).exists():
+        raise UnusableSettings(f"{folder} holds half a city: a restore was cut short. Run the restore again.")
 
 
 def refuse_what_is_not_ours(folder: Path) -> None:

@@ -87,6 +87,7 @@ def prepared(chosen: Settings) -> Iterator[None]:
     if not chosen.embedded:
         yield
         return
+    data_folder.refuse_half_a_city(chosen.data)
     welcome.refuse_foreign(chosen)
     with data_folder.held(chosen.data, f"process {os.getpid()} at http://{chosen.host}:{chosen.port}"):
         data_folder.close_to_others(chosen.data)

@@ -70,6 +70,23 @@ def test_nothing_is_written_over(tmp_path: Path, command: str) -> None:
     assert (full / "city.json").read_text() == "mine"
 
 
+def test_a_restore_that_was_cut_short_does_not_start_and_is_done_again(embedded: Embedded, tmp_path: Path) -> None:
+    copy, data = tmp_path / "copy", tmp_path / "data"
+    assert run_cli(embedded, "backup", str(copy)).returncode == 0
+    inside = run_cli(embedded, "backup", str(embedded.data / "copy"))
+    assert (inside.returncode, "which is what is copied" in inside.stderr) == (1, True)
+    assert not (embedded.data / "copy").exists()
+    whole = (copy / "workorders.sqlite").rename(tmp_path / "workorders.sqlite")
+    assert waywarden(data, "restore", str(copy)).returncode == 1
+    start = [sys.executable, "-m", "deploy.runner"]
+    environment = os.environ | {"WAYWARDEN_DATA": str(data), "WAYWARDEN_PORT": "0"}
+    started = subprocess.run(start, env=environment, cwd=ROOT, capture_output=True, text=True, timeout=60)
+    assert (started.returncode, "half a city" in started.stderr) == (2, True)
+    whole.rename(copy / "workorders.sqlite")
+    assert waywarden(data, "restore", str(copy)).returncode == 0
+    assert not (data / "restoring.txt").exists()
+
+
 def test_a_backup_that_was_cut_short_is_not_restored(tmp_path: Path) -> None:
     (tmp_path / "half").mkdir()
     done = waywarden(tmp_path / "data", "restore", str(tmp_path / "half"))

@@ -187,7 +187,8 @@ def test_to_end_the_silence_of_an_alert_that_is_gone_ends_it_for_the_one_that_st
     act(database, handling.silence_alert, until=NOON + timedelta(hours=1))
     send(database, reading(0, 1), reading(6, 2))
     (now,) = standing(database)
-    assert now.id != old and now.silenced_until
+    assert now.id != old
+    assert now.silenced_until
     with database.begin() as session:
         handling.unsilence_alert(session, alert_id=old, by="controller-1", at=NOON + timedelta(minutes=3))
     assert standing(database)[0].silenced_until is None

@@ -41,6 +41,7 @@ def backup(folder: Path) -> None:
         data_folder.refuse_half_a_city(chosen.data)
         if folder.resolve().is_relative_to(chosen.data.resolve()):
             raise UnusableSettings(f"{folder} lies in {chosen.data}, which is what is copied")
+        refuse_filled(folder)
         for name in chosen.services:
             open_begun(chosen, name).close()
         make_empty(folder)

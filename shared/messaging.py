@@ -434,7 +434,7 @@ def _read_ahead(connection: Connection) -> None:
 
 def deliveries(arrived: Any) -> int:
     """How often the broker delivered a message before without hearing that it was handled."""
-    headers = (arrived.headers or {}) if arrived.delivery_info.get("redelivered") else {}  # else a stranger's own words
+    headers = arrived.headers or {}
     counts = (headers.get(name) for name in ("x-delivery-count", "x-acquired-count"))
     return max((each for each in counts if isinstance(each, int)), default=0)
 

@@ -83,10 +83,10 @@ def report_finding(
 def _insert(session: Session, arrived: Sequence[Finding]) -> set[UUID]:
     """Store what breaks no unique key; the ids that went in. Plain rows: the hot path does without the unit of work.
 
-    In the order of slots: two patrols that look at the same lamps must not wait for each other. Of two for one slot, that which
-    was found first goes in.
+    In the order of slots: two patrols that look at the same lamps must not wait for each other. Of two for
+    one slot, the one that was told first goes in.
     """
-    in_order = sorted(arrived, key=lambda each: (each.slot or "", each.found_at, each.id))
+    in_order = sorted(arrived, key=lambda each: each.slot or "")
     rows = [{name: vars(each)[name] for name in findings.c.keys()} for each in in_order]  # noqa: SIM118
     chunks = [rows[start : start + CHUNK] for start in range(0, len(rows), CHUNK)]
     return {row.id for chunk in chunks for row in insert_new(session, findings, chunk, findings.c.id)}

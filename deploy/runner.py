@@ -7,6 +7,18 @@ from __future__ import annotations
 
 import gc
 import os
+import signal
+
+
+def _interrupted(*_: object) -> None:
+    """End at once, as after a kill. Raised, KeyboardInterrupt would be lost in a callback that nobody waits for."""
+    os.write(2, b"\nwaywarden: interrupted. The next start goes on.\n")
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
+    signal.raise_signal(signal.SIGINT)  # whoever waits for us learns how it ended
+
+
+if __name__ == "__main__":
+    signal.signal(signal.SIGINT, _interrupted)  # importing takes a second or two
 
 gc.disable()  # what is imported is no garbage; see _spare_the_collector
 os.environ.setdefault("EVENTLET_THREADPOOL_SIZE", "6")  # see THREADS in shared/workers.py
@@ -16,7 +28,6 @@ import eventlet  # noqa: E402
 eventlet.monkey_patch()  # before everything else that is imported
 
 import resource  # noqa: E402
-import signal  # noqa: E402
 import sys  # noqa: E402
 import warnings  # noqa: E402
 from collections.abc import Iterator  # noqa: E402
@@ -66,11 +77,6 @@ def main() -> int:
     except OSError as wrong:
         print(f"waywarden: cannot start: {wrong}", file=sys.stderr)
         return 1
-    except KeyboardInterrupt:
-        print("\nwaywarden: interrupted. The next start goes on.", file=sys.stderr, flush=True)
-        signal.signal(signal.SIGINT, signal.SIG_DFL)
-        signal.raise_signal(signal.SIGINT)  # whoever waits for us learns how it ended
-        return 130
 
 
 def run(chosen: Settings) -> int:

@@ -37,7 +37,7 @@ class _Collected(Collector):
         state: dict[str, dict[tuple[str, ...], float]] = {name: {} for name in KERNEL}
         for service, database in self.databases.items():
             try:
-                with database.read() as session:
+                with database.read(quick=True) as session:
                     found = _kernel_state(session)
                     yield from list(self.figures[service](session))
             except SQLAlchemyError as down:

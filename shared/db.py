@@ -36,6 +36,7 @@ PATIENCE_S = 30  # to wait for another writer of an SQLite file
 FREE_S = 3  # to wait for a free connection
 CONNECT_S = 5
 SLACK_S = 5  # beyond the server's own limit of a statement: then it is the server that stands still
+QUICK_S = 4  # for an answer to who asks whether it answers at all: less than half of Prometheus' patience
 JOB_S = 600  # for a statement of a job beside the requests
 # A host that vanishes is missed within about ten seconds. What a database's URL says itself comes first.
 SOCKET = {
@@ -125,14 +126,16 @@ class Database:
             self._writers.release()
 
     @contextmanager
-    def read(self) -> Iterator[Session]:
-        """A transaction that sees one state and changes nothing."""
+    def read(self, *, quick: bool = False) -> Iterator[Session]:
+        """A transaction that sees one state and changes nothing. ``quick``: raises where the server stands still."""
         with self._read() as session:
+            if quick and not self._sqlite:
+                _wait_for(session, QUICK_S)
             yield session
 
     def check(self) -> None:
         """Raises what keeps it from answering requests."""
-        with self.read() as session:
+        with self.read(quick=True) as session:
             if self._sqlite:
                 session.execute(sa.text("SELECT 1"))
             elif session.scalar(sa.text("SELECT current_setting('transaction_read_only')")) == "on":
@@ -178,13 +181,17 @@ def failing(error: BaseException) -> bool:
 
 
 class _Connection(extensions.connection):
-    patience_s: float | None = None  # without a word from the server; deploy/waiting.py
+    patience_s: float | None = CONNECT_S  # without a word from the server; deploy/waiting.py
 
 
 def _allow(session: Session, statement_s: int) -> None:
     session.execute(sa.text(f"SET LOCAL statement_timeout = {statement_s * 1000}"))
+    _wait_for(session, statement_s + SLACK_S)
+
+
+def _wait_for(session: Session, answer_s: float) -> None:
     connection: Any = session.connection().connection.dbapi_connection
-    connection.patience_s = statement_s + SLACK_S
+    connection.patience_s = answer_s
 
 
 def _engine(url: str, connections: int, limits: dict[str, str]) -> sa.Engine:

@@ -4,21 +4,25 @@ from __future__ import annotations
 
 import random
 import time
-from collections.abc import Callable
-from contextlib import closing
+from collections.abc import Callable, Iterator
+from contextlib import closing, contextmanager
 from datetime import UTC, datetime
 from urllib.parse import urlsplit
 from uuid import uuid4
 
 import pytest
 
+from deploy.process import Process
 from deploy.stack import Stack
 from services.workorders.tables import work_orders
 from tests.client import System, wait_for
 from tests.drills.audit import audit, rows
 from tests.drills.conftest import Size
+from tests.drills.faults import paused
 from tests.drills.loop import PATIENCE_S, Loop
 from tests.story import Cast, LampStory
+
+PROMETHEUS_WAITS_S = 10  # its scrape_timeout, where nobody sets it
 
 
 @pytest.mark.parametrize("how", ["stopped", "killed"])
@@ -95,13 +99,25 @@ def test_the_interfaces_work_while_the_broker_is_down(whole: Stack) -> None:
         story.await_finding("resolved")
 
 
-def test_health_and_metrics_tell_that_the_database_is_down(whole: Stack) -> None:
+@pytest.mark.parametrize("how", ["stopped", "paused"])
+def test_health_and_metrics_tell_that_the_database_does_not_answer(whole: Stack, how: str) -> None:
+    postgres = whole.servers.postgres
     with closing(System.of(whole)) as system, system.nobody() as anybody:
         anybody.address = urlsplit(whole.service_url("assets")).netloc
         system.patience_s = 0
-        whole.servers.postgres.stop()
-        assert anybody.send("GET", "/health/live").status == 200
-        assert anybody.send("GET", "/health/ready").status == 503
-        assert system.figures("assets").get("waywarden_database_up", service="assets") == 0
-        whole.servers.postgres.start()
+        with stopped(postgres) if how == "stopped" else paused(postgres):
+            assert anybody.send("GET", "/health/live").status == 200
+            assert anybody.send("GET", "/health/ready").status == 503
+            asked_at = time.monotonic()
+            assert system.figures("assets").get("waywarden_database_up", service="assets") == 0
+            assert time.monotonic() - asked_at < PROMETHEUS_WAITS_S
         wait_for(lambda: anybody.send("GET", "/health/ready").status == 200, "assets to be ready again")
+
+
+@contextmanager
+def stopped(server: Process) -> Iterator[None]:
+    server.stop()
+    try:
+        yield
+    finally:
+        server.start()

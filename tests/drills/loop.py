@@ -143,7 +143,7 @@ class Loop:
             self._lamps.put(lamp)
 
     def _play_gauges(self, cast: Cast) -> None:
-        gauge = new_gauge(cast.admin, DISTRICT)
+        gauge = wait_for(lambda: _gauge_of(cast.admin), f"alerts to have heard of {DISTRICT}", PATIENCE_S)
         while not (self._enough or self._failures) or not self.alerts:
             story = GaugeStory(cast, gauge, timeout_s=PATIENCE_S)
             story.play()
@@ -153,3 +153,13 @@ class Loop:
         with self._counting:
             self.started += 1
             return not self._failures and (self.started <= self.wanted or not self._enough)
+
+
+def _gauge_of(admin: Client) -> Thing | None:
+    """A new gauge in our district, once alerts has heard of it: events that tell of areas come one after the other."""
+    try:
+        return new_gauge(admin, DISTRICT)
+    except Unexpected as refused:
+        if "unknown-district" in str(refused):
+            return None
+        raise

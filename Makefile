@@ -89,7 +89,7 @@ bench: setup-dev  ## the benchmarks, each beside its yardstick in the same run
 
 drills: setup-dev  ## the fault drills in full (make test runs their short form)
 	@$(RUN) deploy.servers install
-	@WAYWARDEN_DRILLS=full $(RUN) pytest -v -s tests/drills
+	@WAYWARDEN_DRILLS=full $(RUN) pytest -v -s tests/drills tests/e2e/test_openapi_fuzz.py
 
 token: setup  ## print a bearer token: ROLE=dispatcher NAME= CREW= UNIT= DATA=, or STACK=
 	@$(RUN) deploy.cli token --role "$$GIVEN_ROLE" $(if $(filter-out file,$(origin NAME)),--name "$$GIVEN_NAME") \

@@ -49,10 +49,11 @@ class Cast:
         return self._crews[code]
 
     def lamps(self, count: int, **filters: str) -> list[Thing]:
-        """Intact street lights, from anywhere in the registry."""
-        found = list(self.operator.items("/facilities", kind="street_light", condition="intact", limit=1000, **filters))
+        """Intact street lights from anywhere in the city: no rule names a crew for what lies outside its districts."""
+        intact = self.operator.items("/facilities", kind="street_light", condition="intact", limit=1000, **filters)
+        found = [each for each in intact if each["district"]]
         if len(found) < count:
-            raise LookupError(f"{count} intact street lights are wanted; there are {len(found)}.")
+            raise LookupError(f"{count} intact street lights within the districts are wanted; there are {len(found)}.")
         return random.sample(found, count)
 
 

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from contextlib import closing
 from datetime import timedelta
+from pathlib import Path
 
+import pytest
 from sqlalchemy import func, select
 
 from deploy.stack import Stack
@@ -15,7 +18,7 @@ from shared import clock
 from shared.db import Database
 from tests.client import System, wait_for
 from tests.drills.audit import check_sums
-from tests.drills.conftest import Size
+from tests.drills.conftest import SETTINGS, Size
 
 LAMPS, PIPES = 12_000, 3_000
 STEP = 0.00002
@@ -56,11 +59,18 @@ def left(database: Database) -> dict[str, int]:
     return {name: count for name, count in counts.items() if count}
 
 
-def test_three_deploys_while_sweeps_joins_and_nights_are_under_way(whole: Stack, size: Size) -> None:
-    process = whole.process("assets")
+@pytest.fixture
+def stack(tmp_path: Path, whole: Stack) -> Iterator[Stack]:
+    """One of its own: the other drills would page through its thousands of lamps."""
+    with Stack(tmp_path, servers=whole.servers, name="long", environment=SETTINGS) as stack:
+        yield stack
+
+
+def test_three_deploys_while_sweeps_joins_and_nights_are_under_way(stack: Stack, size: Size) -> None:
+    process = stack.process("assets")
     process.stop()
-    database = Database(whole.database_url("assets"), connections=2, patient=True)
-    with closing(database), closing(System.of(whole)) as system:
+    database = Database(stack.database_url("assets"), connections=2, patient=True)
+    with closing(database), closing(System.of(stack)) as system:
         found_a_city(database, 4 if size.all_services else 1)
         process.start()
         system.user("admin").post("/communities", {"code": "long", "name": "Long", "geometry": CITY})
@@ -72,4 +82,4 @@ def test_three_deploys_while_sweeps_joins_and_nights_are_under_way(whole: Stack,
             assert process.status == 0, f"it did not stop by itself:\n{process.log_end()}"
             process.start()
         wait_for(lambda: not left(database), lambda: f"all of it done; left: {left(database)}", 240)
-    check_sums(whole)
+    check_sums(stack)

@@ -11,6 +11,7 @@ from sqlalchemy import func, select
 from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.orm import Session
 
+from deploy.readiness import OK, SILENT, Readiness
 from shared import clock, inbox, logs
 from shared.db import Database
 from shared.metrics import gauge
@@ -20,42 +21,47 @@ log = logs.get(__name__)
 Collect = Callable[[Session], Iterator[Metric]]
 
 
-def exposition(databases: dict[str, Database], figures: dict[str, Collect], *more: Collector) -> bytes:
-    """The text format of all that this process and its services' databases know, and of ``more``."""
+def exposition(databases: dict[str, Database], figures: dict[str, Collect], readiness: Readiness) -> bytes:
+    """The text format of all that this process and its services' databases know."""
     registry = CollectorRegistry(auto_describe=False)
-    for each in (_Collected(databases, figures), *more):
-        registry.register(each)
+    registry.register(_Collected(databases, figures, {name: readiness.state(name) for name in databases}))
     return generate_latest(REGISTRY) + generate_latest(registry)
 
 
 class _Collected(Collector):
-    def __init__(self, databases: dict[str, Database], figures: dict[str, Collect]) -> None:
-        self.databases, self.figures = databases, figures
+    def __init__(self, databases: dict[str, Database], figures: dict[str, Collect], states: dict[str, str]) -> None:
+        self.databases, self.figures, self.states = databases, figures, states
 
     def collect(self) -> Iterator[Metric]:
         """A database that does not answer takes its own figures with it, and nothing else."""
-        state: dict[str, dict[tuple[str, ...], float]] = {name: {} for name in KERNEL}
-        for service, database in self.databases.items():
-            try:
-                with database.read(quick=True) as session:
-                    found = _kernel_state(session)
-                    yield from list(self.figures[service](session))
-            except SQLAlchemyError as down:
-                log.warning("no figures", service=service, error=repr(down))
-                found = {DATABASE_UP: 0.0}
-            for name, value in found.items():
-                state[name][(service,)] = value
-        for name, values in state.items():
+        shown: dict[str, dict[tuple[str, ...], float]] = {name: {} for name in KERNEL}
+        for service, state in self.states.items():
+            found, families = self._look(service)
+            yield from families
+            for name, value in (found | {WRITABLE: float(state == OK)}).items():
+                shown[name][(service,)] = value
+        for name, values in shown.items():
             yield gauge(name, KERNEL[name], ["service"], values)
 
+    def _look(self, service: str) -> tuple[dict[str, float], list[Metric]]:
+        if self.states[service] == SILENT:
+            return {UP: 0.0}, []  # nobody waits for it once more
+        try:
+            with self.databases[service].read(quick=True) as session:
+                return _kernel_state(session), list(self.figures[service](session))
+        except SQLAlchemyError as down:
+            log.warning("no figures", service=service, error=repr(down))
+            return {UP: 0.0}, []
 
-DATABASE_UP = "waywarden_database_up"
+
+UP, WRITABLE = "waywarden_database_up", "waywarden_database_writable"
 KERNEL = {
-    DATABASE_UP: "Whether the service's database answered this scrape: 1 or 0.",
+    UP: "Whether the service's database answered this scrape: 1 or 0.",
     "waywarden_outbox_pending": "Events that are not yet published.",
     "waywarden_outbox_oldest_seconds": "Age of the oldest event that is not yet published; 0 when there is none.",
     "waywarden_retries": "Parked events that wait for another try.",
     "waywarden_dead_letters": "Events that used up their tries.",
+    WRITABLE: "Whether the database took a write lately.",
 }
 
 
@@ -65,4 +71,4 @@ def _kernel_state(session: Session) -> dict[str, float]:
     ).one()
     waiting, dead = inbox.counts(session)
     age = (clock.now() - oldest).total_seconds() if oldest else 0.0
-    return dict(zip(KERNEL, (1.0, pending, age, waiting, dead), strict=True))
+    return dict(zip(KERNEL, (1.0, pending, age, waiting, dead), strict=False))

@@ -3,19 +3,17 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 
-from prometheus_client.metrics_core import Metric
-from prometheus_client.registry import Collector
 from sqlalchemy import text
 from sqlalchemy.orm import Session
 from werkzeug.wrappers import Response
 
 from shared import logs
 from shared.db import Database
-from shared.metrics import gauge
 from shared.web import JSON, to_json
 
+OK, SILENT = "ok", "database does not answer"
 EVERY_S = 5.0  # a write costs one flush to the disk
 # Both grow a file where the disk has room, as most writes do, and leave nothing that anybody sees.
 POSTGRESQL = text(
@@ -30,7 +28,7 @@ class RolledBack(Exception):
     """The write worked, and is undone."""
 
 
-class Readiness(Collector):
+class Readiness:
     """Looks at each database at every question, and writes to it every few seconds."""
 
     def __init__(self, databases: Mapping[str, Database]) -> None:
@@ -40,31 +38,28 @@ class Readiness(Collector):
     def answer(self) -> Response:
         """200 when all of them are well, else 503. The broker may be down: events wait for it."""
         states = {name: self.state(name) for name in self.databases}
-        fine = all(state == "ok" for state in states.values())
+        fine = all(state == OK for state in states.values())
         document = {"status": "ok" if fine else "unavailable", "databases": states}
         return Response(to_json(document), 200 if fine else 503, content_type=JSON)
 
-    def collect(self) -> Iterator[Metric]:
-        written: dict[tuple[str, ...], float] = {(name,): float(self.state(name) == "ok") for name in self.databases}
-        yield gauge("waywarden_database_writable", "Whether the database took a write lately.", ["service"], written)
-
     def state(self, name: str) -> str:
+        """OK, SILENT, or that it takes no writes."""
         try:
             self.databases[name].check()
         except Exception as down:
             log.warning("not ready", service=name, error=repr(down))
-            return "database does not answer"
+            return SILENT
         return self._writing(name)
 
     def _writing(self, name: str) -> str:
         """What the last write said; another is tried when that is a while ago, by one question at a time."""
-        at, said = self._written.get(name, (0.0, "ok"))
+        at, said = self._written.get(name, (0.0, OK))
         if time.monotonic() - at < EVERY_S:
             return said
         self._written[name] = time.monotonic(), said
         try:
             write(self.databases[name])
-            said = "ok"
+            said = OK
         except Exception as refused:
             log.warning("not ready", service=name, error=repr(refused))
             said = "database takes no writes"

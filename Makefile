@@ -38,7 +38,7 @@ import: export GIVEN_PROFILE := $(value PROFILE)
 unexport PYTHONDONTWRITEBYTECODE  # or each process that starts would compile everything anew
 
 .DEFAULT_GOAL := help
-.PHONY: help setup setup-dev check check-code check-tests test test-services test-system run stack demo bench drills token import dashboards lock clean
+.PHONY: help setup setup-dev check check-code check-tests test test-services test-whole test-drills run stack demo bench drills token import dashboards lock clean
 
 help:  ## list what make can do
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -63,16 +63,19 @@ check-tests:
 
 test: setup-dev  ## every test, on private PostgreSQL and RabbitMQ servers that are installed if missing
 	@$(RUN) deploy.servers install
-	@# Two at a time, since both often wait: tests of one service run it in their own process, with eventlet's patches,
-	@# those of the whole do not.
-	@echo "Two runs at a time; each shows what it found when it ends, after some minutes."
-	@$(MAKE) --no-print-directory -j2 --output-sync=target test-services test-system
+	@# Side by side, since all of them often wait: tests of one service run it in their own process, with eventlet's
+	@# patches, those of the whole and the drills do not.
+	@echo "Three runs side by side; each shows what it found when it ends, after some minutes."
+	@$(MAKE) --no-print-directory -j3 --output-sync=target test-services test-whole test-drills
 
 test-services:
 	@$(RUN) pytest --cov --cov-report=term:skip-covered tests/unit tests/contracts tests/integration
 
-test-system:
-	@$(RUN) pytest tests/e2e tests/drills
+test-whole:
+	@$(RUN) pytest --durations=10 tests/e2e
+
+test-drills:
+	@$(RUN) pytest --durations=10 tests/drills
 
 run: setup  ## the whole system in one process: PORT=8000 DATA=./data EMPTY=1 (no sample city)
 	@exec $(RUN) deploy.runner

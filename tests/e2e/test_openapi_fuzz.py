@@ -11,6 +11,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from subprocess import PIPE, STDOUT
 from tempfile import TemporaryDirectory
+from typing import Any
 
 import pytest
 
@@ -18,8 +19,12 @@ from deploy.stack import Embedded
 from tests.client import System
 
 HERE = Path(__file__).parent
+LEVELS = ("communities", "streets", "grid-cells", "large-grid-cells")
 MEMORY = Path("/dev/shm")  # a file system that syncs for nothing
-EXAMPLES = 100 if os.environ.get("WAYWARDEN_DRILLS") == "full" else 30  # of each operation
+FULL = os.environ.get("WAYWARDEN_DRILLS") == "full"
+EXAMPLES = 100 if FULL else 30  # of each operation
+# One route for five levels, each file of which takes a process of its own: the short form asks the districts' alone.
+ALIKE = [] if FULL else [f"/api/v1/{level}/imports" for level in LEVELS]
 
 
 @pytest.fixture(scope="module")
@@ -40,6 +45,10 @@ def fuzz(running: Embedded, document: Path, token: str | None, *chosen: str) -> 
     return subprocess.Popen(command, cwd=document.parent, stdout=PIPE, stderr=STDOUT, text=True)
 
 
+def without(paths: list[str], document: dict[str, Any]) -> dict[str, Any]:
+    return document | {"paths": {path: each for path, each in document["paths"].items() if path not in paths}}
+
+
 def complaints(said: str) -> str:
     """What went wrong, without what was well and the advice: a failure is often read where little room is left."""
     found = re.search(r"^=+ (ERRORS|FAILURES) =+$.*?(?=^=+ (WARNINGS|SUMMARY) =+$)", said, re.DOTALL | re.MULTILINE)
@@ -51,6 +60,7 @@ def test_no_server_error_and_no_undocumented_answer(alone: Embedded, tmp_path: P
     with System.of(alone).user("admin") as admin:
         document = tmp_path / "openapi.json"
         document.write_bytes(admin.send("GET", "/openapi.json").content)
+        document.write_text(json.dumps(without(ALIKE, json.loads(document.read_bytes()))))
         halves = [("--include-tag", "assets"), ("--exclude-tag", "assets")]
         runs = [fuzz(alone, document, admin.token, *half) for half in halves]
     said = [run.communicate()[0] for run in runs]

@@ -39,7 +39,7 @@ class Proxy(Process):
         self.port = port
         self.base_url = f"http://127.0.0.1:{port}"
         self._home = folder / "nginx"
-        self._text = configuration(self._home, host=host, port=port, ports=ports)
+        self._text = configuration(host=host, port=port, ports=ports)
         super().__init__(
             "nginx",
             [str(nginx_program()), "-p", str(self._home), "-c", str(self._home / "nginx.conf")],
@@ -60,14 +60,14 @@ class Proxy(Process):
         super().launch(**extra)
 
 
-def configuration(folder: Path, *, host: str, port: int, ports: Mapping[str, Sequence[int]]) -> str:
+def configuration(*, host: str, port: int, ports: Mapping[str, Sequence[int]]) -> str:
     """nginx's configuration file. ``ports`` are those of each service's replicas."""
     upstreams = [upstream(service, ports[service]) for service in SERVICES]
     upstreams.append(upstream("any", [each for service in SERVICES for each in ports[service]]))
     locations = [location(rf"/api/v1/({'|'.join(API[service])})(/|$)", service) for service in SERVICES]
     locations += [location(rf"/({'|'.join(paths)})(/|$)", service) for service, paths in OUTSIDE.items()]
     locations.append(location(rf"/(({'|'.join(DOCUMENTS).replace('.', chr(92) + '.')})(/|$)|$)", "any"))
-    values = {"folder": str(folder), "host": host, "port": str(port)}
+    values = {"host": host, "port": str(port)}
     values |= {"upstreams": "\n".join(upstreams), "locations": "\n".join(locations)}
     return filled(TEMPLATE, values)
 

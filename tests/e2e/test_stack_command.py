@@ -64,7 +64,7 @@ def up() -> Iterator[Up]:
     # Not below pytest's own folder: only root may go there, so the servers' files would lie elsewhere.
     home = Path(mkdtemp(prefix="waywarden-up-"))
     home.chmod(0o711)
-    folder = home / "城 'a' $HOME"
+    folder = home / "城 'a' \"b\\c\" $HOME;{}"
     log, port = folder.parent / "said.log", free_port()
     command = ["make", "-s", "stack", f"PORT={port}", f"STACK={folder}"]
     with log.open("wb") as out:

@@ -105,6 +105,22 @@ def test_paused_replicas(
         whole.servers.rabbitmq.ctl("eval", "application:set_env(rabbit, heartbeat, 60).")
 
 
+def test_a_full_disk_under_everything(size: Size, chance: random.Random) -> None:
+    """PostgreSQL refuses, RabbitMQ takes nothing or dies; what died is started again, as `make stack` does."""
+    if size.rounds == 1:
+        pytest.skip("Only in the full form: make drills")
+    with small_disk(1_500) as disk, Stack(disk / "stack", environment=SETTINGS) as stack:
+        with Loop(stack, wanted=size.stories, threads=4) as loop:
+            for _ in range(size.rounds):
+                loop.await_story()
+                with full(disk):
+                    time.sleep(chance.uniform(*size.fault_s))
+                for process in stack.everything:
+                    process.start()
+                loop.await_story()
+        audit(stack, loop)
+
+
 def test_a_full_disk_under_the_embedded_system(size: Size, chance: random.Random) -> None:
     with small_disk(300) as disk, Embedded(disk / "embedded", environment=SETTINGS) as running:
         with Loop(running, wanted=size.stories, threads=4) as loop:

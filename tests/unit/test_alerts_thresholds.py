@@ -245,6 +245,18 @@ def test_a_level_is_current_as_long_as_its_interval_allows() -> None:
     [
         ({"bounds": {"low": 5.0, "high": 5.0}}, WrongBounds),
         ({"bounds": {"low": -5.0, "high": 49.0}}, WrongThresholds),
+        ({"bounds": {"low": -5.0, "high": 1e300}}, WrongBounds),
+        ({"bounds": {"low": -1e300, "high": 300.0}}, WrongBounds),
+        (
+            {
+                "kind": "rain",
+                "unit": "m",
+                "sends": Sends.INCREMENT,
+                "thresholds": [],
+                "bounds": {"low": 0.0, "high": 2.1},
+            },
+            WrongBounds,
+        ),
         ({"kind": "rain", "unit": "mm", "sends": Sends.COUNTER}, WrongThresholds),
     ],
 )

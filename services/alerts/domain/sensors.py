@@ -232,9 +232,15 @@ class Sensor:
 
     @property
     def reach(self) -> tuple[float, float]:
-        """The lowest and highest value that is possible, in ``unit``."""
-        own, factor = self.bounds or {}, self.measures.factors[self.unit]
-        return own.get("low", self.measures.low / factor), own.get("high", self.measures.high / factor)
+        """The lowest and highest value that this sensor can measure, in ``unit``."""
+        own, (low, high) = self.bounds or {}, self.possible
+        return own.get("low", low), own.get("high", high)
+
+    @property
+    def possible(self) -> tuple[float, float]:
+        """The lowest and highest value that there is on earth, in ``unit``."""
+        factor = self.measures.factors[self.unit]
+        return self.measures.low / factor, self.measures.high / factor
 
     def is_newest(self, value: float, at: datetime, now: datetime) -> bool:
         """Whether a reading tells the level, or comes late.
@@ -378,6 +384,9 @@ def check_sensor(sensor: Sensor) -> None:
     low, high = sensor.reach
     if low >= high:
         raise WrongBounds(f"{low:g} is not below {high:g}.", field="bounds")
+    least, most = sensor.possible
+    if not least <= low <= high <= most:
+        raise WrongBounds(f"Nothing lies outside {least:g} to {most:g} {sensor.unit}.", field="bounds")
     if sensor.thresholds and sensor.sends is Sends.COUNTER:
         raise WrongThresholds("A counter only grows: it has no level.", field="thresholds")
     if beyond := [each["at"] for each in sensor.thresholds if not low <= each["at"] <= high]:

@@ -22,6 +22,7 @@ import shapely
 from deploy.stack import ROOT
 from services.assets.domain.imports import text_encoding
 from services.assets.importing import Options, Unusable, datums, rows, sheets, understand, values
+from services.assets.importing.layers import MOST_LAYERS
 from tests.unit.importing import CATALOGUE, LAMP, collection, feature, point
 
 LONG = 32_768
@@ -103,6 +104,20 @@ def test_a_geopackage_that_holds_a_program_is_refused(tmp_path: Path, what: str)
 
 def test_a_plain_geopackage_with_its_index_and_triggers_is_read(tmp_path: Path) -> None:
     assert [each.draft["code"] for each in read(tmp_path, package(tmp_path))] == ["A"]
+
+
+def test_a_file_with_very_many_layers_is_refused_before_each_is_opened(tmp_path: Path) -> None:
+    many = [
+        statement.format(f"l{number}")
+        for number in range(MOST_LAYERS)
+        for statement in (
+            "CREATE TABLE {0} (fid INTEGER PRIMARY KEY, geom POINT)",
+            "INSERT INTO gpkg_contents (table_name, data_type, srs_id) VALUES ('{0}', 'features', 4326)",
+            "INSERT INTO gpkg_geometry_columns VALUES ('{0}', 'geom', 'POINT', 4326, 0, 0)",
+        )
+    ]
+    with pytest.raises(Unusable, match=f"{MOST_LAYERS + 1} layers"):
+        read(tmp_path, package(tmp_path, *many))
 
 
 def test_gdal_can_read_nothing_but_the_two_formats() -> None:

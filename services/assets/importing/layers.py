@@ -24,6 +24,7 @@ from services.assets.importing.headings import named
 from services.assets.importing.model import Options, Record, Understood, Unusable
 
 SLICE = 10_000
+MOST_LAYERS = 100  # each is opened to be described, and in a GeoPackage all of them are looked through for that
 PARTS = (".shp", ".shx", ".dbf", ".prj", ".cpg", ".cst")
 VIRTUAL, RTREE = (re.compile(rf"\A\s*+CREATE\s++VIRTUAL\b{what}", re.I) for what in ("", r"(?s:.*)\bUSING\s++rtree\b"))
 SHP_MARK = b"\x00\x00\x27\x0a"
@@ -36,7 +37,10 @@ DBF_LANGUAGES = {0x4D: "gb18030", 0x4E: "cp949", 0x4F: "cp950", 0x7A: "gb18030",
 def describe(path: Path, options: Options) -> dict[str, Any]:
     """What is to be known before the features can be read. Raises Unusable."""
     with _source(path) as (source, kind, encodings):
-        layers = {name: _info(source, name, encodings.get(name)) for name in _layers(source, encodings)}
+        names = _layers(source, encodings)
+        if len(names) > MOST_LAYERS:
+            raise Unusable(f"The file has {len(names):,} layers, more than {MOST_LAYERS}: send those with facilities.")
+        layers = {name: _info(source, name, encodings.get(name)) for name in names}
         if not layers:
             raise Unusable("There is no layer with geometries in the file.")
         layer = options.layer or max(layers, key=lambda name: layers[name]["features"])

@@ -15,6 +15,7 @@ from PIL import Image
 from werkzeug.test import TestResponse
 
 from services.assets import figures, use_cases
+from services.assets.domain.viewers import UNITS
 from services.assets.importing import Row
 from services.assets.service import Assets
 from services.assets.use_cases import census
@@ -432,13 +433,20 @@ def test_labels_are_printed_for_a_search_or_for_codes(running: Running) -> None:
         assert running.call("GET", f"/facilities/labels.pdf?{wrong}").status_code == 422
 
 
-@pytest.mark.parametrize("unit", ["owner", "authority", "maintainer"])
+@pytest.mark.parametrize("unit", UNITS)
 def test_who_is_bound_to_a_unit_does_not_say_whose_a_facility_is(running: Running, unit: str) -> None:
     at = f"/facilities/{unit}-1"
     running.call("POST", "/facilities", body=LAMP | {"code": f"{unit}-1", unit: "Lights"})
-    refused = running.call("PATCH", at, "operator @Roads", {unit: "Roads"})
-    assert refused.status_code == 403
-    assert b"bound-to-unit" in refused.data
+    plain = {name: value for name, value in LAMP.items() if name not in UNITS} | {"code": f"{unit}-2"}
+    own = plain | {unit: "Roads"}  # beside a finding of another unit, it would show it
+    for refused in (
+        running.call("PATCH", at, "operator @Roads", {unit: "Roads"}),
+        running.call("POST", "/facilities", "operator @Roads", own),
+    ):
+        assert refused.status_code == 403
+        assert b"bound-to-unit" in refused.data
+    assert running.call("GET", f"/facilities/{unit}-2").status_code == 404
+    assert running.call("POST", "/facilities", "operator @Roads", plain).status_code == 201
     assert running.get(at)[unit] == "Lights"
     assert running.call("PATCH", at, "operator @Roads", {"name": "At the bay"}).status_code == 200
     assert running.call("PATCH", at, "operator", {unit: "Roads"}).status_code == 200

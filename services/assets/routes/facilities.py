@@ -37,7 +37,7 @@ from shared.paging import Page
 from shared.web import Call, http
 
 GEOJSON = "application/geo+json"
-REGISTERING = (CodeTaken, BadCode, UnknownKind, NotMeasurable, WrongAttribute)
+REGISTERING = (CodeTaken, BadCode, UnknownKind, NotMeasurable, WrongAttribute, BoundToUnit)
 CHANGING = (UnknownFacility, Stale, NotMeasurable, WrongAttribute, BoundToUnit)
 ACTING = (UnknownFacility, Stale, IllegalChange)
 
@@ -57,6 +57,8 @@ class FacilityRoutes:
     @http("POST", "/facilities", roles=WRITERS, body=FacilityIn, answer=FacilityOut, status=201, natural_key="code",
           refuses=REGISTERING, summary="Register a facility")  # fmt: skip
     def register_facility(self, call: Call) -> Facility:
+        if any(call.body.get(name) for name in UNITS):
+            must_be_unbound(call.user)
         return use_cases.register_facility(call.session, who=call.user.name, **call.body)
 
     @http("GET", "/facilities", roles=STAFF, query=FacilitiesQuery, answer=FacilityOut, paged=True,

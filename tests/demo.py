@@ -147,9 +147,10 @@ def gauge(cast: Cast) -> Thing:
     """A water level gauge of the sample city for which no alert stands."""
     sensors = list(cast.controller.items("/sensors", kind="water_level"))
     standing = {alert["source"] for alert in cast.controller.items("/alerts", active="true", kind="water_level")}
-    calm = [each for each in sensors if each["thresholds"] and each["code"] not in standing]
+    calm = [each for each in sensors if len(each["thresholds"]) > 1 and each["code"] not in standing]
     if not calm:
-        raise LookupError("There is no water level gauge without an alert. Is the sample city loaded?")
+        wanted = "a water level gauge with two thresholds or more for which no alert stands"
+        raise LookupError(f"The story of the water needs {wanted}: let the water fall at one of the sample's.")
     return calm[0]
 
 
@@ -253,6 +254,7 @@ def tell(system: System, *, stays: bool = True) -> None:
     click.secho(f"The closed loop, played at {system.base_url}", bold=True)
     click.echo("Indented lines in grey are calls of the API; before → after are figures of /metrics.")
     cast, teller = Cast(system), Teller(system)
+    gauge(cast)  # before anything is written
     for story in (tell_lamp_story, tell_gauge_story, tell_patrol_story, tell_who_sees_what):
         story(teller, cast)
     summary(teller, stays)

@@ -160,12 +160,15 @@ def test_what_got_worse_asks_again_and_breaks_its_silence(database: Database) ->
     assert_recount_agrees(database)
 
 
-def test_what_was_taken_at_its_worst_does_not_ask_again(database: Database) -> None:
+def test_what_falls_and_rises_again_asks_again_and_stays_within_its_silence(database: Database) -> None:
     send(database, reading(26))
     act(database, handling.acknowledge_alert)
     act(database, handling.silence_alert, until=NOON + timedelta(hours=2))
-    send(database, reading(6, 1), reading(30, 2))
-    assert (the_alert(database).acknowledged, the_alert(database).silenced_by) == (True, "controller-1")
+    send(database, reading(6, 1))
+    assert the_alert(database).acknowledged
+    send(database, reading(30, 2))
+    assert (the_alert(database).acknowledged, the_alert(database).silenced_by) == (False, "controller-1")
+    assert logged(database)[-2:] == ["rose", "asked_again"]
 
 
 def test_a_silence_is_ended_once(database: Database) -> None:

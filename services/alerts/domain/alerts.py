@@ -174,7 +174,11 @@ class Alert:
         rose = standing.severity.rank > self.severity.rank
         self.severity = standing.severity
         self.revision += 1
-        return [Action.ROSE, *self.worsen(now)] if rose else [Action.FELL]
+        if rose:
+            return [Action.ROSE, *self.worsen(now)]
+        if self.acknowledged:
+            self.acknowledged_severity = self.severity  # whoever took it has seen it fall: a second rise is news
+        return [Action.FELL]
 
     def is_overtaken(self, now: datetime) -> bool:
         """Whether it is worse than what somebody took or silenced, and does not say so."""

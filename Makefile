@@ -77,7 +77,7 @@ test-whole:
 test-drills:
 	@$(RUN) pytest --durations=10 tests/drills
 
-coverage: setup-dev  ## which lines the tests of rules and services reach; takes twice as long as they do
+coverage: setup-dev  ## which lines the tests of rules and services reach; takes far longer than they do
 	@$(RUN) pytest --cov --cov-report=term:skip-covered tests/unit tests/contracts tests/integration
 
 run: setup  ## the whole system in one process: PORT=8000 DATA=./data EMPTY=1 (no sample city)

@@ -55,14 +55,14 @@ class _Collected(Collector):
 
 
 UP, WRITABLE = "waywarden_database_up", "waywarden_database_writable"
-KERNEL = {
+STATE = {
     UP: "Whether the service's database answered this scrape: 1 or 0.",
     "waywarden_outbox_pending": "Events that are not yet published.",
     "waywarden_outbox_oldest_seconds": "Age of the oldest event that is not yet published; 0 when there is none.",
     "waywarden_retries": "Parked events that wait for another try.",
     "waywarden_dead_letters": "Events that used up their tries.",
-    WRITABLE: "Whether the database took a write lately.",
 }
+KERNEL = STATE | {WRITABLE: "Whether the database took a write lately."}
 
 
 def _kernel_state(session: Session) -> dict[str, float]:
@@ -71,4 +71,4 @@ def _kernel_state(session: Session) -> dict[str, float]:
     ).one()
     waiting, dead = inbox.counts(session)
     age = (clock.now() - oldest).total_seconds() if oldest else 0.0
-    return dict(zip(KERNEL, (1.0, pending, age, waiting, dead), strict=False))
+    return dict(zip(STATE, (1.0, pending, age, waiting, dead), strict=True))

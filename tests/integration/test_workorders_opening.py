@@ -227,15 +227,20 @@ def test_an_order_that_was_handed_back_is_not_given_away_again(database: Databas
     assert follow(database, worse(raised, 2)).state is State.REGISTERED
 
 
-@pytest.mark.parametrize(("checked", "move"), [(True, "reopen"), (False, "send_again")])
-def test_work_that_is_done_begins_again_when_its_alert_gets_worse(database: Database, checked: bool, move: str) -> None:
-    raised = alert()
-    number, mover = follow(database, raised).number, Mover(name="dispatcher-1")
+def do_the_work(database: Database, number: str, mover: Mover) -> None:
     with database.begin() as session:
         moving.accept(session, number, mover)
         moving.start(session, number, mover)
         moving.complete(session, number, mover, note="Pumped.", photos=[], quantity=None)
-        if checked:
+
+
+@pytest.mark.parametrize(("checked", "move"), [(True, "reopen"), (False, "send_again")])
+def test_work_that_is_done_begins_again_when_its_alert_gets_worse(database: Database, checked: bool, move: str) -> None:
+    raised = alert()
+    number, mover = follow(database, raised).number, Mover(name="dispatcher-1")
+    do_the_work(database, number, mover)
+    if checked:
+        with database.begin() as session:
             moving.check(session, number, mover, passed=True, note="")
     with clock.frozen(NOON + timedelta(hours=5)):
         assert follow(database, raised).state is (State.CLOSED if checked else State.COMPLETED)
@@ -250,10 +255,7 @@ def test_work_that_is_done_begins_again_when_its_alert_gets_worse(database: Data
 def test_an_alert_that_got_worse_and_then_moved_is_not_less_bad(database: Database, together: bool) -> None:
     raised = alert()
     number, mover = follow(database, raised).number, Mover(name="dispatcher-1")
-    with database.begin() as session:
-        moving.accept(session, number, mover)
-        moving.start(session, number, mover)
-        moving.complete(session, number, mover, note="Pumped.", photos=[], quantity=None)
+    do_the_work(database, number, mover)
     severe = worse(raised, 2, recorded_at=NOON + timedelta(hours=1))
     moved = AlertMoved(**asdict(severe) | {"revision": 3, "longitude": 24.95})
     for events in [(severe, moved)] if together else [(moved,), (severe,)]:

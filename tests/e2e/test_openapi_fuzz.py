@@ -23,6 +23,7 @@ LEVELS = ("communities", "streets", "grid-cells", "large-grid-cells")
 MEMORY = Path("/dev/shm")  # a file system that syncs for nothing
 FULL = os.environ.get("WAYWARDEN_DRILLS") == "full"
 EXAMPLES = 100 if FULL else 30  # of each operation
+PATIENCE_S = "120"  # for one answer: what else runs on a small machine is no fault of the product's
 # One route for five levels, each file of which takes a process of its own: the short form asks the districts' alone.
 ALIKE = [] if FULL else [f"/api/v1/{level}/imports" for level in LEVELS]
 
@@ -40,7 +41,7 @@ def fuzz(running: Embedded, document: Path, token: str | None, *chosen: str) -> 
     command = [
         sys.executable, "-m", "schemathesis.cli", "--config-file", str(HERE / "schemathesis.toml"), "--no-color",
         "run", str(document), "--url", running.base_url, "--header", f"Authorization: Bearer {token}",
-        "--max-examples", str(EXAMPLES), *chosen,
+        "--max-examples", str(EXAMPLES), "--request-timeout", PATIENCE_S, *chosen,
     ]  # fmt: skip
     return subprocess.Popen(command, cwd=document.parent, stdout=PIPE, stderr=STDOUT, text=True)
 

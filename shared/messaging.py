@@ -433,8 +433,11 @@ def _read_ahead(connection: Connection) -> None:
 
 
 def deliveries(arrived: Any) -> int:
-    """How often the broker delivered a message before without hearing that it was handled."""
-    headers = arrived.headers or {}
+    """How often the broker delivered a message before without hearing that it was handled.
+
+    On the first delivery it says nothing of it: what stands there then is a stranger's.
+    """
+    headers = (arrived.delivery_info.get("redelivered") and arrived.headers) or {}
     counts = (headers.get(name) for name in ("x-delivery-count", "x-acquired-count"))
     return max((each for each in counts if isinstance(each, int)), default=0)
 

@@ -22,6 +22,7 @@ from shared.relay import UNROUTED
 from tests.integration.toy import Assets, Inspections, World, batches, confirmed, faults, report, things, until
 
 NewWorld = Callable[..., World]
+QUEUE = "assets.record_defects"
 
 
 def dead_letters(world: World) -> int:
@@ -117,15 +118,44 @@ def test_an_unreadable_message_becomes_a_dead_letter_at_once_and_holds_nobody_up
     until(lambda: dead_letters(world) == 1)
 
 
-@pytest.mark.parametrize("header", ["x-delivery-count", "x-acquired-count"])
-def test_a_message_that_comes_again_and_again_is_parked_before_the_broker_drops_it(world: World, header: str) -> None:
-    """A handler that its process dies of leaves no trace but the broker's count."""
-    world.publish(seal(confirmed(uuid4(), "lamp_out"), uuid4()), headers={header: PARK_AT})
+def highest() -> float | None:
+    return REGISTRY.get_sample_value("waywarden_event_deliveries_highest", {"queue": QUEUE})
+
+
+def test_a_message_that_comes_again_and_again_is_parked_before_the_broker_drops_it(
+    new_world: NewWorld, shape: str
+) -> None:
+    """A handler that its process dies of leaves no trace but the broker's count, also where a stranger set one."""
+    if shape == "embedded":
+        pytest.skip("memory:// counts nothing: the outbox row waits for the inbox.")
+    world = new_world()
+    world.publish(seal(confirmed(uuid4(), "lamp_out"), uuid4()), headers={"x-delivery-count": 90_000})
+    for _ in range(PARK_AT):
+        die_with_a_message(world)
+    world.start()
     until(lambda: world.sums("recorded") == {"lamp_out": 1})
     until(lambda: world.count(retries) == 0)
     assert batches == [["lamp_out"]]
-    shown = REGISTRY.get_sample_value("waywarden_event_deliveries_highest", {"queue": "assets.record_defects"})
-    assert shown == PARK_AT
+    assert highest() == PARK_AT
+
+
+def die_with_a_message(world: World) -> None:
+    """Fetch one and let go of the connection without an ack."""
+    got: list[Any] = []
+    with connect(world.settings.broker_url) as connection:
+        channel = connection.channel()
+        channel.basic_qos(0, 1, False)
+        channel.basic_consume(QUEUE, callback=got.append)
+        while not got:
+            connection.drain_events(timeout=10)
+
+
+@pytest.mark.parametrize("header", ["x-delivery-count", "x-acquired-count"])
+def test_a_count_that_a_stranger_sets_alarms_nobody(world: World, header: str) -> None:
+    world.publish(seal(confirmed(uuid4(), "lamp_out"), uuid4()), headers={header: 90_000})
+    until(lambda: world.sums("recorded") == {"lamp_out": 1})
+    assert world.count(retries) == 0
+    assert highest() == 0
 
 
 def test_headers_of_a_stranger_hold_nobody_up(world: World) -> None:

@@ -10,7 +10,7 @@ import re
 from datetime import date, datetime
 from typing import Any
 
-from marshmallow import RAISE, Schema, ValidationError, fields, validate
+from marshmallow import RAISE, Schema, ValidationError, fields, validate, validates_schema
 
 from shared.workers import give_way
 
@@ -18,6 +18,8 @@ CONTROL = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f\ud800-\udfff]")
 RESERVED_CODES = ("imports", "export")
 LARGEST_INTEGER = 2**63 - 1
 
+METRE_DEG = 1 / 111_195
+NO_FIX = "0, 0 is no place: the device had no fix. Leave the place out where it may be left out, or say it."
 MOST_ITEMS, MOST_WRONG = 1_000, 100
 
 Nested = fields.Nested
@@ -161,11 +163,21 @@ class Sha256(fields.String):
         super().__init__(validate=validate.Regexp(r"^[0-9a-f]{64}\Z", error="Is no SHA-256 in lower case."), **kwargs)
 
 
+def no_fix(lon: float, lat: float) -> bool:
+    """Whether a place is 0, 0, to a metre: what a device says that does not know where it is."""
+    return math.hypot(lon, lat) <= METRE_DEG
+
+
 class LonLat(Strict):
     """A place in WGS 84, in degrees."""
 
     lon = Float(required=True, validate=validate.Range(-180, 180), metadata={"example": 24.9414})
     lat = Float(required=True, validate=validate.Range(-90, 90), metadata={"example": 60.1699})
+
+    @validates_schema
+    def is_somewhere(self, data: dict[str, Any], **_: Any) -> None:
+        if no_fix(data["lon"], data["lat"]):
+            raise ValidationError(NO_FIX, "lon")
 
 
 def Location(**kwargs: Any) -> fields.Nested:

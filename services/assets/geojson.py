@@ -7,6 +7,8 @@ from typing import Any
 
 from marshmallow import ValidationError, fields
 
+from shared.fields import NO_FIX, no_fix
+
 DEPTH = {"Point": 0, "LineString": 1, "MultiPoint": 1, "Polygon": 2, "MultiLineString": 2, "MultiPolygon": 3}
 FEWEST = {"LineString": 2, "MultiLineString": 2, "Polygon": 4, "MultiPolygon": 4}
 MOST_POSITIONS = 50_000
@@ -46,4 +48,6 @@ def _positions(value: Any, depth: int, fewest: int, count: list[int]) -> Any:
         raise ValidationError("Has a position that is not two or three finite numbers.")
     if not (-180 <= value[0] <= 180 and -90 <= value[1] <= 90):
         raise ValidationError("Has a position outside longitude ±180, latitude ±90.")
+    if no_fix(value[0], value[1]):
+        raise ValidationError(NO_FIX)
     return [float(value[0]), float(value[1])]

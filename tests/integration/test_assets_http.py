@@ -135,6 +135,8 @@ def test_any_text_is_a_code_and_finds_its_way_into_the_address(running: Running)
         ({"kind": "lamp_post"}, "kind"),
         ({"geometry": {"type": "Point", "coordinates": [200, 60]}}, "geometry"),
         ({"geometry": {"type": "Point", "coordinates": ["24.9", 60]}}, "geometry"),
+        ({"geometry": {"type": "Point", "coordinates": [0, 0]}}, "geometry"),
+        ({"geometry": {"type": "LineString", "coordinates": [[24.9, 60.1], [0, -0.000001]]}}, "geometry"),
         ({"geometry": {"type": "LineString", "coordinates": [[-179, -80], [179, 80]]}}, "geometry"),
         ({"kind": "drain_pipe"}, "measure"),
         ({"measure": "5"}, "measure"),

@@ -179,6 +179,18 @@ def test_bad_places_are_refused_each_by_its_rule(tmp_path: Path) -> None:
     assert found[9].raw == {"lat": "61.9", "lon": "24.9"}
 
 
+@pytest.mark.parametrize("no_fix", ["0.000004,-0.000005", "0.0,0.0", "-0.0,0.000008"])
+def test_a_place_within_a_metre_of_nowhere_is_no_place(tmp_path: Path, no_fix: str) -> None:
+    found = lamps(written(tmp_path, f"lat,lon\n60.17,24.94\n{no_fix}\n60.17,24.95\n"), bounds="warn")
+    assert rejects(found) == [None, "null-island", None]
+
+
+def test_a_place_within_a_metre_of_nowhere_is_none_in_a_projection_either(tmp_path: Path) -> None:
+    rows = "lat,lon\n8437000.5,2776000.5\n0.4,0.5\n8437100.5,2776100.5\n"
+    found = lamps(written(tmp_path, rows), crs="EPSG:3857", bounds="warn")
+    assert rejects(found) == [None, "null-island", None]
+
+
 def test_bounds_may_only_warn(tmp_path: Path) -> None:
     found = lamps(written(tmp_path, "lat,lon\n60.17,24.94\n60.17,24.95\n61.9,24.9"), bounds="warn")
     assert rejects(found) == [None] * 3

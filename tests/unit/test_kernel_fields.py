@@ -54,6 +54,8 @@ def load(**sent: Any) -> dict[str, Any]:
         {"text": ""}, {"text": "a\x00b"}, {"text": "\ud800"}, {"text": "\x1b[31m"}, {"text": "x" * 11}, {"text": 5},
         {"code": "a/b"}, {"code": "imports"}, {"code": "export"}, {"code": " a"}, {"code": "a\n"}, {"code": ".."},
         {"place": {"lon": 181, "lat": 0}}, {"place": {"lon": 0, "lat": -91}}, {"place": {"lon": 0}}, {"place": [0, 0]},
+        {"place": {"lon": 0, "lat": 0}}, {"place": {"lon": -0.0, "lat": 8e-6}},
+        {"place": {"lon": 5e-324, "lat": -6e-6}},
         {"place": {"lon": "24", "lat": 60}}, {"place": {"lon": 24, "lat": 60, "height": 3}},
         {"photo": "A" * 64}, {"photo": "a" * 63}, {"photo": "a" * 64 + "\n"},
         {"asked": "5.0"}, {"asked": "5 "}, {"asked": "٥"}, {"asked": "1_000"}, {"asked": "1" * 19},

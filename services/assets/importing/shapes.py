@@ -23,7 +23,7 @@ Fault = tuple[str, str]
 POINT, MULTIPOINT, COLLECTION = 0, 4, 7
 SIMPLE = {MULTIPOINT: POINT, 5: 1, 6: 3}  # multi-geometry → its part
 DIMENSION = {0: 0, 4: 0, 1: 1, 2: 1, 5: 1, 3: 2, 6: 2}
-DEGREES_OFF = 1e-9
+DEGREES_OFF = 1e-5  # a metre
 MOST_POSITIONS = 100_000  # of one geometry
 MOST_MENDED, MOST_CROSSINGS = 20_000, 200  # of an outline that crosses itself; a thousand at random take GEOS minutes
 TOGETHER = 100  # segments, so that what they meet fits into memory
@@ -224,6 +224,9 @@ def _move(chunk: Chunk, understood: Understood) -> None:
     if understood.swapped:
         chunk.mark(there, "swapped-lon-lat", "Longitude and latitude were put right.")
     chunk.refuse(_not_finite(chunk.shapes), "outside-world", "The coordinate system does not reach that far.")
+    with np.errstate(invalid="ignore"):
+        lost = (np.abs(shapely.bounds(chunk.shapes)) < DEGREES_OFF).all(axis=1)
+    chunk.refuse(lost, "null-island", "A coordinate is 0.")
 
 
 def _bound(chunk: Chunk, understood: Understood) -> None:

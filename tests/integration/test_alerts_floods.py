@@ -368,6 +368,19 @@ def test_a_district_that_the_city_does_not_have_is_refused_once_it_has_any(datab
     register(database, "after", district="east")
 
 
+def test_a_rule_for_a_district_that_the_city_does_not_have_is_refused_once_it_has_any(database: Database) -> None:
+    with database.begin() as session:
+        early = rules.add_rule(session, name="Early", district="nowhere", order_category="overflow")
+    draw(database, district("east", 24.93, 25.1))
+    with database.begin() as session:
+        rules.change_rule(session, rule_id=early.id, district="nowhere", priority=7)
+        rules.add_rule(session, name="East", district="east", order_category="overflow")
+        with pytest.raises(UnknownDistrict):
+            rules.add_rule(session, name="Late", district="eats", order_category="overflow")
+        with pytest.raises(UnknownDistrict):
+            rules.change_rule(session, rule_id=early.id, district="eats")
+
+
 def test_holes_and_parts_of_a_district_count_and_a_quay_belongs_to_it(database: Database) -> None:
     def ring(west: float, south: float, size: float) -> list[list[float]]:
         east, north = west + size, south + size

@@ -16,14 +16,16 @@ from deploy.migrations import migrate
 from deploy.recount import recount_rows, recount_sums
 from deploy.servers import Postgres
 from services.workorders import figures, queries, tables
+from services.workorders.domain.catalogue import UnknownKind
 from services.workorders.domain.orders import ALL, Order, Sight, State, Step
-from services.workorders.domain.places import UnknownDistrict
+from services.workorders.domain.places import UnitNotKnown, UnknownDistrict
 from services.workorders.sample import load_sample
-from services.workorders.use_cases import alerts, copies, crews, moving, opening
+from services.workorders.use_cases import accounts, alerts, copies, crews, moving, opening
 from services.workorders.use_cases.moving import Mover
 from services.workorders.use_cases.telling import ORDERS_BY_STATE
 from shared import clock, tallies
 from shared.db import Database, kernel
+from shared.errors import Invalid
 from shared.events.alerts import AlertEscalated, AlertEvent, AlertMoved, AlertRaised
 from shared.events.assets import AreaChanged, CataloguePublished, DefectRecorded, UnitChanged
 from shared.outbox import outbox
@@ -314,6 +316,52 @@ def test_a_district_that_the_city_does_not_have_is_refused_once_it_told_us_of_an
             crews.register_crew(session, code="late", name="Late", districts=["elsewhere"], kinds=[])
         with pytest.raises(UnknownDistrict, match="elsewhere"):
             crews.add_rule(session, rule={"name": "a rule", "district": "elsewhere"})
+
+
+@pytest.mark.parametrize(
+    ("named", "slug"),
+    [
+        ({"district": "elsewhere"}, "unknown-district"), ({"crew": "nobody"}, "unknown-crew"),
+        ({"category": "lamp_ouf"}, "unknown-category"), ({"group": "lightning"}, "unknown-group"),
+        ({"kind": "street_lights"}, "unknown-kind"),
+    ],
+)  # fmt: skip
+def test_a_dispatch_rule_names_only_what_the_city_has(database: Database, named: dict[str, str], slug: str) -> None:
+    with database.begin() as session:
+        copies.keep_areas(session, [area("southwest", 1, "Bay")])
+    with database.begin() as session, pytest.raises(Invalid) as refused:
+        crews.add_rule(session, rule={"name": "a rule", **named})
+    assert (refused.value.slug, refused.value.field) == (slug, next(iter(named)))
+    with database.begin() as session:
+        good = crews.add_rule(session, rule={"name": "a rule", "category": "lamp_out", "group": "drainage"})
+    with database.begin() as session, pytest.raises(Invalid, match=next(iter(named.values()))):
+        crews.change_rule(session, rule_id=good.id, changes=named, expected=None)
+
+
+def test_a_crew_repairs_kinds_and_groups_that_there_are(database: Database) -> None:
+    with database.begin() as session:
+        crews.register_crew(session, code="night", name="Night", districts=[], kinds=["street_light", "drainage"])
+    for kinds in (["street_light", "lightning"], ["lamp_out"]):
+        with database.begin() as session, pytest.raises(UnknownKind):
+            crews.change_crew(session, code="night", changes={"kinds": kinds}, expected=None)
+
+
+def test_a_member_is_of_a_unit_that_there_is(database: Database) -> None:
+    def add(name: str, member_unit: str) -> UUID:
+        with database.begin() as session:
+            return accounts.add_member(
+                session, secret_hash="-", name=name, role="operator", crew=None, unit=member_unit, id=None
+            )[0].id
+
+    early = add("early", "lihgts")
+    with database.begin() as session:
+        copies.keep_units(session, [unit(1, "Lights")])
+    with pytest.raises(UnitNotKnown):
+        add("late", "lihgts")
+    with database.begin() as session:
+        accounts.change_member(session, member_id=early, changes={"unit": "lihgts", "active": False}, expected=None)
+        with pytest.raises(UnitNotKnown):
+            accounts.change_member(session, member_id=early, changes={"unit": "other"}, expected=None)
 
 
 def test_a_failed_check_gives_the_rework_limit_of_the_catalogue(database: Database) -> None:

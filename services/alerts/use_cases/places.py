@@ -34,11 +34,17 @@ def place_sensor(session: Session, sensor: Sensor, named: str | None) -> None:
     """Give a sensor the district that was named for it, else the one that it stands in. Raises UnknownDistrict."""
     lock_drawing(session, shared=True)
     if named is not None:
-        check_district(named, session.scalars(select(areas.c.code)).all())
+        must_exist(session, named)
         sensor.district, sensor.district_found = named, False
     else:
         drawn = Districts(session.scalars(select(Area)))
         sensor.district, sensor.district_found = drawn.at(sensor.longitude, sensor.latitude), True
+
+
+def must_exist(session: Session, district: str | None) -> None:
+    """Raises UnknownDistrict for one that the city does not have, once it has told us of any."""
+    if district is not None:
+        check_district(district, session.scalars(select(areas.c.code)).all())
 
 
 def place_alerts(session: Session, sensor: Sensor, standing: Open) -> None:

@@ -7,6 +7,15 @@ from dataclasses import dataclass, field
 from typing import NamedTuple
 from uuid import UUID, uuid4
 
+from shared.errors import Invalid
+
+
+class UnknownCrew(Invalid):
+    """There is no such crew."""
+
+    slug = "unknown-crew"
+    zh = "没有此班组"
+
 
 class Sort(NamedTuple):
     """What dispatching looks at in an order."""

@@ -16,6 +16,13 @@ class UnknownDistrict(Invalid):
     zh = "没有此区"
 
 
+class UnitNotKnown(Invalid):
+    """The city has no such unit."""
+
+    slug = "unit-not-known"
+    zh = "没有此单位"
+
+
 @dataclass(eq=False, kw_only=True)
 class Area:
     """A part of the city. Its level and its code name it."""

@@ -12,6 +12,7 @@ from sqlalchemy.orm import Session
 from services.workorders import tables
 from services.workorders.domain.members import DeviceKey, Member, Role, SignedIn, WrongCredentials
 from services.workorders.passwords import hash_secret, new_password
+from services.workorders.use_cases.copies import check_unit
 from services.workorders.use_cases.crews import CodeTaken
 from services.workorders.use_cases.moving import check_crew_exists
 from services.workorders.use_cases.sign_in import NO_KEY_UPDATE, hold_tries
@@ -39,6 +40,7 @@ def add_member(
     """
     if crew is not None:
         check_crew_exists(session, crew)
+    check_unit(session, unit)
     member = Member(
         id=id or uuid4(), name=name, role=Role(role), crew=crew, unit=unit,
         secret_hash=secret_hash, created_at=clock.now(),
@@ -65,6 +67,8 @@ def change_member(session: Session, *, member_id: UUID, changes: dict[str, Any],
     expect(member.revision, expected)
     if (crew := changes.get("crew")) is not None:
         check_crew_exists(session, crew)
+    if changes.get("unit") != member.unit:
+        check_unit(session, changes.get("unit"))
     for name, value in changes.items():
         setattr(member, name, value)
     member.check()

@@ -9,7 +9,7 @@ from sqlalchemy.orm import Session
 
 from services.workorders import tables
 from services.workorders.domain.catalogue import Catalogue
-from services.workorders.domain.places import DISTRICT, UnknownDistrict
+from services.workorders.domain.places import DISTRICT, UnitNotKnown, UnknownDistrict
 from shared.db import insert_new
 from shared.events import Event
 from shared.events.assets import AreaChanged, CataloguePublished, UnitChanged
@@ -55,3 +55,10 @@ def check_districts(session: Session, codes: Collection[str], field: str) -> Non
     unknown = sorted(set(codes) - known)
     if unknown and (known or session.scalar(districts.limit(1)) is not None):
         raise UnknownDistrict(f"There is no district {unknown[0]}.", field=field)
+
+
+def check_unit(session: Session, code: str | None) -> None:
+    """Raises UnitNotKnown for one that the city does not have, once it has told us of any."""
+    known = session.scalars(select(tables.units.c.code)).all() if code is not None else []
+    if known and code not in known:
+        raise UnitNotKnown(f"There is no unit {code}.", field="unit")

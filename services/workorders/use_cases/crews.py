@@ -13,6 +13,7 @@ from services.workorders import tables
 from services.workorders.domain.crews import Crew, DispatchRule
 from services.workorders.use_cases.copies import check_districts
 from services.workorders.use_cases.moving import check_crew_exists
+from services.workorders.use_cases.opening import present_catalogue
 from shared.db import insert_new
 from shared.errors import Conflict, NotFound, expect
 
@@ -25,8 +26,9 @@ class CodeTaken(Conflict):
 
 
 def register_crew(session: Session, *, code: str, name: str, districts: Sequence[str], kinds: Sequence[str]) -> Crew:
-    """Raises CodeTaken, also when somebody else registers the same code at this moment, and UnknownDistrict."""
+    """Raises CodeTaken, also where somebody registers the same code at this moment, UnknownDistrict, UnknownKind."""
     check_districts(session, districts, "districts")
+    present_catalogue(session).check_kinds(kinds)
     row = {"code": code, "name": name, "districts": list(districts), "kinds": list(kinds), "revision": 1}
     if not insert_new(session, tables.crews, [row], tables.crews.c.code):
         raise CodeTaken(f"There is a crew {code}.", field="code")
@@ -38,6 +40,7 @@ def change_crew(session: Session, *, code: str, changes: dict[str, Any], expecte
     if crew is None:
         raise NotFound(f"There is no crew {code}.")
     check_districts(session, set(changes.get("districts", [])) - set(crew.districts), "districts")
+    present_catalogue(session).check_kinds(set(changes.get("kinds", [])) - set(crew.kinds))
     change(crew, changes, expected)
     return crew
 
@@ -73,11 +76,12 @@ def hold_rule(session: Session, rule_id: UUID) -> DispatchRule:
 
 
 def check_rule(session: Session, rule: dict[str, Any], besides: UUID | None = None) -> None:
-    """Refuse a name that another rule has, and a crew or a district that does not exist."""
+    """Refuse a name that another rule has, and a crew, a district or a code of the catalogue that does not exist."""
     if (district := rule.get("district")) is not None:
         check_districts(session, [district], "district")
     if (crew := rule.get("crew")) is not None:
         check_crew_exists(session, crew)
+    present_catalogue(session).check(**{name: rule.get(name) for name in ("category", "group", "kind")})
     rules = tables.dispatch_rules.c
     same_name = session.scalar(select(rules.id).where(rules.name == rule.get("name"), rules.id != besides))
     if same_name is not None:

@@ -10,14 +10,14 @@ from datetime import datetime
 from sqlalchemy.orm import Session
 
 from services.workorders.domain.clocks import Term, run
-from services.workorders.domain.crews import Crew
+from services.workorders.domain.crews import Crew, UnknownCrew
 from services.workorders.domain.orders import ALL, Order, Sight, Step, VoidReason
 from services.workorders.queries import get_order
 from services.workorders.use_cases.opening import present_catalogue
 from services.workorders.use_cases.photos import note_named
 from services.workorders.use_cases.telling import count, tell
 from shared import clock
-from shared.errors import Invalid, expect
+from shared.errors import expect
 from shared.events.workorders import (
     OrderClosed,
     OrderCompleted,
@@ -161,4 +161,4 @@ def new_term(session: Session, order: Order, step: Step, stage: str) -> Term:
 
 def check_crew_exists(session: Session, code: str) -> None:
     if session.get(Crew, code) is None:
-        raise Invalid(f"There is no crew {code}.", field="crew")
+        raise UnknownCrew(f"There is no crew {code}.", field="crew")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from marshmallow import fields, validate
 
-from services.alerts.domain.alerts import SILENCE, Action
+from services.alerts.domain.alerts import ABOUT_SENSORS, Action
 from services.alerts.domain.sensors import KINDS, Reason, Sends, Severity
 from services.alerts.domain.sensors import UNITS as ALL_UNITS
 from shared.fields import (
@@ -24,7 +24,7 @@ from shared.fields import (
 )
 
 ONE_SEVERITY, ONE_KIND = validate.OneOf([*Severity]), validate.OneOf([*KINDS])
-ALERT_KIND = validate.OneOf([*KINDS, SILENCE])
+ALERT_KIND = validate.OneOf([*KINDS, *ABOUT_SENSORS])
 UNITS = validate.OneOf(ALL_UNITS)
 NOT_NEGATIVE, ABOVE_ZERO = validate.Range(min=0), validate.Range(min=0, min_inclusive=False)
 SOME_ID = "5f0c8a57-2f64-4d1c-9f0e-6d1b2c7a9e01"
@@ -33,7 +33,7 @@ AT = {"description": "When it happened, if not just now.", "example": "2026-03-0
 SEVERITY = {"description": "On the one scale.", "example": "severe"}
 REVISION = {"description": "Counts the changes; it is the ETag.", "example": 3}
 SENSOR_KIND = {"description": "What it measures.", "example": "water_level"}
-ALERT_ABOUT = {"description": "What its sensor measures, or `silence`.", "example": "water_level"}
+ALERT_ABOUT = {"description": "What its sensor measures, `silence` or `doubt`.", "example": "water_level"}
 SENSOR_NAME = {"description": "Name for people.", "example": "Underpass, north side"}
 DISTRICT = {"description": "The district's code.", "example": "kluuvi"}
 STANDS_IN = {"description": "The district's code; without it, the one that the sensor stands in.", "example": "kluuvi"}

@@ -58,6 +58,9 @@ sensors = Table(
     Column("suspect_value", Float),
     Column("suspects", Integer),
     Column("watched_since", Time),
+    Column("doubted_at", Time),
+    Column("doubted_value", Float),
+    Column("doubtful", Integer),
     Column("district_found", Boolean),
 )
 SENSOR = [column for column in sensors.c if column.key != "dismissed"]

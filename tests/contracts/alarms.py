@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 UP = 'up{job="waywarden", instance="a"}'
 DURATION = 'waywarden_entrypoint_duration_seconds_bucket{service="a", entrypoint="e", le="%s"}'
+DOUBT = 'waywarden_alerts_active{kind="doubt", severity="major", district="d", acknowledged="%s"}'
 Series = dict[str, str]
 
 
@@ -56,5 +57,8 @@ CASES: dict[str, Case] = {
     ),
     "WaywardenAuditLost": rising("waywarden_audit_lost_total"),
     "WaywardenSensorsSilent": above('waywarden_sensors_silent{kind="water_level", district="d"}', "1", "0"),
+    "WaywardenGaugesInDoubt": Case(
+        {DOUBT % "false": "1x180"}, {DOUBT % "true": "1x180", DOUBT.replace("doubt", "water_level") % "false": "1x180"}
+    ),
     "WaywardenReadingsRefused": rising('waywarden_readings_rejected_total{kind="rain", reason="too-high"}'),
 }

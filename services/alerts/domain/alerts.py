@@ -16,6 +16,8 @@ from services.alerts.domain.sensors import SKEW, Sensor, Severity, Standing
 from shared.errors import Conflict, Invalid, NotFound
 
 SILENCE = "silence"  # the kind of the alert that a sensor has fallen silent
+DOUBT = "doubt"  # of the one that what it sends is refused, and may be water
+ABOUT_SENSORS = (SILENCE, DOUBT)
 LONGEST_SILENCE = timedelta(days=7)
 ACKNOWLEDGE_BUCKETS_S = (15, 30, 60, 120, 300, 600, 1800, 3600)
 
@@ -108,9 +110,11 @@ class Silence:
 
 @dataclass(eq=False, kw_only=True)
 class Alert:
-    """A source that is over its threshold, or was; of kind ``silence`` one that sends nothing, or did not.
+    """A source that is over its threshold, or was; of kind ``silence`` one that sends nothing, or did not; of kind
+    ``doubt`` one whose readings are refused and may be water.
 
-    ``value`` is the newest one, in ``unit``; of a silence the seconds after which the source counts as silent.
+    ``value`` is the newest one, in ``unit``; of a silence the seconds after which the source counts as silent, of a
+    doubt the refused one.
     ``since`` is when it was raised by the source's clock, ``recorded_at`` when we knew, ``asked_at`` when it asked
     again. ``revision`` counts what was done and how it stands, not each value. ``order_category`` is set where a rule
     wants an emergency order.
@@ -263,7 +267,12 @@ class Alert:
 
 
 def check_gone(alert: Alert, sensor: Sensor, now: datetime) -> None:
-    """Raises StillThere as long as the sensor says what raised the alert: nobody clears a flood by hand."""
+    """Raises StillThere as long as the sensor says what raised the alert: nobody clears a flood by hand.
+
+    A doubt ends with whoever has looked; the next reading that is refused raises it again.
+    """
+    if alert.kind == DOUBT:
+        return
     if alert.kind == SILENCE:
         if sensor.is_silent(now):
             raise StillThere(f"{sensor.code} still sends nothing. It clears with its next reading; or silence it.")
@@ -284,8 +293,8 @@ def acknowledge_bucket(seconds: float) -> str:
 class Rule:
     """For which alerts an emergency order is opened, and of which category (none: no order is opened).
 
-    A rule without ``kind`` or ``district`` holds for all of them; but that a sensor is silent opens an order only where
-    a rule names that kind. Of the enabled rules that match, the one of the lowest ``priority`` counts.
+    A rule without ``kind`` or ``district`` holds for all of them; but that a sensor is silent, or in doubt, opens an
+    order only where a rule names that kind. Of the enabled rules that match, the one of the lowest ``priority`` counts.
     """
 
     id: UUID
@@ -302,7 +311,7 @@ class Rule:
         return (
             self.enabled
             and alert.severity.rank >= self.severity.rank
-            and self.kind in ((SILENCE,) if alert.kind == SILENCE else (None, alert.kind))
+            and self.kind in ((alert.kind,) if alert.kind in ABOUT_SENSORS else (None, alert.kind))
             and self.district in (None, alert.district)
         )
 

@@ -24,6 +24,9 @@ LATE_AFTER = 2  # of its intervals a sensor may miss
 GRACE = timedelta(seconds=10)  # and this for the way
 FRESH = timedelta(hours=1)  # how long a reading counts as current where no interval is known
 
+# Of the usual sentinels those at the upper end of a logger's 16 bits: none, or more than it can count.
+FULL_SCALE = (32767.0, 65535.0)
+
 TWICE, THRICE = 2, 3  # readings that must agree before an unlikely rise, or fall, is believed
 APART = timedelta(seconds=10)  # between those of a fall: one burst of a logger is one look at the water
 
@@ -116,6 +119,10 @@ REASONS = {
 }
 
 
+# What is refused for one of these may be water all the same: above its own bounds at once, else if it comes again.
+MAYBE_WATER = (Reason.OUT_OF_BOUNDS, Reason.SENTINEL, Reason.LEAP, Reason.FUTURE)
+
+
 @dataclass(frozen=True)
 class Change:
     """How far a value may move within a time; over a longer one, as much further."""
@@ -175,8 +182,9 @@ class Sensor:
 
     ``last_at`` and ``last_value`` are of the newest reading: the level. ``bounds`` {"low", "high"}, ``largest_change``
     {"by", "within_s"} and ``sentinels`` stand for those of its kind where they are set. ``suspects`` counts the
-    readings in a row that leapt to about ``suspect_value``. ``watched_since`` is from when it is expected to send;
-    ``district_found``: nobody named its district, it is the one that the sensor stands in.
+    readings in a row that leapt to about ``suspect_value``. ``doubtful`` counts those that were refused and may be
+    water, ``doubted_value`` is the newest, since one was believed that is below every threshold. ``watched_since`` is
+    from when it is expected to send; ``district_found``: nobody named its district, it is the one that it stands in.
     """
 
     code: str
@@ -200,6 +208,9 @@ class Sensor:
     suspect_at: datetime | None = None
     suspect_value: float | None = None
     suspects: int | None = None
+    doubted_at: datetime | None = None
+    doubted_value: float | None = None
+    doubtful: int | None = None
     watched_since: datetime | None = None
     revision: int = 1
 
@@ -303,6 +314,44 @@ class Sensor:
             return False
         return rising or abs(value - suspect) <= change.by
 
+    # Doubt
+
+    def may_be_water(self, value: Any, why: Reason) -> bool:
+        """Whether a refused reading may stand for more than the sensor can say; what nothing can be is a broken one."""
+        if why not in MAYBE_WATER or self.sends is Sends.COUNTER:
+            return False
+        if why is Reason.SENTINEL:
+            return self.sentinels is None and value in FULL_SCALE
+        if why is Reason.OUT_OF_BOUNDS:
+            return bool(self.reach[1] < value <= self.possible[1])
+        return self.severity_of(value) is not None
+
+    def doubt(self, value: float, at: datetime, why: Reason, now: datetime, *, flooding: bool) -> bool:
+        """Note a refused reading that may be water; whether that, with those before, is enough to send somebody.
+
+        One above the sensor's own bounds is, unless another one was, without a flood, within the hour: two are.
+        """
+        seen = min(at, now)
+        if self.doubted_at is not None and seen <= self.doubted_at:
+            return False
+        first = self.doubted_at is None or seen - self.doubted_at >= FRESH
+        self.doubted_at, self.doubted_value, self.doubtful = seen, value, (self.doubtful or 0) + 1
+        return self.doubtful >= TWICE or (why is Reason.OUT_OF_BOUNDS and (first or flooding))
+
+    @property
+    def severity_in_doubt(self) -> Severity:
+        """What the doubted value would mean: one of them MAJOR at the most, and any at a threshold at least."""
+        reached = None if self.doubted_value is None else self.severity_of(self.doubted_value)
+        if reached is None:
+            return Severity.MINOR
+        return worst(Severity.MAJOR, reached) if (self.doubtful or 0) >= TWICE else Severity.MAJOR
+
+    def calm(self) -> bool:
+        """Whether its level, just believed, ends all doubt: it is below every threshold, or nothing is doubted."""
+        if self.severity is None:
+            self.doubtful = None
+        return not self.doubtful
+
     # Silence
 
     @property
@@ -329,6 +378,7 @@ class Sensor:
         """Times ahead of what a sensor's clock may be were set when ours was wrong: count from now."""
         ahead = now + SKEW
         self.last_at = now if self.last_at and self.last_at > ahead else self.last_at
+        self.doubted_at = now if self.doubted_at and self.doubted_at > ahead else self.doubted_at
         self.watched_since = now if self.watched_since and self.watched_since > ahead else self.watched_since
 
     # Which severity a value means
@@ -360,6 +410,11 @@ class Sensor:
         """The highest severity, up to the one held, that the value does not leave at once."""
         near = [Severity(each["severity"]) for each in self.thresholds if value >= each["at"] - self.margin]
         return max((each for each in near if each.rank <= held.rank), key=lambda each: each.rank, default=None)
+
+
+def worst(*severities: Severity | None) -> Severity:
+    """The highest of those that there are."""
+    return max((each for each in severities if each), key=lambda each: each.rank)
 
 
 def check_unit(kind: str, unit: str, sends: str | None = None) -> Sends | None:

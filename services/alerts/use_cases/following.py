@@ -8,8 +8,8 @@ from uuid import uuid4
 from sqlalchemy import delete, select
 from sqlalchemy.orm import Session
 
-from services.alerts.domain.alerts import SILENCE, Action, Alert, Rule, Silence
-from services.alerts.domain.sensors import Sensor, Severity, Standing
+from services.alerts.domain.alerts import DOUBT, SILENCE, Action, Alert, Rule, Silence
+from services.alerts.domain.sensors import Sensor, Severity, Standing, worst
 from services.alerts.tables import rules, silences
 from services.alerts.use_cases.holding import Open
 from services.alerts.use_cases.telling import ACTIVE, changed, counted, note, tell_silent
@@ -72,18 +72,55 @@ def follow_silence(session: Session, sensor: Sensor, standing: Open, *, may_rais
     """Raise the alert that a sensor is silent, as severe as what stands there; clear it once the sensor sends."""
     key, now = (sensor.code, SILENCE), clock.now()
     alert, silent = standing.get(key), sensor.is_silent(now)
+    flood = standing.get((sensor.code, sensor.kind))
     if alert and not silent:
-        with counted(session, alert):
-            alert.end(now, sensor.code)
-        note(session, alert, Action.CLEARED, by=sensor.code, at=now)
-        changed(session, alert)
+        _end(session, alert, now)
         del standing[key]
+    elif alert and flood:
+        _lift(session, alert, flood.severity, now)
     elif silent and not alert and may_raise and (since := sensor.silent_from) and sensor.patience:
-        flood = standing.get((sensor.code, sensor.kind))
         severity, after_s = flood.severity if flood else Severity.MINOR, sensor.patience.total_seconds()
         alert = _raise(session, sensor, kind=SILENCE, severity=severity, since=since, value=after_s, unit="s")
         tell_silent(session, alert, sensor)
         standing[key] = alert
+
+
+def follow_doubt(session: Session, sensor: Sensor, standing: Open, *, may_raise: bool) -> None:
+    """Raise the alert that what a sensor sends is refused and may be water; as severe as that, and as what stands."""
+    key = sensor.code, DOUBT
+    flood, at, value = standing.get((sensor.code, sensor.kind)), sensor.doubted_at, sensor.doubted_value
+    severity = worst(sensor.severity_in_doubt, flood.severity if flood else None)
+    if at is None or value is None:
+        return
+    if alert := standing.get(key):
+        if alert.value != value:
+            alert.value = value
+            changed(session, alert)
+        _lift(session, alert, severity, at)
+    elif may_raise:
+        standing[key] = _raise(session, sensor, kind=DOUBT, severity=severity, since=at, value=value, unit=sensor.unit)
+
+
+def end_doubt(session: Session, sensor: Sensor, standing: Open, at: datetime) -> None:
+    """A reading was believed: it ends the doubt, if it may."""
+    if sensor.calm() and (alert := standing.pop((sensor.code, DOUBT), None)):
+        _end(session, alert, at)
+
+
+def _end(session: Session, alert: Alert, at: datetime) -> None:
+    with counted(session, alert):
+        alert.end(at, alert.source)
+    note(session, alert, Action.CLEARED, by=alert.source, at=at)
+    changed(session, alert)
+
+
+def _lift(session: Session, alert: Alert, severity: Severity, at: datetime) -> None:
+    """Let an alert about a sensor be as severe as what it hides; it does not fall."""
+    if severity.rank > alert.severity.rank:
+        with counted(session, alert):
+            done = alert.follow(Standing(severity), at, by=alert.source, now=clock.now())
+            _apply_rules(session, alert)
+        _keep(session, alert, done, at)
 
 
 def _raise(

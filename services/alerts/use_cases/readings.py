@@ -13,10 +13,11 @@ from sqlalchemy import Row, delete, select, tuple_
 from sqlalchemy.orm import Session
 
 from services.alerts.domain import rain
+from services.alerts.domain.alerts import DOUBT
 from services.alerts.domain.sensors import REASONS, Reason, Sends, Sensor
 from services.alerts.tables import readings
-from services.alerts.use_cases.following import follow, follow_silence
-from services.alerts.use_cases.holding import lock_open, lock_sensors
+from services.alerts.use_cases.following import end_doubt, follow, follow_doubt, follow_silence
+from services.alerts.use_cases.holding import Open, lock_open, lock_sensors
 from shared import clock, tallies
 from shared.db import insert_new
 
@@ -66,7 +67,9 @@ def take_readings(session: Session, *, batch: Sequence[Mapping[str, Any]]) -> Ta
     new = _insert(session, good)
     there = _stored(session, [key for key in good if key not in new])
     work.refuse(Reason.CONTRADICTION, good | there)
-    believed = _follow(session, work, new)
+    standing = lock_open(session, {code for code, _ in new} | {sensor.code for sensor, _ in _maybe_water(work)})
+    believed = _follow(session, work, new, standing)
+    _doubt(session, work, standing)
     _count_rain(session, work.known, believed)
     return _answer(session, work)
 
@@ -106,9 +109,31 @@ def _stored(session: Session, keys: Sequence[Key]) -> Readings:
     return found
 
 
-def _follow(session: Session, work: Batch, new: Readings) -> Readings:
+def _maybe_water(work: Batch) -> list[tuple[Sensor, int]]:
+    """The sensors of what was refused and may be water all the same, with its place in the batch; oldest first."""
+    water = []
+    for index, why in work.refused.items():
+        sensor = work.known.get(work.sent[index]["sensor"])
+        if sensor and sensor.may_be_water(work.sent[index]["value"], why):
+            water.append((sensor, index))
+    return sorted(water, key=lambda each: work.key(each[1]))
+
+
+def _doubt(session: Session, work: Batch, standing: Open) -> None:
+    """Raise and lift the alerts of sensors in doubt: of what was refused, by what is newer than their levels."""
+    now, enough = clock.now(), {code for code, kind in standing if kind == DOUBT}
+    for sensor, index in _maybe_water(work):
+        at, flooding = work.sent[index]["at"], (sensor.code, sensor.kind) in standing
+        newer = sensor.last_at is None or at > sensor.last_at
+        if newer and sensor.doubt(float(work.sent[index]["value"]), at, work.refused[index], now, flooding=flooding):
+            enough.add(sensor.code)
+    for code in sorted(enough & work.known.keys()):
+        follow_doubt(session, work.known[code], standing, may_raise=True)
+
+
+def _follow(session: Session, work: Batch, new: Readings, standing: Open) -> Readings:
     """Let the alerts follow the readings that tell the newest level; return what was believed."""
-    standing, now = lock_open(session, {code for code, _ in new}), clock.now()
+    now = clock.now()
     doubted: Readings = {}
     for (code, at), value in new.items():
         sensor = work.known[code]
@@ -119,6 +144,7 @@ def _follow(session: Session, work: Batch, new: Readings) -> Readings:
             continue
         sensor.take(value, at, now)
         follow(session, sensor, standing, at)
+        end_doubt(session, sensor, standing, at)
     for code in sorted({code for code, _ in new}):
         follow_silence(session, work.known[code], standing, may_raise=False)
     _drop(session, work, doubted)

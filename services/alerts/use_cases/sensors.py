@@ -16,7 +16,7 @@ from services.alerts.domain.sensors import (
     check_unit,
 )
 from services.alerts.tables import SENSOR, sensors
-from services.alerts.use_cases.following import follow, follow_silence
+from services.alerts.use_cases.following import follow, follow_doubt, follow_silence
 from services.alerts.use_cases.holding import lock_open, lock_sensor
 from services.alerts.use_cases.places import lock_drawing, place_alerts, place_sensor
 from services.alerts.use_cases.readings import RAIN, all_readings
@@ -77,6 +77,7 @@ def change_sensor(session: Session, *, code: str, expected: int | None = None, *
     place_alerts(session, sensor, standing)
     follow(session, sensor, standing, clock.now())
     follow_silence(session, sensor, standing, may_raise=False)
+    follow_doubt(session, sensor, standing, may_raise=False)
     return sensor
 
 
@@ -88,7 +89,7 @@ def _apply(session: Session, sensor: Sensor, changed: dict[str, Any]) -> None:
     if location := changed.pop("location", None):
         sensor.longitude, sensor.latitude = location["lon"], location["lat"]
     if any(name in changed for name in STARTS_ANEW):
-        sensor.suspect_at = sensor.suspect_value = sensor.suspects = None
+        sensor.suspect_at = sensor.suspect_value = sensor.suspects = sensor.doubtful = None
     named = changed.pop("district", None if sensor.district_found else sensor.district)
     for name, value in changed.items():
         setattr(sensor, name, value)

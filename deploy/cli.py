@@ -9,13 +9,14 @@ import json
 import os
 import sys
 from collections.abc import Iterator, Sequence
-from contextlib import closing, contextmanager
+from contextlib import closing, contextmanager, suppress
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 from uuid import UUID
 
 import click
+from amqp.exceptions import AMQPError
 from sqlalchemy import Row, delete, select, update
 from sqlalchemy.orm import Session
 
@@ -65,10 +66,25 @@ def _settings() -> Settings:
         raise click.ClickException(str(wrong)) from wrong
 
 
+@contextmanager
+def _brokered() -> Iterator[Settings]:
+    """The settings of a system with a broker. Raises ClickException, also where that does not do what it is asked."""
+    if (chosen := _settings()).embedded:
+        raise click.ClickException("Embedded there is no broker: WAYWARDEN_BROKER_URL names one.")
+    try:
+        yield chosen
+    except (OSError, AMQPError) as wrong:
+        raise click.ClickException(f"The broker does not answer, or refuses: {wrong}") from wrong
+
+
 @click.group()
 def main() -> None:
     """Work on a Waywarden system from outside."""
     os.umask(0o077)  # what is written here is for nobody else on this machine
+    with suppress(UnusableSettings):  # told by the command that needs them
+        settings.load()
+    for each in settings.strangers():
+        click.echo(f"Warning: {each}", err=True)
 
 
 @main.command()
@@ -97,13 +113,13 @@ def keys() -> None:
 @main.command("declare")
 def declare_command() -> None:
     """Declare all exchanges, queues and bindings, with a broker's user who may. Again, it changes nothing."""
-    with connect(_settings().broker_url) as connection:
+    with _brokered() as chosen, connect(chosen.broker_url) as connection:
         declare(connection.channel())
     click.echo(f"{len(QUEUES)} queues are there and bound.")
 
 
 @main.command("migrate")
-@click.argument("services", nargs=-1)
+@click.argument("services", nargs=-1, type=click.Choice(list(SERVICE_CLASSES)))
 @click.option("--sample", is_flag=True, help="All four, and new ones get the sample city. Again, it changes nothing.")
 @click.option("--empty", is_flag=True, help="All four, and new ones are to hold a city of your own.")
 def migrate_command(services: tuple[str, ...], sample: bool, empty: bool) -> None:
@@ -133,10 +149,8 @@ def _prepare(empty: bool) -> None:
 @main.command("broker")
 def broker_command() -> None:
     """Try whether the broker drops events that are delivered too often. Exit code 1 where it does."""
-    chosen = _settings()
-    if chosen.embedded:
-        raise click.ClickException("Embedded there is no broker.")
-    limits = {name: broker.delivery_limit(chosen.broker_url, name) for name in chosen.services}
+    with _brokered() as chosen:
+        limits = {name: broker.delivery_limit(chosen.broker_url, name) for name in chosen.services}
     dropping = {name: limit for name, limit in limits.items() if limit <= broker.TRIED}
     for name, limit in dropping.items():
         click.echo(f"Events for {name} are dropped after {limit:g} deliveries: see RabbitMQ in docs/operations.md.")
@@ -301,10 +315,14 @@ def discard(service: str, event_ids: tuple[UUID, ...]) -> None:
 
 
 def _chosen(session: Session, event_ids: tuple[UUID, ...], everything: bool) -> Sequence[Row[Any]]:
+    """All that are named, or every dead letter. Raises ClickException, and nothing is done, where one is not there."""
     wanted = retries.c.next_at.is_(None) if everything else retries.c.event_id.in_(event_ids)
     if not everything and not event_ids:
         raise click.ClickException("Name events by their ids, or say --all.")
-    return session.execute(select(*retries.c["queue", "event_id"]).where(wanted)).all()
+    found = session.execute(select(*retries.c["queue", "event_id"]).where(wanted)).all()
+    if strange := sorted({str(each) for each in event_ids} - {str(row.event_id) for row in found}):
+        raise click.ClickException(f"Nothing was done. No such event waits here: {', '.join(strange)}.")
+    return found
 
 
 if __name__ == "__main__":

@@ -70,6 +70,8 @@ def main() -> int:
     try:
         chosen = settings.load()
         log_output.start(level=chosen.log_level, as_json=chosen.log_json)
+        for each in settings.strangers():
+            log.warning(each)
         return run(chosen)
     except UnusableSettings as wrong:
         print(f"waywarden: {wrong}", file=sys.stderr)

@@ -1,4 +1,4 @@
-"""Settings, from the environment and a file, typed; a missing or malformed one stops the start and is named.
+"""Settings, from the environment and a file, typed; what cannot be used stops the start, with what would be right.
 
 Every name begins with ``WAYWARDEN_``; ``WAYWARDEN_SETTINGS`` names a file of ``NAME=value`` lines, which the
 environment overrides. docs/settings.md lists them.
@@ -6,35 +6,108 @@ environment overrides. docs/settings.md lists them.
 
 from __future__ import annotations
 
+import math
 import os
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from difflib import get_close_matches
 from ipaddress import ip_network
 from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
 
-from environs import Env
+from environs import Env, EnvValidationError
 from marshmallow.validate import OneOf, Range, Regexp
+from sqlalchemy import make_url
+from sqlalchemy.exc import ArgumentError
 
 from shared.events.queues import SERVICES
 from shared.settings import MEMORY, Settings
+
+PREFIX = "WAYWARDEN_"
+LEVELS = ("debug", "info", "warning", "error")
 
 
 class UnusableSettings(Exception):
     """The settings cannot be used."""
 
 
+@dataclass(frozen=True)
+class Whole:
+    """A setting that is a whole number."""
+
+    default: int
+    least: int
+    most: int | None = None
+
+    def __str__(self) -> str:
+        return f"a whole number, {self.least}" + (" or more" if self.most is None else f" to {self.most}")
+
+
+NUMBERS = {
+    "PORT": Whole(8000, 0, 65_535),
+    "DATABASE_CONNECTIONS": Whole(16, 2, 200),
+    "WORKERS": Whole(32, 1, 1_000),
+    "CONNECTIONS": Whole(2_000, 10, 100_000),
+    "CONNECTIONS_PER_ADDRESS": Whole(200, 1, 100_000),
+    "REQUESTS_PER_ACCOUNT": Whole(16, 1, 1_000),
+    "STREAMS_PER_ACCOUNT": Whole(16, 1, 1_000),
+    "BODY_LIMIT_BYTES": Whole(1_000_000, 1_000),
+    "IMPORT_LIMIT_BYTES": Whole(1_000_000_000, 1_000),
+    "IMPORT_MEMORY_BYTES": Whole(1_500_000_000, 200_000_000),
+    "AREA_FILE_LIMIT_S": Whole(60, 1, 3_600),
+    "RETENTION_DAYS": Whole(90, 1),
+    "UNNAMED_PHOTOS": Whole(1_000, 1),
+    "UNNAMED_PHOTO_BYTES": Whole(2_000_000_000, 1_000),
+    "UNNAMED_PHOTO_DAYS": Whole(30, 1),
+    "AUDIT_DAYS": Whole(184, 1),
+}
+SECRET = {  # what is given is not shown: it may hold a password
+    "BROKER_URL": f"amqp://user:password@host:5672/vhost, or {MEMORY}",
+    **{
+        f"DATABASE_URL_{each.upper()}": "postgresql+psycopg2://user:password@host/database, or sqlite:///file"
+        for each in SERVICES
+    },
+}
+TAKES: Mapping[str, object] = NUMBERS | SECRET | {
+    "SETTINGS": "a file of NAME=value lines",
+    "SERVICES": f"some of {', '.join(SERVICES)}, by commas, each once",
+    "PUBLIC_URL": "a URL such as https://waywarden.example.org, without ? and #",
+    "PROXIES": "networks (CIDR) by commas, such as 10.0.0.5/32",
+    "RETRY_DELAYS_S": "seconds by commas, 0 or more each, such as 1,10,60,600,3600",
+    "LOG_LEVEL": f"one of {', '.join(LEVELS)}",
+    "LOG_JSON": "true or false",
+}  # fmt: skip
+# Any text, or looked at where it is used.
+ANYTHING = {
+    "HOST",
+    "DATA",
+    "KEYS",
+    "CATALOGUE",
+    "EMPTY",
+    "FAILPOINT",
+    "SEED",
+    "DRILLS",
+}
+KNOWN = sorted(f"{PREFIX}{name}" for name in TAKES.keys() | ANYTHING)
+
+
 def load() -> Settings:
-    """Read the settings of this process. Raises UnusableSettings, which says what is wrong with which one."""
-    env = Env(prefix="WAYWARDEN_", eager=False)
+    """Read the settings of this process. Raises UnusableSettings: which ones, what was given, what is right."""
+    env = Env(prefix=PREFIX, eager=False)
     if path := os.environ.get("WAYWARDEN_SETTINGS"):
         if not Path(path).is_file():
-            raise UnusableSettings(f"WAYWARDEN_SETTINGS names {path}, which is no file.")
+            raise _wrong("SETTINGS")
         env.read_env(path, recurse=False)
     services = tuple(env.list("SERVICES", list(SERVICES)) or ())
     data = Path(env.str("DATA", "data") or "").absolute()
-    host, port = env.str("HOST", "127.0.0.1") or "", env.int("PORT", 8000, validate=Range(0, 65535))
+    numbers: dict[str, Any] = {
+        name: env.int(name, each.default, validate=Range(each.least, each.most)) for name, each in NUMBERS.items()
+    }
+    host, port = env.str("HOST", "127.0.0.1") or "", numbers["PORT"]
     chosen = Settings(
         services=services,
         host=host,
-        port=port,
         public_url=env.str("PUBLIC_URL", "", validate=Regexp(r"^(https?://[^\s/?#]+(/[^\s?#]*)?)?\Z"))
         # Never the Host that a request names: who sends it would choose where a printed label leads.
         or f"http://{f'[{host}]' if ':' in host else host}:{port}",
@@ -45,47 +118,74 @@ def load() -> Settings:
         database_urls={
             name: env.str(f"DATABASE_URL_{name.upper()}", f"sqlite:///{data / name}.sqlite") for name in SERVICES
         },
-        database_connections=env.int("DATABASE_CONNECTIONS", 16, validate=Range(2, 200)),
-        workers=env.int("WORKERS", 32, validate=Range(1, 1000)),
         proxies=tuple(env.list("PROXIES", []) or ()),
-        connections=env.int("CONNECTIONS", 2_000, validate=Range(10, 100_000)),
-        connections_per_address=env.int("CONNECTIONS_PER_ADDRESS", 200, validate=Range(1, 100_000)),
-        requests_per_account=env.int("REQUESTS_PER_ACCOUNT", 16, validate=Range(1, 1_000)),
-        streams_per_account=env.int("STREAMS_PER_ACCOUNT", 16, validate=Range(1, 1_000)),
-        body_limit_bytes=env.int("BODY_LIMIT_BYTES", 1_000_000, validate=Range(1_000, None)),
-        import_limit_bytes=env.int("IMPORT_LIMIT_BYTES", 1_000_000_000, validate=Range(1_000, None)),
-        import_memory_bytes=env.int("IMPORT_MEMORY_BYTES", 1_500_000_000, validate=Range(200_000_000, None)),
-        area_file_limit_s=env.int("AREA_FILE_LIMIT_S", 60, validate=Range(1, 3_600)),
         retry_delays_s=tuple(env.list("RETRY_DELAYS_S", [1, 10, 60, 600, 3600], subcast=float) or ()),
-        retention_days=env.int("RETENTION_DAYS", 90, validate=Range(1, None)),
-        unnamed_photos=env.int("UNNAMED_PHOTOS", 1_000, validate=Range(1, None)),
-        unnamed_photo_bytes=env.int("UNNAMED_PHOTO_BYTES", 2_000_000_000, validate=Range(1_000, None)),
-        unnamed_photo_days=env.int("UNNAMED_PHOTO_DAYS", 30, validate=Range(1, None)),
-        audit_days=env.int("AUDIT_DAYS", 184, validate=Range(1, None)),
-        log_level=env.str("LOG_LEVEL", "info", validate=OneOf(["debug", "info", "warning", "error"])),
+        log_level=env.str("LOG_LEVEL", "info", validate=OneOf(LEVELS)),
         log_json=env.bool("LOG_JSON", False),
+        **{name.lower(): value for name, value in numbers.items()},
     )
     try:
         env.seal()
-    except Exception as wrong:
-        raise UnusableSettings(str(wrong)) from None
-    _check(chosen)
+    except EnvValidationError as wrong:
+        raise _wrong(*(name.removeprefix(PREFIX) for name in sorted(wrong.error_messages))) from None
+    if bad := [name for name, good in _looked_at(chosen) if not good]:
+        raise _wrong(*bad)
+    if chosen.embedded and chosen.services != SERVICES:
+        raise UnusableSettings("WAYWARDEN_BROKER_URL is needed when not all services run in one process.")
     return chosen
 
 
-def _check(chosen: Settings) -> None:
-    if unknown := sorted(set(chosen.services) - set(SERVICES)):
-        raise UnusableSettings(f"WAYWARDEN_SERVICES names {', '.join(unknown)}; there are {', '.join(SERVICES)}.")
-    for network in chosen.proxies:
-        try:
-            ip_network(network, strict=False)
-        except ValueError as wrong:
-            raise UnusableSettings(f"WAYWARDEN_PROXIES: {wrong}") from None
-    if any(delay < 0 for delay in chosen.retry_delays_s):
-        raise UnusableSettings("WAYWARDEN_RETRY_DELAYS_S holds a negative delay.")
-    urls = {f"DATABASE_URL_{name.upper()}": url for name, url in chosen.database_urls.items()}
-    for name, url in {"BROKER_URL": chosen.broker_url, **urls}.items():
-        if "://" not in url:  # the text is not shown: it may hold a password
-            raise UnusableSettings(f"WAYWARDEN_{name} is no URL.")
-    if chosen.embedded and chosen.services != SERVICES:
-        raise UnusableSettings("WAYWARDEN_BROKER_URL is needed when not all services run in one process.")
+def strangers() -> list[str]:
+    """What is named like a setting and is none, a line each; to be asked after ``load``, which reads the file too."""
+    return [
+        f"{name} is no setting, and changes nothing" + "".join(f": is {PREFIX}{near} meant?" for near in _nearest(name))
+        for name in sorted(os.environ)
+        if name.startswith(PREFIX) and name not in KNOWN
+    ]
+
+
+def _nearest(name: str) -> list[str]:
+    return get_close_matches(name.removeprefix(PREFIX), [each.removeprefix(PREFIX) for each in KNOWN], n=1)
+
+
+def _wrong(*names: str) -> UnusableSettings:
+    return UnusableSettings(" ".join(f"{PREFIX}{name} is {_given(name)}; it takes {TAKES[name]}." for name in names))
+
+
+def _given(name: str) -> str:
+    shown = repr(os.environ.get(f"{PREFIX}{name}", ""))
+    return "something else, not shown since it may hold a password" if name in SECRET else shown
+
+
+def _looked_at(chosen: Settings) -> Iterator[tuple[str, bool]]:
+    """What a type alone does not tell."""
+    known = [each for each in SERVICES if each in chosen.services]
+    yield "SERVICES", bool(known) and len(known) == len(chosen.services)
+    yield "PROXIES", all(map(_is_network, chosen.proxies))
+    yield "RETRY_DELAYS_S", all(0 <= each < math.inf for each in chosen.retry_delays_s)
+    yield "BROKER_URL", chosen.embedded or _is_broker(chosen.broker_url)
+    for name, url in chosen.database_urls.items():
+        yield f"DATABASE_URL_{name.upper()}", _is_database(url)
+
+
+def _is_network(text: str) -> bool:
+    try:
+        ip_network(text, strict=False)
+    except ValueError:
+        return False
+    return True
+
+
+def _is_broker(url: str) -> bool:
+    try:
+        split = urlsplit(url)
+        return split.scheme in ("amqp", "amqps", "pyamqp") and bool(split.hostname) and split.port != 0
+    except ValueError:
+        return False
+
+
+def _is_database(url: str) -> bool:
+    try:
+        return make_url(url).get_backend_name() in ("postgresql", "sqlite")
+    except (ArgumentError, ValueError):
+        return False

@@ -84,7 +84,39 @@ def test_what_is_not_there_or_not_named_is_refused(world: World) -> None:
     assert waywarden("events", "replay", "--service", "assets").exit_code == 1
     assert waywarden("events", "discard", "--service", "assets").exit_code == 2
     assert waywarden("events", "list").exit_code == 2
-    assert "0 discarded" in waywarden("events", "discard", "--service", "assets", uuid4()).output
+
+
+@pytest.mark.parametrize("command", ["replay", "discard"])
+def test_an_event_that_is_not_there_is_named_and_then_nothing_is_done(world: World, command: str) -> None:
+    there, strange = dead_letter(world), uuid4()
+    done = waywarden("events", command, "--service", "assets", there, strange)
+    assert done.exit_code == 1
+    assert str(strange) in done.output
+    assert str(there) not in done.output
+    assert world.count(retries, "assets", retries.c.next_at.is_(None)) == 1
+
+
+def test_a_service_that_does_not_exist_has_nothing_to_migrate(world: World) -> None:
+    refused = waywarden("migrate", "ghosts")
+    assert refused.exit_code == 2
+    assert "ghosts" in refused.output
+
+
+@pytest.mark.parametrize("command", ["declare", "broker"])
+@pytest.mark.parametrize(("url", "says"), [("memory://", "no broker"), ("amqp://a:secret@127.0.0.1:1/", "not answer")])
+def test_commands_for_the_broker_say_when_there_is_none(
+    world: World, monkeypatch: pytest.MonkeyPatch, command: str, url: str, says: str
+) -> None:
+    monkeypatch.setenv("WAYWARDEN_BROKER_URL", url)
+    refused = waywarden(command)
+    assert (refused.exit_code, says in refused.output, "secret" in refused.output) == (1, True, False)
+
+
+def test_a_name_that_is_no_setting_is_told(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv(f"WAYWARDEN_{'DATABSE'}_URL_ASSETS", "sqlite:///elsewhere")
+    done = waywarden("events", "list", "--service", "assets")
+    assert done.exit_code == 0
+    assert "is WAYWARDEN_DATABASE_URL_ASSETS meant?" in done.stderr
 
 
 def test_unusable_settings_end_the_command_with_their_name(world: World, monkeypatch: pytest.MonkeyPatch) -> None:

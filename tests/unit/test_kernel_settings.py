@@ -28,19 +28,64 @@ def test_without_any_setting_all_services_run_embedded() -> None:
     assert chosen.database_urls["alerts"] == f"sqlite:///{chosen.data}/alerts.sqlite"
 
 
-@pytest.mark.parametrize(
-    ("name", "value"),
-    [
-        ("PORT", "eight"), ("PORT", "70000"), ("DATABASE_CONNECTIONS", "0"), ("WORKERS", "-1"), ("WORKERS", "1.5"),
-        ("BODY_LIMIT_BYTES", "10"), ("RETRY_DELAYS_S", "1,soon"), ("RETRY_DELAYS_S", "1,-5"), ("RETENTION_DAYS", "0"),
-        ("LOG_LEVEL", "loud"), ("LOG_JSON", "perhaps"), ("SERVICES", "assets,ghosts"), ("SERVICES", "assets"),
-        ("SETTINGS", "/no/such/file"), ("DATABASE_URL_ASSETS", "nonsense"), ("BROKER_URL", "nonsense"),
-    ],
-)  # fmt: skip
-def test_a_setting_that_cannot_be_used_is_named(name: str, value: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv(f"WAYWARDEN_{name}", value)
-    with pytest.raises(UnusableSettings, match=name if name != "SERVICES" else "WAYWARDEN_"):
+NO_NUMBER = "a,b"
+REFUSED: dict[str, tuple[str, ...]] = {
+    **{name: (NO_NUMBER, "1.5", "", str(each.least - 1)) for name, each in settings.NUMBERS.items()},
+    **dict.fromkeys(settings.SECRET, ("nonsense", "http://host/", "://", "")),
+    "SETTINGS": ("/no/such/file",),
+    "SERVICES": ("assets,ghosts", "assets,assets", ""),
+    "PUBLIC_URL": ("waywarden.example.org", "https://a.example/?x=1"),
+    "PROXIES": ("10.0.0.300", "10.0.0.5,proxy"),
+    "RETRY_DELAYS_S": (NO_NUMBER, "1,soon", "1,-5", "nan", "1,inf", "1,,2"),
+    "LOG_LEVEL": ("loud", ""),
+    "LOG_JSON": ("perhaps",),
+}
+
+
+@pytest.mark.parametrize("name", settings.TAKES)
+def test_a_setting_that_cannot_be_used_is_named_with_what_was_given_and_what_is_right(
+    name: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for value in REFUSED[name]:
+        monkeypatch.setenv(f"WAYWARDEN_{name}", value)
+        with pytest.raises(UnusableSettings) as refused:
+            settings.load()
+        assert str(refused.value) == f"WAYWARDEN_{name} is {shown_of(name, value)}; it takes {settings.TAKES[name]}."
+
+
+def shown_of(name: str, value: str) -> str:
+    return "something else, not shown since it may hold a password" if name in settings.SECRET else repr(value)
+
+
+def test_a_number_above_what_is_allowed_is_refused_with_the_range(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name, each in settings.NUMBERS.items():
+        if each.most is not None:
+            monkeypatch.setenv(f"WAYWARDEN_{name}", str(each.most + 1))
+            with pytest.raises(UnusableSettings, match=f"{name} is '{each.most + 1}'; .*{each.least} to {each.most}"):
+                settings.load()
+            monkeypatch.delenv(f"WAYWARDEN_{name}")
+
+
+def test_everything_that_is_wrong_is_told_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("WAYWARDEN_PORT", "eight")
+    monkeypatch.setenv("WAYWARDEN_RETRY_DELAYS_S", "a,b")
+    with pytest.raises(UnusableSettings, match=r"WAYWARDEN_PORT is 'eight'.*WAYWARDEN_RETRY_DELAYS_S is 'a,b'"):
         settings.load()
+
+
+def test_not_all_services_in_one_process_need_a_broker(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("WAYWARDEN_SERVICES", "assets")
+    with pytest.raises(UnusableSettings, match="WAYWARDEN_BROKER_URL"):
+        settings.load()
+
+
+def test_a_misspelled_name_is_told_with_the_nearest_one(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert settings.strangers() == []
+    for name in ("RETENTION_DAY", "QXZ"):
+        monkeypatch.setenv(f"WAYWARDEN_{name}", "7")
+    unlike, near = settings.strangers()
+    assert unlike.endswith("_QXZ is no setting, and changes nothing")
+    assert near.endswith("_RETENTION_DAY is no setting, and changes nothing: is WAYWARDEN_RETENTION_DAYS meant?")
 
 
 def test_the_environment_wins_over_the_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

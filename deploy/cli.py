@@ -137,6 +137,7 @@ def _prepare(empty: bool) -> None:
     databases = {name: Database(chosen.database_urls[name], connections=2, patient=True) for name in SERVICE_CLASSES}
     try:
         welcome.refuse_foreign(chosen)
+        welcome.refuse_first_catalogue(chosen)
         data_folder.make(chosen.data)
         welcome.prepare(chosen.data, databases, empty=empty)
     except UnusableSettings as wrong:

@@ -8,7 +8,6 @@ from prometheus_client import REGISTRY, CollectorRegistry, generate_latest
 from prometheus_client.metrics_core import Metric
 from prometheus_client.registry import Collector
 from sqlalchemy import func, select
-from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.orm import Session
 
 from deploy.readiness import OK, SILENT, Readiness
@@ -22,36 +21,44 @@ Collect = Callable[[Session], Iterator[Metric]]
 
 
 def exposition(databases: dict[str, Database], figures: dict[str, Collect], readiness: Readiness) -> bytes:
-    """The text format of all that this process and its services' databases know."""
+    """The text format of all that this process and its services' databases know; what fails is missing alone."""
+    shown: dict[str, dict[tuple[str, ...], float]] = {name: {} for name in KERNEL}
+    texts = [generate_latest(REGISTRY)]
+    for service, database in databases.items():
+        state = readiness.state(service)
+        found: dict[str, float] = {UP: 0.0, WRITABLE: float(state == OK)}
+        if state != SILENT:  # nobody waits for it once more
+            texts += _look(service, database, figures[service], found)
+        for name, value in found.items():
+            shown[name][(service,)] = value
+    return b"".join([*texts, *(_text(gauge(name, KERNEL[name], ["service"], shown[name])) for name in KERNEL)])
+
+
+def _look(service: str, database: Database, collect: Collect, found: dict[str, float]) -> list[bytes]:
+    """Fills in what the kernel knows, and answers the service's figures, as far as there are any."""
+    texts: list[bytes] = []
+    try:
+        with database.read(quick=True) as session:
+            found |= _kernel_state(session)
+            for family in collect(session):
+                texts.append(_text(family))
+    except Exception as wrong:
+        log.warning("figures are missing", service=service, error=repr(wrong))
+    return texts
+
+
+def _text(family: Metric) -> bytes:
     registry = CollectorRegistry(auto_describe=False)
-    registry.register(_Collected(databases, figures, {name: readiness.state(name) for name in databases}))
-    return generate_latest(REGISTRY) + generate_latest(registry)
+    registry.register(_Told(family))
+    return generate_latest(registry)
 
 
-class _Collected(Collector):
-    def __init__(self, databases: dict[str, Database], figures: dict[str, Collect], states: dict[str, str]) -> None:
-        self.databases, self.figures, self.states = databases, figures, states
+class _Told(Collector):
+    def __init__(self, family: Metric) -> None:
+        self.family = family
 
     def collect(self) -> Iterator[Metric]:
-        """A database that does not answer takes its own figures with it, and nothing else."""
-        shown: dict[str, dict[tuple[str, ...], float]] = {name: {} for name in KERNEL}
-        for service, state in self.states.items():
-            found, families = self._look(service)
-            yield from families
-            for name, value in (found | {WRITABLE: float(state == OK)}).items():
-                shown[name][(service,)] = value
-        for name, values in shown.items():
-            yield gauge(name, KERNEL[name], ["service"], values)
-
-    def _look(self, service: str) -> tuple[dict[str, float], list[Metric]]:
-        if self.states[service] == SILENT:
-            return {UP: 0.0}, []  # nobody waits for it once more
-        try:
-            with self.databases[service].read(quick=True) as session:
-                return _kernel_state(session), list(self.figures[service](session))
-        except SQLAlchemyError as down:
-            log.warning("no figures", service=service, error=repr(down))
-            return {UP: 0.0}, []
+        yield self.family
 
 
 UP, WRITABLE = "waywarden_database_up", "waywarden_database_writable"

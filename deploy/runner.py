@@ -92,6 +92,8 @@ def run(chosen: Settings) -> int:
 @contextmanager
 def prepared(chosen: Settings) -> Iterator[None]:
     """Embedded, the folder is ours alone, and everything in it up to date. Raises UnusableSettings."""
+    if "assets" in chosen.services:
+        welcome.refuse_first_catalogue(chosen)
     if not chosen.embedded:
         yield
         return

@@ -33,6 +33,7 @@ from deploy.keys import make_keys
 from deploy.process import NotStarted, Process, answers, free_port, wait_until
 from deploy.proxy import Proxy
 from deploy.servers import RUNNING, Kept, Missing, Servers, install
+from deploy.settings import strangers
 from deploy.supervision import Supervisor, all_run, told
 from shared.events.queues import SERVICES
 from shared.files import write_whole
@@ -172,7 +173,8 @@ class Stack(Running):
         failed, said = job.wait(600), log.read_text()
         log.unlink()  # it may hold a password
         if failed:
-            raise NotStarted(f"deploy.cli {' '.join(arguments)} failed:\n{said}")
+            reason = said.rpartition("\nError: ")[2].removeprefix("Error: ")
+            raise NotStarted(f"deploy.cli {' '.join(arguments)} failed: {reason.strip()}")
         return said
 
     def close_to_others(self) -> None:
@@ -324,6 +326,8 @@ def up(folder: Path, port: int, replicas: int, empty: bool) -> None:
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     os.umask(0o077)  # what is written here is for nobody else on this machine
     folder.mkdir(parents=True, exist_ok=True)
+    for each in strangers():
+        click.echo(f"Warning: {each}")
     try:
         install(*RUNNING)
         with alone(folder):

@@ -6,20 +6,24 @@ import os
 import shlex
 import sys
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from pathlib import Path
 
 from sqlalchemy import inspect, make_url, select
+from sqlalchemy.exc import SQLAlchemyError
 
 from deploy import data_folder
 from deploy.data_folder import City
-from deploy.migrations import migrate
+from deploy.migrations import migrate, open_begun
 from deploy.services import SERVICE_CLASSES
 from deploy.settings import UnusableSettings
 from services.alerts.sample import load_sample as load_gauges
+from services.assets.domain.catalogue import read_catalogue
+from services.assets.domain.catalogue_file import CatalogueFile
+from services.assets.domain.sections import CatalogueError
 from services.assets.sample import drafts
 from services.assets.sample import load_sample as load_city
-from services.assets.tables import facilities
+from services.assets.tables import catalogue_editions, facilities
 from services.workorders.sample import load_sample as load_crews
 from services.workorders.use_cases.accounts import ensure_admin
 from shared import failpoints
@@ -34,6 +38,31 @@ def refuse_foreign(chosen: Settings) -> None:
         return
     if data_folder.city_of(chosen.data) is None:
         data_folder.refuse_what_is_not_ours(chosen.data)
+
+
+def refuse_first_catalogue(chosen: Settings) -> None:
+    """A city's own file that cannot be used, while no edition before it could go on. Raises UnusableSettings."""
+    if chosen.catalogue is None:
+        return
+    try:
+        read_catalogue(CatalogueFile(chosen.catalogue).text(), chosen.catalogue.name)
+    except CatalogueError as wrong:
+        if not has_edition(chosen):
+            raise UnusableSettings(
+                f"WAYWARDEN_CATALOGUE is {chosen.catalogue}, which cannot be used: {wrong}"
+            ) from wrong
+
+
+def has_edition(chosen: Settings) -> bool:
+    """Whether there is one to run on, or may be one: a database that does not answer is not waited for."""
+    try:
+        with closing(open_begun(chosen, "assets")) as database, database.read() as session:
+            known = inspect(database.engine).has_table(catalogue_editions.name)
+            return known and session.scalar(select(catalogue_editions.c.revision).limit(1)) is not None
+    except UnusableSettings:
+        return False
+    except SQLAlchemyError:
+        return True
 
 
 def prepare(folder: Path, databases: dict[str, Database], *, empty: bool) -> None:

@@ -31,13 +31,6 @@ LOOKS = (Figure.LAMPS_CHECKED, Figure.LAMPS, Figure.LAMPS_LIT)
 
 def collect(session: Session) -> Iterator[Metric]:
     """The gauges of facilities, the intact ratio and the light-on ratios, by kind and district."""
-    yield _facilities(_by_kind_and_district(session, Figure.FACILITIES))
-    yield from _intact(
-        _by_kind_and_district(session, Figure.IN_SERVICE), _by_kind_and_district(session, Figure.DEFECTIVE)
-    )
-    nights = sums_of(session, By.DISTRICT, latest_night(session), 1, {})
-    yield from _light_on(*(_by_kind_and_district(session, each) for each in LOOKS), nights=nights)
-    yield from _lamps(nights, count_silent(session))
     yield GaugeMetricFamily(
         "waywarden_catalogue_refused", "Whether the catalogue file is refused.", value=running.refused is not None
     )
@@ -47,6 +40,15 @@ def collect(session: Session) -> Iterator[Metric]:
     yield GaugeMetricFamily(
         "waywarden_area_sweeps", "Changes of areas that facilities have yet to follow.", value=waiting_sweeps(session)
     )
+    yield _facilities(_by_kind_and_district(session, Figure.FACILITIES))
+    yield from _intact(
+        _by_kind_and_district(session, Figure.IN_SERVICE), _by_kind_and_district(session, Figure.DEFECTIVE)
+    )
+    if running.refused and running.catalogue is None:  # what follows is reckoned by its rules
+        return
+    nights = sums_of(session, By.DISTRICT, latest_night(session), 1, {})
+    yield from _light_on(*(_by_kind_and_district(session, each) for each in LOOKS), nights=nights)
+    yield from _lamps(nights, count_silent(session))
 
 
 def _by_kind_and_district(session: Session, figure: Figure) -> Sums:

@@ -7,7 +7,16 @@ import signal
 import socket
 import subprocess
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
+from urllib.request import urlopen
+
+import pytest
+
+from deploy.stack import Embedded
+from services.assets.domain.catalogue import FILE
+from tests.client import wait_for
 
 ROOT = Path(__file__).parents[2]
 
@@ -35,6 +44,70 @@ def test_a_setting_that_cannot_be_used_ends_the_start_with_its_name(tmp_path: Pa
     assert ended.returncode == 2
     assert "PORT" in ended.stderr
     assert "Traceback" not in ended.stderr
+
+
+def test_a_name_that_is_no_setting_is_told_and_the_start_goes_on(tmp_path: Path) -> None:
+    with running(tmp_path, EMPTY="1", RETENTION_DAY="7") as (system, log):  # of which a city would not hear otherwise
+        assert answers(system, "/health/live") == 200
+        assert "is WAYWARDEN_RETENTION_DAYS meant?" in log.read_text()
+
+
+WRONG = {
+    "missing": (None, "No such file"), "a folder": ("/", "Is a directory"), "no table": ("[kinds", "line 1"),
+    "half of one": ("[city]\n", "city"),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("what", WRONG)
+def test_a_first_start_on_a_wrong_catalogue_is_refused_and_leaves_nothing(tmp_path: Path, what: str) -> None:
+    text, says = WRONG[what]
+    file = tmp_path / "city.toml"
+    if text == "/":
+        file.mkdir()
+    elif text:
+        file.write_text(text)
+    ended = start(tmp_path / "data", CATALOGUE=str(file), PORT="0")
+    assert ended.returncode == 2
+    (line,) = ended.stderr.splitlines()
+    assert "WAYWARDEN_CATALOGUE" in line
+    assert str(file) in line
+    assert says in line
+    assert not (tmp_path / "data").exists()
+
+
+def test_a_later_start_on_a_wrong_catalogue_goes_on_with_the_edition_before_and_shows_its_figures(
+    tmp_path: Path,
+) -> None:
+    file = tmp_path / "city.toml"
+    file.write_bytes(FILE.read_bytes())
+    with running(tmp_path, CATALOGUE=str(file)) as (system, _):
+        wait_for(lambda: "waywarden_catalogue_revision 1.0" in body(system, "/metrics"), "the first edition")
+    file.unlink()
+    with running(tmp_path, CATALOGUE=str(file)) as (system, _):
+        assert answers(system, "/metrics") == 200
+        wait_for(lambda: "waywarden_catalogue_revision 1.0" in body(system, "/metrics"), "the edition before")
+        assert "waywarden_catalogue_refused 1.0" in body(system, "/metrics")
+        assert "# TYPE waywarden_lamps_silent gauge" in body(system, "/metrics")
+
+
+@contextmanager
+def running(folder: Path, **settings: str) -> Iterator[tuple[str, Path]]:
+    """The embedded system in a folder: its address and its log."""
+    environment = {f"WAYWARDEN_{name}": value for name, value in settings.items()}
+    system = Embedded(folder / "system", environment=environment, sample=False)
+    with system:
+        yield system.base_url, system.all.log
+
+
+def answers(system: str, path: str) -> int:
+    with urlopen(system + path, timeout=10) as answer:
+        return int(answer.status)
+
+
+def body(system: str, path: str) -> str:
+    with urlopen(system + path, timeout=10) as answer:
+        text: str = answer.read().decode()
+        return text
 
 
 def test_a_broker_of_another_process_needs_to_be_named(tmp_path: Path) -> None:

@@ -158,6 +158,13 @@ def alive(pid: int) -> bool:
         return False
 
 
+def halted(pid: int) -> bool:
+    """Whether it was stopped where it stands, by SIGSTOP or a debugger."""
+    with suppress(FileNotFoundError, ProcessLookupError):
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] in "Tt"
+    return False
+
+
 def wait_until(condition: Callable[[], bool], timeout_s: float, complaint: Callable[[], str]) -> None:
     """Look every 20 ms. Raises NotStarted with the complaint."""
     deadline = time.monotonic() + timeout_s

@@ -213,6 +213,11 @@ class RabbitMQ(Process):
         return f"amqp://{user}:{self._passwords[user]}@127.0.0.1:{self.port}/{vhost}"
 
     @property
+    def credentials(self) -> tuple[str, str]:
+        """The administrator's name and password."""
+        return ADMINISTRATOR, self._passwords[ADMINISTRATOR]
+
+    @property
     def _passwords(self) -> dict[str, str]:
         kept = {ADMINISTRATOR: "rabbitmq"} | {service: f"rabbitmq {service}" for service in SERVICES}
         return {user: self._kept.password(name) for user, name in kept.items()}

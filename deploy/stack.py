@@ -13,6 +13,7 @@ from __future__ import annotations
 import fcntl
 import json
 import os
+import re
 import shlex
 import signal
 import sys
@@ -27,14 +28,16 @@ from typing import Self
 
 import click
 
+from deploy.asking import troubles
 from deploy.broker_rights import ADMINISTRATOR
+from deploy.broker_watch import BrokerWatch
 from deploy.data_folder import close_to_others
 from deploy.keys import make_keys
-from deploy.process import NotStarted, Process, answers, free_port, wait_until
+from deploy.process import NotStarted, Process, answers, free_port, halted, wait_until
 from deploy.proxy import Proxy
 from deploy.servers import RUNNING, Kept, Missing, Servers, install
 from deploy.settings import strangers
-from deploy.supervision import Supervisor, all_run, told
+from deploy.supervision import Supervisor, all_run, pids, told
 from shared.events.queues import SERVICES
 from shared.files import write_whole
 
@@ -354,12 +357,23 @@ def down(folder: Path) -> None:
 @main.command()
 @folder_option
 def status(folder: Path) -> None:
-    """Say whether a stack runs in the folder, and how each of its processes fares. Exit code 1 unless all run."""
+    """Say whether a stack runs in the folder, and ask each of its processes. Exit code 1 unless all run and answer."""
     pid = running_pid(folder)
     click.echo(f"Runs as process {pid}." if pid else "Nothing runs there.")
-    if pid and (folder / STATUS).exists():
-        click.echo("\n".join(told(folder / STATUS)))
-    sys.exit(0 if pid and (folder / STATUS).exists() and all_run(folder / STATUS) else 1)
+    if not pid or not (folder / STATUS).exists():
+        sys.exit(1)
+    found = troubles(as_it_runs(folder), pids(folder / STATUS))
+    click.echo("\n".join(told(folder / STATUS, found)))
+    if halted(pid):
+        click.echo(f"Process {pid} is stopped: nobody starts again what dies. Do: kill -CONT {pid}")
+    sys.exit(0 if all_run(folder / STATUS) and not any(found.values()) and not halted(pid) else 1)
+
+
+def as_it_runs(folder: Path) -> Stack:
+    """With the port and the replicas that its start was given."""
+    replicas = {each: sum(name.startswith(f"{each}-") for name in pids(folder / STATUS)) for each in SERVICES}
+    port = re.search(r"^WAYWARDEN_PUBLIC_URL=.*:(\d+)", (folder / SETTINGS).read_text(), re.MULTILINE)
+    return Stack(folder, port=int(port[1]) if port else None, replicas=replicas)
 
 
 @main.command()
@@ -407,6 +421,8 @@ def watch(stack: Stack) -> None:
 
     (stack.folder / STATUS).unlink(missing_ok=True)
     supervisor = Supervisor(stack.everything, path=stack.folder / STATUS, tell=tell)
+    broker = stack.servers.rabbitmq
+    BrokerWatch(broker, lambda why: supervisor.end(broker.name, why)).start()
     while True:
         supervisor.look()
         time.sleep(0.5)

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import json
+import signal
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -44,7 +45,15 @@ class Supervisor:
         self.processes = list(processes)
         self.watched = [Watched(each.name, since=clock()) for each in processes]
         self.path, self.tell, self.clock = path, tell, clock
+        self._why: dict[str, str] = {}
         self.look()
+
+    def end(self, name: str, why: str) -> None:
+        """Kill what lives and does not work; it is started again like whatever dies. From any thread."""
+        (process,) = (each for each in self.processes if each.name == name)
+        if process.running:
+            self._why[name] = f": {why}"
+            process.send(signal.SIGKILL)
 
     def look(self) -> None:
         """To be called twice a second or so."""
@@ -68,9 +77,10 @@ class Supervisor:
     def _note_end(self, process: Process, watched: Watched, now: float) -> None:
         pause_s = PAUSES_S[min(watched.tries, len(PAUSES_S) - 1)]
         watched.state, watched.pid, watched.due = "down", None, now + pause_s
-        watched.ended = f"{datetime.now(UTC):%Y-%m-%d %H:%M:%S} with status {process.status}"
+        how = f"with status {process.status}{self._why.pop(process.name, '')}"
+        watched.ended = f"{datetime.now(UTC):%Y-%m-%d %H:%M:%S} {how}"
         again = f"in {pause_s:g} s" if pause_s else "at once"
-        self.tell(f"{process.name} ended with status {process.status} and is started again {again}. See {process.log}")
+        self.tell(f"{process.name} ended {how} and is started again {again}. See {process.log}")
 
     def _start(self, process: Process, watched: Watched, now: float) -> None:
         watched.tries, watched.since = watched.tries + 1, now
@@ -90,13 +100,22 @@ class Supervisor:
             self.tell(f"{self.path} cannot be written: {wrong}")
 
 
-def told(path: Path) -> list[str]:
-    """The file as lines for people: name, state, process, how often it was started again and how it ended."""
+def pids(path: Path) -> dict[str, int | None]:
+    """Of every process, by name; None of one that does not run."""
+    return {each["name"]: each["pid"] for each in json.loads(path.read_text())}
+
+
+def told(path: Path, troubles: Mapping[str, str] | None = None) -> list[str]:
+    """The file as lines for people: name, state, process, how often it was started again and how it ended.
+
+    ``troubles``: what ails those that run, by name.
+    """
     lines = []
     for each in json.loads(path.read_text()):
+        state = (troubles or {}).get(each["name"]) or each["state"]
         pid = f"process {each['pid']}" if each["pid"] else ""
         again = f"started again {each['starts']} times, last ended {each['ended']}" if each["starts"] else ""
-        lines.append(f"  {each['name']:<16} {each['state']:<8} {pid:<16} {again}".rstrip())
+        lines.append(f"  {each['name']:<16} {state:<13} {pid:<16} {again}".rstrip())
     return lines
 
 

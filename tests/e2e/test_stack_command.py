@@ -22,7 +22,7 @@ import pytest
 from amqp.exceptions import AccessRefused
 from kombu import Connection
 
-from deploy.process import free_port, send
+from deploy.process import descendants, free_port, send
 from deploy.servers import RUNNING, Servers, missing
 from deploy.stack import ROOT, is_live
 from shared.events.queues import QUEUES, SERVICES, exchange_of
@@ -206,10 +206,60 @@ def ready(port: int) -> bool:
     return '"status":"ok"' in done.stdout
 
 
-def test_the_status_shows_every_process(up: Up) -> None:
+def status_of(up: Up) -> subprocess.CompletedProcess[str]:
     command = [sys.executable, "-m", "deploy.stack", "status", "--folder", str(up.folder)]
-    wait_for(lambda: all(state == "running" for state, _ in up.status().values()), "all run", 60)
-    told = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=60)
-    assert told.returncode == 0, told.stdout
+    return subprocess.run(command, cwd=ROOT, env=plain(), capture_output=True, text=True, timeout=60)
+
+
+def test_the_status_shows_every_process(up: Up) -> None:
+    wait_for(lambda: status_of(up).returncode == 0, "all run and answer", 60)
+    told = status_of(up)
     for name in ("postgres", "rabbitmq", "nginx", *(f"{service}-0" for service in SERVICES)):
         assert re.search(rf"{name} +running +process \d+", told.stdout)
+
+
+@pytest.mark.parametrize("name", ["postgres", "rabbitmq", "nginx", "assets-0"])
+def test_the_status_tells_what_lives_and_does_not_answer(up: Up, name: str) -> None:
+    wait_for(lambda: status_of(up).returncode == 0, "all run and answer", 60)
+    pid = up.status()[name][1]
+    family = [pid, *descendants(pid)]
+    try:
+        for each in family:
+            send(each, signal.SIGSTOP)
+        told = status_of(up)
+    finally:
+        for each in family:
+            send(each, signal.SIGCONT)
+    assert told.returncode == 1
+    assert re.search(rf"{name} +not answering +process {pid}", told.stdout), told.stdout
+    assert f"{name} ended" not in told.stdout
+    wait_for(lambda: status_of(up).returncode == 0, "all answer again", 60)
+
+
+def test_a_broker_with_an_alarm_is_told_of_and_left_alone(up: Up) -> None:
+    wait_for(lambda: status_of(up).returncode == 0, "all run and answer", 60)
+    broker, pid = Servers(up.folder).rabbitmq, up.status()["rabbitmq"][1]
+    broker.ctl("set_vm_memory_high_watermark", "absolute", "1")
+    try:
+        told = wait_for(lambda: next((t for t in [status_of(up)] if t.returncode), None), "the alarm is told", 60)
+    finally:
+        broker.ctl("set_vm_memory_high_watermark", "0.4")
+    assert re.search(rf"rabbitmq +short of memory or disk +process {pid}", told.stdout), told.stdout
+    wait_for(lambda: status_of(up).returncode == 0, "it takes events again", 60)
+    assert up.status()["rabbitmq"][1] == pid
+
+
+def test_a_broker_that_lives_and_keeps_nothing_is_started_anew(up: Up) -> None:
+    """As after a full disk: the process that writes the log of all quorum queues is gone."""
+    wait_for(lambda: status_of(up).returncode == 0, "all run and answer", 60)
+    broker, pid = Servers(up.folder).rabbitmq, up.status()["rabbitmq"][1]
+    broker.ctl("eval", "supervisor:terminate_child(ra_log_sup, ra_log_wal_sup).")
+    assert "keeps no events" in status_of(up).stdout
+    wait_for(lambda: up.status().get("rabbitmq", ("", pid))[1] not in (pid, None), "another broker", 120)
+    told = "it lives and keeps no events, 3 times in a row, and no alarm stands"
+    assert told in up.said
+    assert told in up.file("log/stack.log")
+    wait_for(lambda: status_of(up).returncode == 0, "all run and answer", 60)
+    assert told in status_of(up).stdout
+    done = shell(next(iter(re.findall(r"make demo .*", up.said))))
+    assert done.returncode == 0, done.stdout + done.stderr

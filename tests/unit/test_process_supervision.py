@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 from pathlib import Path
 
 import pytest
@@ -28,6 +29,9 @@ class Fake(Process):
     @property
     def status(self) -> int | None:
         return None if self.alive else -9
+
+    def send(self, sig: signal.Signals) -> None:
+        self.alive = False
 
     def launch(self, **extra: str) -> None:
         self.launches += 1
@@ -59,6 +63,18 @@ def test_the_first_death_is_answered_at_once_and_told(bed: Bed) -> None:
     assert "fake ended with status -9" in bed.said[-1]
     assert all_run(bed.path)
     assert "started again 1 times" in told(bed.path)[0]
+
+
+def test_what_is_ended_on_purpose_is_started_again_and_it_is_said_why(bed: Bed) -> None:
+    bed.supervisor.end("fake", "it keeps no events")
+    assert bed.after(0.5) == 1
+    assert "fake ended with status -9: it keeps no events and is started again at once" in bed.said[-1]
+    assert "with status -9: it keeps no events" in told(bed.path)[0]
+
+
+def test_what_ails_one_that_runs_is_shown_instead(bed: Bed) -> None:
+    assert "not answering" in told(bed.path, {"fake": "not answering"})[0]
+    assert "running" in told(bed.path, {"fake": ""})[0]
 
 
 def test_pauses_grow_to_half_a_minute_and_it_never_stops_trying(bed: Bed) -> None:

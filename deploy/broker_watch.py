@@ -119,13 +119,16 @@ class BrokerWatch:
         self.broker, self.end, self.ask, self.clock = broker, end, ask, clock
         self.row = self.ended = 0
         self.due = self.pause_s = 0.0
+        self._stopped = threading.Event()
 
     def start(self) -> None:
         threading.Thread(target=self._run, name="broker watch", daemon=True).start()
 
+    def stop(self) -> None:
+        self._stopped.set()
+
     def _run(self) -> None:
-        while True:
-            time.sleep(EVERY_S)
+        while not self._stopped.wait(EVERY_S):
             try:
                 self.look()
             except Exception:  # whatever it is, nothing was found out

@@ -19,7 +19,7 @@ import signal
 import sys
 import time
 from abc import ABC, abstractmethod
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
 from http.client import HTTPConnection, HTTPException
@@ -420,12 +420,22 @@ def watch(stack: Stack) -> None:
             log.write(f"{datetime.now(UTC):%Y-%m-%d %H:%M:%S} {line}\n")
 
     (stack.folder / STATUS).unlink(missing_ok=True)
-    supervisor = Supervisor(stack.everything, path=stack.folder / STATUS, tell=tell)
-    broker = stack.servers.rabbitmq
-    BrokerWatch(broker, lambda why: supervisor.end(broker.name, why)).start()
-    while True:
-        supervisor.look()
-        time.sleep(0.5)
+    with supervised(stack, tell) as look:
+        while True:
+            look()
+            time.sleep(0.5)
+
+
+@contextmanager
+def supervised(stack: Stack, tell: Callable[[str], object]) -> Iterator[Callable[[], None]]:
+    """What is to be called twice a second or so; meanwhile the broker is watched too."""
+    supervisor, broker = Supervisor(stack.everything, path=stack.folder / STATUS, tell=tell), stack.servers.rabbitmq
+    watched = BrokerWatch(broker, lambda why: supervisor.end(broker.name, why))
+    watched.start()
+    try:
+        yield supervisor.look
+    finally:
+        watched.stop()
 
 
 def targets_of(running: Embedded | Stack) -> list[dict[str, list[str]]]:

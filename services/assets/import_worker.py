@@ -105,7 +105,7 @@ def main() -> None:
 def work_off(
     database: Database, folder: Path, *, linger_s: float = 0, begin: Callable[[], object] = lambda: None
 ) -> None:
-    """Every import that waits or comes within ``linger_s``, the oldest first; ``begin`` is called before each."""
+    """Every import that waits or comes within ``linger_s``, each in its turn; ``begin`` is called before each."""
     # Here, since a service that only starts this process does without what reads files: it takes a second.
     from services.assets.use_cases import carrying_out
 

@@ -28,6 +28,7 @@ from deploy.site import Site
 from services.assets import figures, queries
 from services.assets.exporting import WRITE, Format
 from services.assets.import_worker import alone, end_worker, somebody_works, start_worker, work_off
+from services.assets.queries.imports import next_import
 from services.assets.service import Assets
 from services.assets.tables import facilities, facility_history, imports
 from services.assets.use_cases import carrying_out, register_facilities
@@ -245,6 +246,34 @@ def test_a_killed_worker_is_followed_by_one_that_goes_on_where_it_stopped(
     assert not list(registry.folder.glob("*/file")), "the file is gone when it is done"
 
 
+@pytest.mark.parametrize("failpoint", ["import-begun", "import-understood", "import-part-taken"])
+def test_a_file_that_killed_its_worker_goes_behind_all_that_wait_but_those_of_its_series(
+    registry: Registry, monkeypatch: pytest.MonkeyPatch, failpoint: str
+) -> None:
+    deadly = registry.order(lamps(600))
+    newer = registry.order(lamps(600, "blue"))
+    others = [registry.order(f"code,lon,lat\nX-{each},24.9,60.1\n", district=each) for each in ("east", "west")]
+    monkeypatch.setitem(os.environ, "WAYWARDEN_FAILPOINT", failpoint)
+    assert run_worker(registry) == -9
+    monkeypatch.delitem(os.environ, "WAYWARDEN_FAILPOINT")
+    registry.finish(deadly)
+    ended = sorted([deadly, newer, *others], key=lambda each: str(registry.show(each)["finished_at"]))
+    assert ended == [*others, deadly, newer]
+    assert counts(registry.show(newer)) == {"updated": 600}
+    assert not registry.wrong_sums()
+
+
+def test_files_that_kill_their_workers_take_turns(registry: Registry, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(os.environ, "WAYWARDEN_FAILPOINT", "import-begun")
+    series = [registry.order(lamps(3), source=each) for each in ("a", "b")]
+    died: list[str] = []
+    for _ in range(4):
+        with registry.database.read() as session:
+            died.append(str(next_import(session)))
+        assert run_worker(registry) == -9
+    assert died == series * 2
+
+
 CRASHES = ("import-begun", "import-understood", "import-part-taken", "import-part-retired", "import-ended")
 
 
@@ -271,20 +300,23 @@ def test_death_at_any_boundary_of_an_import_changes_nothing_of_what_comes_of_it(
 
 def test_an_import_that_is_stopped_at_every_deploy_is_carried_out_in_the_end(registry: Registry) -> None:
     import_id = registry.order(lamps(10_000))
+    registry.order(lamps(3), source="waits")
     for _ in range(4):
         worker = start_worker(registry.settings)
         wait_for(lambda: begun(registry), "it is in the midst of reading", 60)
         end_worker(worker)
         assert worker.returncode == 0
         with registry.database.read() as session:
-            assert session.scalar(select(imports.c.starts)) == 0, "a stop that was ordered is not the file's fault"
+            here = session.scalar(select(imports.c.starts).where(imports.c.id == UUID(import_id)))
+            assert here == 0, "a stop that was ordered is not the file's fault"
+            assert next_import(session) == UUID(import_id), "nor does it cost it its place"
     assert counts(registry.finish(import_id)) == {"created": 10_000}
     assert not registry.wrong_sums()
 
 
 def begun(registry: Registry) -> bool:
     with registry.database.read() as session:
-        return bool(session.scalar(select(imports.c.starts)))
+        return bool(session.scalar(select(func.sum(imports.c.starts))))
 
 
 def test_a_worker_whose_import_another_one_goes_on_with_leaves_it_alone(registry: Registry) -> None:

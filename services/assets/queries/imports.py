@@ -68,9 +68,16 @@ def one_waits(session: Session) -> bool:
 
 
 def next_import(session: Session) -> UUID | None:
-    """The import whose turn it is."""
-    oldest = select(imports.c.id).where(imports.c.state.in_(OPEN)).order_by(imports.c.created_at, imports.c.id)
-    return session.scalar(oldest.limit(1))
+    """The import whose turn it is: the oldest of those at which the fewest workers have died.
+
+    One whose series has an older file waits for that: else a census of last year would stand in the end.
+    """
+    waiting = select(*imports.c["id", "state", "starts", "options"]).where(imports.c.state.in_(OPEN))
+    next_of: dict[str, Row[Any]] = {}
+    for row in session.execute(waiting.order_by(imports.c.created_at, imports.c.id)):
+        next_of.setdefault(series_of(row.options), row)
+    first = min(next_of.values(), key=lambda row: (row.starts, row.state == State.RUNNING), default=None)
+    return first.id if first else None
 
 
 def get_profile(session: Session, name: str) -> Row[Any]:

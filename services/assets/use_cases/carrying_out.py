@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, func, insert, select, update
+from sqlalchemy import ColumnElement, case, func, insert, select, update
 from sqlalchemy.exc import DataError, InterfaceError, OperationalError
 from sqlalchemy.orm import Session
 
@@ -105,10 +105,11 @@ def carry_out(db: Database, folder: Path, import_id: UUID, *, alive: Callable[[]
 
 
 def give_back(db: Database, import_id: UUID) -> None:
-    """Leave an import to another worker without holding this stop against its file."""
+    """Leave an import to another worker without holding this stop against its file: it waits in its place."""
+    fewer = case((imports.c.starts > 0, imports.c.starts - 1), else_=0)
     with db.begin() as session:
-        begun = imports.c.state == State.RUNNING.value, imports.c.starts > 0
-        session.execute(update(imports).where(imports.c.id == import_id, *begun).values(starts=imports.c.starts - 1))
+        begun = imports.c.id == import_id, imports.c.state == State.RUNNING.value
+        session.execute(update(imports).where(*begun).values(state=State.QUEUED.value, starts=fewer))
 
 
 def _begin(db: Database, import_id: UUID) -> Job:

@@ -138,6 +138,12 @@ DASHBOARDS: dict[str, Dashboard] = {
                 "waywarden:alerts_active:sum or vector(0)",
                 "{{severity}} {{acknowledged}}",
             ),
+            Panel(
+                "Alerts without an open order",
+                "告警未解除而工单已了结",
+                "sum by (state) (max by (state, district) (waywarden_alerts_without_open_order)) or vector(0)",
+                "{{state}}",
+            ),
             Panel("Water levels", "水位", "max by (sensor) (waywarden_water_level_metres)", "{{sensor}}", METRES),
             Panel(
                 "Rain in an hour",

@@ -10,7 +10,7 @@ from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
 from services.workorders import tables
-from services.workorders.domain.orders import UNDISPOSED
+from services.workorders.domain.orders import DONE_WITH, UNDISPOSED
 from services.workorders.use_cases.proofs import PROOFS as PROOFS
 from services.workorders.use_cases.telling import ORDERS_BY_STATE
 from shared import clock, tallies
@@ -32,6 +32,14 @@ def collect(session: Session) -> Iterator[Metric]:
     for labels, amount in count_overdue(session).items():
         late.add_metric(labels, amount)
     yield late
+    left = GaugeMetricFamily(
+        "waywarden_alerts_without_open_order",
+        "Alerts that stand, whose order is completed, closed or void.",
+        labels=("state", "district"),
+    )
+    for labels, amount in count_left(session).items():
+        left.add_metric(labels, amount)
+    yield left
 
 
 def recount(session: Session) -> dict[str, Sums]:
@@ -39,6 +47,12 @@ def recount(session: Session) -> dict[str, Sums]:
     groups = (orders.state, orders.category, orders.district)
     rows = session.execute(select(*groups, func.count()).group_by(*groups))
     return {ORDERS_BY_STATE: {(state.value, category, district or ""): n for state, category, district, n in rows}}
+
+
+def count_left(session: Session) -> Sums:
+    groups = (orders.state, orders.district)
+    left = select(*groups, func.count()).where(orders.alert_active, orders.state.in_(DONE_WITH))
+    return {(state.value, district or ""): n for state, district, n in session.execute(left.group_by(*groups))}
 
 
 def count_overdue(session: Session) -> Sums:

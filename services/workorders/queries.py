@@ -35,6 +35,7 @@ def list_orders(
     cursor: str | None,
     finding_id: UUID | None = None,
     alert_id: UUID | None = None,
+    alert_active: bool | None = None,
     state: str | None = None,
     crew: str | None = None,
     overdue: bool | None = None,
@@ -44,6 +45,7 @@ def list_orders(
     wanted = (
         (orders.finding_id, finding_id),
         (orders.alert_id, alert_id),
+        (orders.alert_active, alert_active),
         (orders.state, state and State(state)),
         (orders.crew, crew),
     )

@@ -145,6 +145,9 @@ class OrderOut(Strict):
     location = Location(required=True, allow_none=True, metadata=said("Where it is, where that is known."))
     finding_id = UUID(required=True, allow_none=True, metadata=said("The finding that it came from."))
     alert_id = UUID(required=True, allow_none=True, metadata=said("The alert that it came from."))
+    alert_active = Boolean(
+        required=True, allow_none=True, metadata=said("Whether that alert stands: the water is still there.", None)
+    )
     facility_code = String(required=True, allow_none=True, metadata=said("The facility, where one is linked."))
     kind = String(required=True, allow_none=True, metadata=said("Kind of the facility.", "street_light"))
     district = String(required=True, allow_none=True, metadata=said("Code of the district."))
@@ -199,6 +202,7 @@ class OrderWithMovesOut(OrderOut):
 class OrderQuery(PageQuery):
     finding_id = UUID(load_default=None, metadata=said("The order of this finding."))
     alert_id = UUID(load_default=None, metadata=said("The order of this alert."))
+    alert_active = QueryBoolean(load_default=None, metadata=said("Only those whose alert stands, or does not."))
     state = String(load_default=None, validate=one_of(State), metadata=said("Only orders in this state."))
     crew = Code(load_default=None, metadata=said("Only orders of this crew."))
     overdue = QueryBoolean(load_default=None, metadata=said("Only those that are overdue, or that are not."))

@@ -23,7 +23,7 @@ from services.workorders.use_cases.moving import Mover
 from services.workorders.use_cases.sign_in import Grant
 from shared.auth import COOKIE, PUBLIC, STAFF, User
 from shared.errors import Conflict, Invalid, NotFound, Stale, TooLarge
-from shared.events.alerts import AlertEscalated, AlertMoved, AlertRaised
+from shared.events.alerts import AlertCleared, AlertEscalated, AlertMoved, AlertRaised
 from shared.events.assets import AreaChanged, CataloguePublished, DefectRecorded, UnitChanged
 from shared.events.inspections import FindingMerged, FindingRejected, FindingReported
 from shared.fields import PageQuery
@@ -95,6 +95,10 @@ class WorkOrders(Service):
     @on("workorders.follow_alerts")
     def follow_alerts(self, session: Session, events: Sequence[AlertMoved]) -> None:
         alerts.open_for_alerts(session, events)
+
+    @on("workorders.end_alerts")
+    def end_alerts(self, session: Session, events: Sequence[AlertCleared]) -> None:
+        alerts.end_alerts(session, events)
 
     @on("workorders.keep_finding_photos")
     def keep_finding_photos(

@@ -24,6 +24,7 @@ from sqlalchemy import (
     func,
     or_,
     select,
+    text,
     true,
 )
 from sqlalchemy.orm import column_property, relationship
@@ -63,6 +64,7 @@ work_orders = Table(
     Column("finding_id", Uuid, unique=True),
     Column("alert_id", Uuid, unique=True),
     Column("alert_revision", Integer),  # of the newest event of its alert that it has followed
+    Column("alert_active", Boolean),
     Column("facility_code", Text),
     Column("kind", Text),
     Column("district", Text),
@@ -89,6 +91,9 @@ work_orders = Table(
     Index(None, "crew", "state"),
     Index(None, "state", "due_at"),
 )
+# The few orders whose alert stands.
+Index("ix_work_orders_alert_active", work_orders.c.state, postgresql_where=text("alert_active"),
+      sqlite_where=text("alert_active = 1"))  # fmt: skip
 
 order_moves = Table(
     "order_moves",

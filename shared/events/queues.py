@@ -7,7 +7,7 @@ a live queue on renaming. To rename one here, drain the old queue first and dele
 from __future__ import annotations
 
 from shared.events import Event
-from shared.events.alerts import AlertEscalated, AlertMoved, AlertRaised
+from shared.events.alerts import AlertCleared, AlertEscalated, AlertMoved, AlertRaised
 from shared.events.assets import AreaChanged, CataloguePublished, DefectRecorded, LampMisbehaved, UnitChanged
 from shared.events.inspections import (
     FindingConfirmed,
@@ -49,6 +49,7 @@ QUEUES: dict[str, tuple[type[Event], ...]] = {
     "workorders.open_for_defects": (DefectRecorded,),
     "workorders.open_for_alerts": (AlertEscalated, AlertRaised),
     "workorders.follow_alerts": (AlertMoved,),
+    "workorders.end_alerts": (AlertCleared,),
     "workorders.keep_catalogue": (CataloguePublished,),
     "workorders.keep_areas": (AreaChanged,),
     "workorders.keep_units": (UnitChanged,),

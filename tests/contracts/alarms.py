@@ -60,5 +60,6 @@ CASES: dict[str, Case] = {
     "WaywardenGaugesInDoubt": Case(
         {DOUBT % "false": "1x180"}, {DOUBT % "true": "1x180", DOUBT.replace("doubt", "water_level") % "false": "1x180"}
     ),
+    "WaywardenAlertsWithoutOrder": above('waywarden_alerts_without_open_order{state="closed", district="d"}', "1", "0"),
     "WaywardenReadingsRefused": rising('waywarden_readings_rejected_total{kind="rain", reason="too-high"}'),
 }

@@ -122,6 +122,7 @@ BINDINGS = {
     ],
     "workorders.open_for_alerts": ["alerts.alert_escalated.v1", "alerts.alert_raised.v1"],
     "workorders.follow_alerts": ["alerts.alert_moved.v1"],
+    "workorders.end_alerts": ["alerts.alert_cleared.v1"],
     "workorders.open_for_defects": ["assets.defect_recorded.v1"],
 }  # fmt: skip
 

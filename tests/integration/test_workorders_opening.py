@@ -26,7 +26,7 @@ from services.workorders.use_cases.telling import ORDERS_BY_STATE
 from shared import clock, tallies
 from shared.db import Database, kernel
 from shared.errors import Invalid
-from shared.events.alerts import AlertEscalated, AlertEvent, AlertMoved, AlertRaised
+from shared.events.alerts import AlertCleared, AlertEscalated, AlertEvent, AlertMoved, AlertRaised
 from shared.events.assets import AreaChanged, CataloguePublished, DefectRecorded, UnitChanged
 from shared.outbox import outbox
 
@@ -271,6 +271,76 @@ def test_an_order_that_is_void_stays_so(database: Database) -> None:
     with database.begin() as session:
         moving.void(session, number, Mover(name="dispatcher-1"), reason="duplicate", note="")
     assert follow(database, worse(raised, 2)).state is State.VOID
+
+
+def left(database: Database) -> dict[tuple[str, ...], int]:
+    with database.read() as session:
+        return figures.count_left(session)
+
+
+def cleared(raised: AlertRaised, revision: int = 9) -> AlertCleared:
+    return AlertCleared(**asdict(raised) | {"revision": revision, "active": False})
+
+
+def end(database: Database, *events: AlertCleared) -> None:
+    with database.begin() as session:
+        alerts.end_alerts(session, events)
+
+
+@pytest.mark.parametrize("how", [State.COMPLETED, State.CLOSED, State.VOID])
+def test_an_order_that_is_done_with_while_its_alert_stands_says_so_until_that_ends(
+    database: Database, how: State
+) -> None:
+    raised = alert()
+    number, mover = follow(database, raised).number, Mover(name="dispatcher-1")
+    assert left(database) == {}
+    with database.begin() as session:
+        if how is State.VOID:
+            done = moving.void(session, number, mover, reason="unfounded", note="")
+        else:
+            moving.accept(session, number, mover)
+            moving.start(session, number, mover)
+            done = moving.complete(session, number, mover, note="Pumped.", photos=[], quantity=None)
+        if how is State.CLOSED:
+            done = moving.check(session, number, mover, passed=True, note="")
+        assert (done.state, done.alert_active) == (how, True)
+    follow(database, AlertMoved(**asdict(raised) | {"revision": 2, "longitude": 24.951}))
+    assert left(database) == {(how.value, "southwest"): 1}
+    with database.read() as session:
+        listed = queries.list_orders(session, sight=ALL, limit=5, cursor=None, alert_active=True, state=how.value)
+        assert [each.number for each in listed.items] == [number]
+        samples = [s for metric in figures.collect(session) for s in metric.samples if "without" in s.name]
+    assert [(each.name, each.labels, each.value) for each in samples] == [
+        ("waywarden_alerts_without_open_order", {"state": how.value, "district": "southwest"}, 1)
+    ]
+    before = only_order(database).revision
+    end(database, cleared(raised))
+    assert left(database) == {}
+    assert (only_order(database).alert_active, only_order(database).revision) == (False, before)
+
+
+def test_an_alert_that_ended_before_anybody_heard_of_it_leaves_no_order_behind_that_says_it_stands(
+    database: Database,
+) -> None:
+    raised = alert()
+    end(database, cleared(raised), cleared(alert(order_category=None)))
+    follow(database, raised, worse(raised, 2))
+    order = only_order(database)
+    assert (order.alert_id, order.alert_active) == (raised.alert_id, False)
+    with database.read() as session:
+        assert {name: tallies.read(session, name) for name in figures.recount(session)} == figures.recount(session)
+
+
+def test_an_order_of_a_former_version_says_nothing_until_its_alert_does(database: Database) -> None:
+    raised = alert()
+    number = follow(database, raised).number
+    with database.begin() as session:
+        session.execute(tables.work_orders.update().values(alert_active=None))
+        moving.void(session, number, Mover(name="dispatcher-1"), reason="unfounded", note="")
+    assert left(database) == {}
+    assert follow(database, raised).alert_active is None
+    follow(database, worse(raised, 2))
+    assert left(database) == {("void", "southwest"): 1}
 
 
 def test_the_newest_catalogue_is_kept_and_does_not_change_limits_that_are_given(database: Database) -> None:

@@ -23,6 +23,7 @@ class State(StrEnum):
     VOID = "void"
 
 
+DONE_WITH = (State.COMPLETED, State.CLOSED, State.VOID)  # nobody is sent any more
 UNDISPOSED = (State.REGISTERED, State.DISPATCHED, State.ACCEPTED, State.IN_PROGRESS)
 OPEN = (*UNDISPOSED, State.COMPLETED)
 
@@ -143,7 +144,10 @@ class OrderPhoto:
 
 @dataclass(eq=False, kw_only=True)
 class Order:
-    """One case for one crew. ``due_at`` is when it must be disposed; ``warn_at`` when 80 % of that time is used."""
+    """One case for one crew. ``due_at`` is when it must be disposed; ``warn_at`` when 80 % of that time is used.
+
+    ``alert_active``: whether the alert that it came from stands; None where there is none, or nobody told us.
+    """
 
     id: int = field(init=False)
     state: State = State.REGISTERED
@@ -159,6 +163,7 @@ class Order:
     finding_id: UUID | None = None
     alert_id: UUID | None = None
     alert_revision: int | None = None
+    alert_active: bool | None = None
     facility_code: str | None = None
     kind: str | None = None
     district: str | None = None

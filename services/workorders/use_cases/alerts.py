@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from uuid import UUID
 
 from sqlalchemy import select
@@ -15,7 +15,7 @@ from services.workorders.use_cases.moving import Mover, new_term
 from services.workorders.use_cases.opening import SYSTEM, Desk, case_of_alert, open_orders, summary_of
 from services.workorders.use_cases.telling import ORDERS_BY_STATE, tell
 from shared import clock, tallies
-from shared.events.alerts import AlertEscalated, AlertEvent
+from shared.events.alerts import AlertCleared, AlertEscalated, AlertEvent
 from shared.events.workorders import OrderDispatched, OrderReopened
 
 PLACE = ("district", "longitude", "latitude")
@@ -32,11 +32,22 @@ def open_for_alerts(session: Session, events: Sequence[AlertEvent]) -> None:
     for event in sorted(events, key=lambda each: each.revision):
         if event.order_category:
             told.setdefault(event.alert_id, []).append(event)
-    open_orders(session, {alert_id: case_of_alert(known[-1]) for alert_id, known in told.items()}, {})
-    mine = select(Order).where(tables.work_orders.c.alert_id.in_(list(told))).order_by(tables.work_orders.c.id)
-    for order in session.scalars(mine.with_for_update()):
+    for order in _orders_of(session, {alert_id: known[-1] for alert_id, known in told.items()}):
         if order.alert_id:
             _follow(session, order, told[order.alert_id])
+
+
+def end_alerts(session: Session, events: Sequence[AlertCleared]) -> None:
+    """Let the orders of these alerts know that they have ended, also one that nobody has opened yet."""
+    for order in _orders_of(session, {event.alert_id: event for event in events if event.order_category}):
+        order.alert_active = False
+
+
+def _orders_of(session: Session, told: Mapping[UUID, AlertEvent]) -> Iterable[Order]:
+    """The orders of these alerts, opened where there is none yet, and held."""
+    open_orders(session, {alert_id: case_of_alert(event) for alert_id, event in told.items()}, {})
+    mine = select(Order).where(tables.work_orders.c.alert_id.in_(list(told))).order_by(tables.work_orders.c.id)
+    return session.scalars(mine.with_for_update())
 
 
 def _follow(session: Session, order: Order, told: Sequence[AlertEvent]) -> None:
@@ -46,6 +57,8 @@ def _follow(session: Session, order: Order, told: Sequence[AlertEvent]) -> None:
         step = _step(order)
         begin_again(order, step, term=new_term(session, order, step, "dispose"))
         tell(session, order, OrderReopened, step.at)
+    if order.alert_active is None and order.is_behind(newest.revision):
+        order.alert_active = newest.active  # opened by a former version
     if order.state in OPEN and order.is_behind(newest.revision):
         place = {name: getattr(newest, name) for name in PLACE}
         order.follow_alert(_step(order), revision=newest.revision, summary=summary_of(newest), place=place)

@@ -64,6 +64,7 @@ def case_of_alert(event: AlertEvent) -> Row:
         "latitude": event.latitude,
         "alert_id": event.alert_id,
         "alert_revision": event.revision,
+        "alert_active": event.active,
         "district": event.district,
     }
 

@@ -1,9 +1,8 @@
-"""The documents that others build on: OpenAPI, AsyncAPI, and the list of settings."""
+"""The documents that others build on: OpenAPI and AsyncAPI."""
 
 from __future__ import annotations
 
 import json
-import re
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -142,13 +141,3 @@ def test_the_asyncapi_document_describes_every_event_as_it_is_written(event_type
     schema = {**message["payload"], "components": document["components"]}
     jsonschema_rs.validator_for(schema).validate(written(kind))
     assert message["summary"]
-
-
-def test_every_setting_is_documented_and_every_documented_one_is_read() -> None:
-    code = "\n".join(path.read_text() for folder in ("shared", "deploy") for path in (ROOT / folder).glob("*.py"))
-    read = {f"WAYWARDEN_{name}" for name in re.findall(r'env\.\w+\(\s*f?"([A-Z_]+)"', code)}
-    read |= set(re.findall(r'environ(?:\.get\(|\[)"(WAYWARDEN_\w+)"', code))
-    documented = set(re.findall(r"^\| `(WAYWARDEN_\w+)`", (ROOT / "docs/settings.md").read_text(), re.MULTILINE))
-    assert read <= documented, "undocumented"
-    known = read | {"WAYWARDEN_SEED", "WAYWARDEN_DRILLS"}
-    assert {each for each in documented if not each.startswith("WAYWARDEN_DATABASE_URL_")} <= known, "not read"

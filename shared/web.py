@@ -43,6 +43,7 @@ SENT_BY_PEOPLE = {  # headers of bytes that somebody sent: no browser runs them,
 NOBODY = User("", "public")
 LONGEST_KEY = 200
 AT_A_TIME = 50  # things of a page that are rendered before others have their turn
+LONG_PAGE = 100  # more things keep the hub busy for so long that an account has few such pages at once
 # Of a JSON body. A MultiPolygon in a field is eight deep.
 DEEPEST, MOST_FIELDS, MOST_VALUES = 32, 1_000, 200_000
 
@@ -120,13 +121,13 @@ class Fairness:
         self.pages = Turns(2, waiting=64, wait_s=30)
         self.streams = Turns(settings.streams_per_account)
 
-    def take(self, held: ExitStack, declared: Declared, key: str) -> None:
-        """Wait for the turn of a request, which ends with ``held``. Raises TooMany."""
+    def take(self, held: ExitStack, declared: Declared, key: str, items: int) -> None:
+        """Wait for the turn of a request that asks for so many items, which ends with ``held``. Raises TooMany."""
         if declared.media == STREAM:
             held.enter_context(self.streams.take(key))
         elif declared.heavy:
             held.enter_context(self.heavy.take(key))
-        elif declared.paged and declared.reading:  # up to a thousand things, which keep the hub busy one after another
+        elif items > LONG_PAGE:
             held.enter_context(self.pages.take(key))
         else:
             held.enter_context(self.requests.take(key))
@@ -282,14 +283,15 @@ class Route(Entrypoint):  # type: ignore[misc]
         entry.account, entry.role = user.name or None, user.role
         if declared.roles != PUBLIC:
             allow(user, declared.roles, reading=declared.reading)
-        if user is not NOBODY:  # whose address may be another one's too: a slow body must not take their turn
-            self.turns.take(held, declared, whose(user, request))
         query = _load(declared.query, _arguments(request))
+        turn = functools.partial(self.turns.take, held, declared, whose(user, request), query.get("limit", 0))
+        if user is not NOBODY:  # whose address may be another one's too: a slow body must not take their turn
+            turn()
         if declared.reads != JSON and not declared.receive:
             read_body(request, self.limit)  # here, since a slow one must not keep a worker; the method gets it again
         body = self._body(request) if declared.body else {}
         if user is NOBODY:
-            self.turns.take(held, declared, whose(user, request))
+            turn()
         return Call(
             request=request,
             user=user,

@@ -48,9 +48,9 @@ class Siege:
         finally:
             connection.close()
 
-    def keep_sending(self, method: str, path: str, body: bytes = b"", role: str = "") -> None:
+    def keep_sending(self, method: str, path: str, body: bytes, role: str, media: str) -> None:
         while not self.stopped.is_set():
-            self.send(method, path, body, role)
+            self.send(method, path, body, role, media)
 
     def keep_connecting(self, sent: bytes, then: bytes) -> None:
         """Hold as many connections as one gets, and trickle into each."""
@@ -119,8 +119,21 @@ def send_picture(size: tuple[int, int], scans: int, siege: Siege) -> None:
         siege.send("PUT", f"/photos/{sha256(content).hexdigest()}", content, "crew", "image/jpeg")
 
 
-def sending(method: str, path: str, role: str, body: bytes = b"") -> Attack:
-    return lambda siege: siege.keep_sending(method, path, body, role)
+def sending(method: str, path: str, role: str, body: bytes = b"", media: str = "application/json") -> Attack:
+    return lambda siege: siege.keep_sending(method, path, body, role, media)
+
+
+def importing(path: str, name: str, content: bytes, **options: object) -> Attack:
+    """Send a file over and over."""
+    body = b"".join(
+        [
+            f'--b\r\nContent-Disposition: form-data; name="options"\r\n\r\n{json.dumps(options)}\r\n'.encode(),
+            f'--b\r\nContent-Disposition: form-data; name="file"; filename="{name}"\r\n\r\n'.encode(),
+            content,
+            b"\r\n--b--\r\n",
+        ]
+    )
+    return sending("POST", path, "operator", body, "multipart/form-data; boundary=b")
 
 
 def trickling(sent: bytes, then: bytes) -> Attack:
@@ -136,6 +149,11 @@ def guessing(siege: Siege) -> None:
 HEAD = b"POST /api/v1/auth/token HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\n"
 READINGS = b'{"readings":[' + b"{}," * 300_000 + b"{}]}"
 CHUNKED = HEAD + b"Transfer-Encoding: chunked\r\n\r\n"
+CELLS = b"code,name,lon,lat,height\n" + b"".join(
+    b"c%d,%s,24.9,60.1,%s\n" % (number, b"1 " * 16_000 + b"x", b"1,1" * 10_000 + b"x") for number in range(10)
+)
+LEVEL = b'{"type":"GeometryCollection","geometries":['
+NESTED = b'{"type":"FeatureCollection","features":[{"type":"Feature","properties":{},"geometry":' + LEVEL * 9_000
 ATTACKS: list[tuple[str, int, Attack]] = [
     ("nothing else", 0, lambda siege: None),
     ("4 JPEGs of 120 scans", 4, partial(send_picture, (3_000, 2_000), 120)),
@@ -149,5 +167,8 @@ ATTACKS: list[tuple[str, int, Attack]] = [
     ("rates of a past day", 6, sending("GET", "/rates?date=2025-06-01&by=district", "manager")),
     ("exports", 6, sending("GET", "/facilities/export?format=xlsx", "citizen")),
     ("wide searches", 16, sending("GET", "/facilities?limit=1000&q=a", "citizen")),
+    ("short searches", 16, sending("GET", "/facilities?q=a", "citizen")),
+    ("cells of 32 KB", 4, importing("/facilities/imports", "a.csv", CELLS, kind="street_light", dry_run=True)),
+    ("areas' files of 400 KB, nested", 4, importing("/districts/imports", "a.geojson", NESTED)),
     ("guesses at other names", 4, guessing),
 ]  # fmt: skip

@@ -186,6 +186,16 @@ def test_an_account_that_asks_for_much_at_once_does_not_keep_the_next_one_waitin
     assert {each.wait().status_code for each in slow} == {200}
 
 
+def test_an_account_has_few_long_pages_at_once_and_as_many_short_ones_as_other_requests(
+    new_world: Callable[..., World],
+) -> None:
+    world = new_world(workers=8, requests_per_account=6).start(Inspections)
+    asked = {limit: [eventlet.spawn(world.call, "GET", f"/slow?limit={limit}", role="crew") for _ in range(6)]
+             for limit in (100, 101)}  # fmt: skip
+    highest = {limit: max(each.wait().get_json()["at_once"] for each in calls) for limit, calls in asked.items()}
+    assert highest == {100: 6, 101: 2}
+
+
 # --- requests that read two ways ------------------------------------------------------------------------------------
 
 HEAD = b"POST /api/v1/things HTTP/1.1\r\nHost: x\r\n"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -43,6 +44,7 @@ things = Table(
 
 faults: set[str] = set()  # categories that the handler cannot take
 raised: dict[str, Callable[[Session], object]] = {}  # by category, how the handler fails
+slowly: Counter[int] = Counter()  # requests for something slow, by how many items they ask for
 batches: list[list[str]] = []  # the categories of each batch that the handler saw
 
 
@@ -139,10 +141,15 @@ class Inspections(Service):
     def stream(self, call: Call) -> Any:
         return event_stream(call, ticks(self.site))
 
-    @http("GET", "/slow", roles=PUBLIC, summary="Takes a while")
-    def slow(self, call: Call) -> dict[str, str]:
+    @http("GET", "/slow", roles=PUBLIC, summary="Takes a while", query=fields.PageQuery)
+    def slow(self, call: Call) -> dict[str, int]:
+        """How many that ask for as many items are in at once."""
+        limit = call.query["limit"]
+        slowly[limit] += 1
+        at_once = slowly[limit]
         eventlet.sleep(0.5)
-        return {"answered": "late"}
+        slowly[limit] -= 1
+        return {"at_once": at_once}
 
 
 def found(session: Session, thing_id: UUID, *, for_update: bool = False) -> Any:

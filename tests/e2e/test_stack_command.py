@@ -16,6 +16,7 @@ from pathlib import Path
 from shutil import rmtree
 from tempfile import mkdtemp
 from typing import Any
+from urllib.request import urlopen
 
 import psycopg2
 import pytest
@@ -202,8 +203,11 @@ def test_what_is_killed_is_told_of_and_comes_back(up: Up, name: str) -> None:
 
 
 def ready(port: int) -> bool:
-    done = subprocess.run(["curl", "-s", f"http://127.0.0.1:{port}/health/ready"], capture_output=True, text=True)
-    return '"status":"ok"' in done.stdout
+    try:
+        with urlopen(f"http://127.0.0.1:{port}/health/ready", timeout=10) as answer:
+            return b'"status":"ok"' in answer.read()
+    except OSError:
+        return False
 
 
 def status_of(up: Up) -> subprocess.CompletedProcess[str]:

@@ -10,14 +10,18 @@ from typing import Any
 
 import pytest
 from nameko.containers import ServiceContainer
+from sqlalchemy import select
 from werkzeug.test import Client
 
 from deploy import settings
 from deploy.keys import make_keys
 from deploy.site import Site
 from services.assets import figures
+from services.assets.domain.areas import Level
 from services.assets.service import Assets
+from services.assets.tables import facilities
 from services.assets.use_cases import metering, register_facilities
+from services.assets.use_cases.areas import add_area
 from shared import clock
 from shared.auth import Keys, User
 from shared.db import Database
@@ -169,3 +173,22 @@ def test_a_state_that_is_none_refuses_the_batch(call: Caller, state: dict[str, A
 )
 def test_hours_that_nobody_can_keep_are_refused(call: Caller, change: dict[str, Any]) -> None:
     call("PATCH", "/lighting-schedules/city", change, status=422)
+
+
+def test_a_schedule_is_for_kinds_and_districts_that_there_are(call: Caller, database: Database) -> None:
+    early = {"code": "early", "districts": ["nowhere"]}
+    call("POST", "/lighting-schedules", early, status=201)
+    refused = call("POST", "/lighting-schedules", {"code": "k", "kinds": ["lanscape_light"]}, status=422)
+    assert refused["type"].endswith("unknown-kind")
+    with database.begin() as session:
+        ring = [[24.9, 60.1], [25.0, 60.1], [25.0, 60.2], [24.9, 60.2], [24.9, 60.1]]
+        square = {"type": "Polygon", "coordinates": [ring]}
+        add_area(session, level=Level.DISTRICT, code="drawn", geometry=square)
+        named = session.scalar(select(facilities.c.code).limit(1))
+        session.execute(facilities.update().where(facilities.c.code == named).values(district="named"))
+    good = {"code": "good", "districts": ["drawn", "named"]}
+    call("POST", "/lighting-schedules", good, status=201)
+    call("PATCH", "/lighting-schedules/early", {"districts": ["nowhere", "drawn"], "name": "Early"})
+    for path, body in (("/early", {"districts": ["narned"]}), ("/good", {"districts": ["drawn", "narned"]})):
+        refused = call("PATCH", f"/lighting-schedules{path}", body, status=422)
+        assert (refused["type"].split(":")[-1], refused["errors"][0]["field"]) == ("unknown-district", "districts")

@@ -27,6 +27,13 @@ class Level(StrEnum):
     GRID = "grid"
 
 
+class UnknownDistrict(Invalid):
+    """The city has no such district."""
+
+    slug = "unknown-district"
+    zh = "没有该行政区"
+
+
 class UnknownArea(NotFound):
     """There is no area with this code."""
 

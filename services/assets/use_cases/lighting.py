@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from datetime import date, datetime, timedelta
 from typing import Any
 
-from sqlalchemy import delete, insert, select
+from sqlalchemy import delete, exists, insert, select
 from sqlalchemy.orm import Session
 
+from services.assets.domain.areas import Level, UnknownDistrict
 from services.assets.domain.catalogue import the_catalogue
+from services.assets.domain.facilities import UnknownKind
 from services.assets.domain.lighting import (
     CITY,
     LightingSchedule,
@@ -21,7 +23,7 @@ from services.assets.domain.lighting import (
     city_place,
     plan,
 )
-from services.assets.tables import lamp_nights, lamp_nights_due, lighting_plans, lighting_schedules
+from services.assets.tables import areas, facilities, lamp_nights, lamp_nights_due, lighting_plans, lighting_schedules
 from shared import clock, errors
 from shared.db import insert_new
 
@@ -38,8 +40,9 @@ def all_schedules(session: Session) -> list[LightingSchedule]:
 
 
 def add_schedule(session: Session, *, location: dict[str, float] | None = None, **described: Any) -> LightingSchedule:
-    """Add a lighting schedule. Raises ScheduleTaken and NightIsOver."""
+    """Add a lighting schedule. Raises ScheduleTaken, NightIsOver, UnknownDistrict and UnknownKind."""
     schedule = LightingSchedule(**described, **_placed(location))
+    _must_exist(session, schedule.districts, schedule.kinds)
     _only_to_come(schedule.exceptions)
     row = {column.key: getattr(schedule, column.key) for column in lighting_schedules.c}
     if not insert_new(session, lighting_schedules, [row], lighting_schedules.c.code):
@@ -49,7 +52,10 @@ def add_schedule(session: Session, *, location: dict[str, float] | None = None, 
 
 
 def change_schedule(session: Session, code: str, *, expected: int | None, **changes: Any) -> LightingSchedule:
-    """Change a schedule, from the night on that it is now. Raises UnknownSchedule, Stale and NightIsOver."""
+    """Change a schedule, from the night on that it is now.
+
+    Raises UnknownSchedule, Stale, NightIsOver, UnknownDistrict and UnknownKind.
+    """
     schedule = session.scalar(
         select(LightingSchedule).where(lighting_schedules.c.code == code).with_for_update(key_share=True)
     )
@@ -57,6 +63,7 @@ def change_schedule(session: Session, code: str, *, expected: int | None, **chan
         raise UnknownSchedule(f"There is no lighting schedule {code!r}.")
     errors.expect(schedule.revision, expected)
     _only_to_come(each for each in changes.get("exceptions", ()) if each not in schedule.exceptions)
+    _must_exist(session, _new(changes, schedule, "districts"), _new(changes, schedule, "kinds"))
     if "location" in changes:
         changes |= _placed(changes.pop("location"))
     for name, value in changes.items():
@@ -64,6 +71,22 @@ def change_schedule(session: Session, code: str, *, expected: int | None, **chan
     schedule.revision += 1
     _plan_anew(session)
     return schedule
+
+
+def _new(changes: Mapping[str, Any], schedule: LightingSchedule, what: str) -> set[str]:
+    return set(changes.get(what, ())) - set(getattr(schedule, what))
+
+
+def _must_exist(session: Session, districts: Collection[str], kinds: Collection[str]) -> None:
+    """Raises UnknownKind; and UnknownDistrict for one that neither is drawn nor has facilities, once any is drawn."""
+    if strange := sorted(set(kinds) - the_catalogue().kinds.keys()):
+        raise UnknownKind(f"There is no kind {strange[0]!r}.", field="kinds")
+    is_drawn = select(areas.c.code).where(areas.c.level == Level.DISTRICT.value)
+    if not districts or not (drawn := set(session.scalars(is_drawn))):
+        return
+    for code in sorted(set(districts) - drawn):
+        if not session.scalar(select(exists().where(facilities.c.district == code))):
+            raise UnknownDistrict(f"There is no district {code!r}.", field="districts")
 
 
 def _placed(location: dict[str, float] | None) -> dict[str, Any]:

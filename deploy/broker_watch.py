@@ -25,7 +25,7 @@ ROW = 3  # so often in a row
 FIRST_PAUSE_S, LONGEST_PAUSE_S = 60.0, 1_800.0  # from one start to the next where starting does not help
 CONNECT_S = 5.0
 NO_ROUTE = 312
-ARGUMENTS = {"x-queue-type": "quorum", "x-max-length": 1, "x-expires": 3_600_000}
+ARGUMENTS = {"x-queue-type": "quorum", "x-max-length": 0, "x-expires": 3_600_000}
 WELL = "{true,[]}"
 
 

@@ -182,8 +182,13 @@ def _spare_the_collector() -> None:
 
 def _wait_for_signal() -> None:
     told = eventlet.Event()
+
+    def tell() -> None:  # make and a terminal both pass Ctrl-C on: it may come twice at once
+        if not told.ready():
+            told.send()
+
     for each in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(each, lambda *_: told.ready() or eventlet.spawn_after(0, told.send))
+        signal.signal(each, lambda *_: eventlet.spawn_after(0, tell))
     told.wait()
     for each in (signal.SIGINT, signal.SIGTERM):
         signal.signal(each, signal.SIG_DFL)  # asked twice: stop at once

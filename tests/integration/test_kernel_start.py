@@ -14,6 +14,7 @@ from urllib.request import urlopen
 
 import pytest
 
+from deploy.process import Process
 from deploy.stack import Embedded
 from services.assets.domain.catalogue import FILE
 from tests.client import wait_for
@@ -47,9 +48,12 @@ def test_a_setting_that_cannot_be_used_ends_the_start_with_its_name(tmp_path: Pa
 
 
 def test_a_name_that_is_no_setting_is_told_and_the_start_goes_on(tmp_path: Path) -> None:
-    with running(tmp_path, EMPTY="1", RETENTION_DAY="7") as (system, log):  # of which a city would not hear otherwise
+    with running(tmp_path, EMPTY="1", RETENTION_DAY="7") as (
+        system,
+        process,
+    ):
         assert answers(system, "/health/live") == 200
-        assert "is WAYWARDEN_RETENTION_DAYS meant?" in log.read_text()
+        assert "is WAYWARDEN_RETENTION_DAYS meant?" in process.log.read_text()
 
 
 WRONG = {
@@ -91,12 +95,12 @@ def test_a_later_start_on_a_wrong_catalogue_goes_on_with_the_edition_before_and_
 
 
 @contextmanager
-def running(folder: Path, **settings: str) -> Iterator[tuple[str, Path]]:
-    """The embedded system in a folder: its address and its log."""
+def running(folder: Path, **settings: str) -> Iterator[tuple[str, Process]]:
+    """The embedded system in a folder: its address and its process."""
     environment = {f"WAYWARDEN_{name}": value for name, value in settings.items()}
     system = Embedded(folder / "system", environment=environment, sample=False)
     with system:
-        yield system.base_url, system.all.log
+        yield system.base_url, system.all
 
 
 def answers(system: str, path: str) -> int:
@@ -114,6 +118,15 @@ def test_a_broker_of_another_process_needs_to_be_named(tmp_path: Path) -> None:
     ended = start(tmp_path / "data", SERVICES="assets")
     assert ended.returncode == 2
     assert "WAYWARDEN_BROKER_URL" in ended.stderr
+
+
+def test_one_who_is_told_to_stop_twice_at_once_stops_without_a_traceback(tmp_path: Path) -> None:
+    """As by make and by the terminal, which both pass Ctrl-C on."""
+    with running(tmp_path, EMPTY="1") as (_, process):
+        for each in (signal.SIGSTOP, signal.SIGINT, signal.SIGTERM, signal.SIGCONT):
+            process.send(each)
+        assert process.wait(60) == 0
+        assert "Traceback" not in process.log.read_text()
 
 
 def test_a_stop_ends_within_bounds_whatever_stands_still(tmp_path: Path) -> None:

@@ -186,8 +186,15 @@ def test_a_leap_up_that_the_next_one_repeats_is_a_flood_and_no_doubt(database: D
 
 def test_what_is_older_than_the_level_is_no_doubt_of_it(database: Database) -> None:
     send(database, reading(120, 0), reading(130, 1), reading(3, 2))
-    send(database, reading(120, 1.5))
+    send(database, reading(120, 1.5), reading(None, 3))
     assert standing(database) == []
+
+
+def test_a_clock_that_was_ahead_and_is_put_right_hides_nothing_above_the_range(database: Database) -> None:
+    with clock.frozen(NOON), database.begin() as session:
+        take_readings(session, batch=[reading(3, 4)])
+    send(database, reading(120, 1))
+    assert the_doubt(database).value == 120
 
 
 def test_a_counter_that_only_grows_is_never_in_doubt(database: Database) -> None:

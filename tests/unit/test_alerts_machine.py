@@ -15,7 +15,7 @@ from sqlalchemy import select
 
 from deploy.migrations import migrate
 from services.alerts import figures
-from services.alerts.domain.alerts import SILENCE, Alert
+from services.alerts.domain.alerts import DOUBT, SILENCE, Alert
 from services.alerts.domain.sensors import Sensor, Severity
 from services.alerts.tables import alerts, mapping
 from services.alerts.use_cases import handling, sensors, watching
@@ -61,6 +61,7 @@ class Gauge(RuleBasedStateMachine):
             sensors.register_sensor(
                 session, code="g", kind="water_level", unit="cm", location={"lon": 24.9, "lat": 60.1}, margin=2.0,
                 thresholds=[{"severity": "minor", "at": 5.0}, {"severity": "critical", "at": 50.0}],
+                bounds={"low": -30_000.0, "high": 100.0},
             )  # fmt: skip
 
     def do(self, what: Callable[..., Any], **more: Any) -> Any:
@@ -85,6 +86,25 @@ class Gauge(RuleBasedStateMachine):
     @rule(value=ABSURD)
     def read_absurd(self, value: Any) -> None:
         self.send((value, self.now))
+
+    @rule(values=st.lists(st.integers(101, 30_000), min_size=2, max_size=3))
+    def read_above_the_range(self, values: list[int]) -> None:
+        gauge, flood = self.gauge(), self.standing().get("water_level")
+        times = [self.now - timedelta(seconds=len(values) - each) for each in range(len(values))]
+        self.send(*zip(values, times, strict=True))
+        known = max(each for each in (gauge.last_at, gauge.doubted_at, NOON - timedelta(days=9_999)) if each)
+        if known < times[0]:
+            doubt = self.standing()[DOUBT]
+            assert doubt.value == values[-1]
+            assert doubt.severity.rank >= (flood.severity.rank if flood else 0)
+            assert doubt.severity.rank >= Severity.MAJOR.rank
+
+    @invariant()
+    def what_is_read_below_every_threshold_is_in_no_doubt(self) -> None:
+        gauge = self.gauge()
+        if DOUBT in self.standing():
+            assert gauge.doubted_at is not None
+            assert gauge.doubtful or gauge.severity is not None
 
     @precondition(lambda self: self.sent)
     @rule(data=st.data(), other=st.integers(0, 3))

@@ -123,9 +123,10 @@ def _doubt(session: Session, work: Batch, standing: Open) -> None:
     """Raise and lift the alerts of sensors in doubt: of what was refused, by what is newer than their levels."""
     now, enough = clock.now(), {code for code, kind in standing if kind == DOUBT}
     for sensor, index in _maybe_water(work):
-        at, flooding = work.sent[index]["at"], (sensor.code, sensor.kind) in standing
-        newer = sensor.last_at is None or at > sensor.last_at
-        if newer and sensor.doubt(float(work.sent[index]["value"]), at, work.refused[index], now, flooding=flooding):
+        value, at = float(work.sent[index]["value"]), work.sent[index]["at"]
+        flooding = (sensor.code, sensor.kind) in standing
+        newest = sensor.is_newest(value, at, now)
+        if newest and sensor.doubt(value, at, work.refused[index], now, flooding=flooding):
             enough.add(sensor.code)
     for code in sorted(enough & work.known.keys()):
         follow_doubt(session, work.known[code], standing, may_raise=True)

@@ -18,6 +18,7 @@ from uuid import UUID
 import click
 from amqp.exceptions import AMQPError
 from sqlalchemy import Row, delete, select, update
+from sqlalchemy.exc import OperationalError
 from sqlalchemy.orm import Session
 
 from deploy import audit, broker, data_folder, settings, welcome
@@ -53,6 +54,8 @@ def opened(service: str) -> Iterator[Database]:
         database = open_begun(_settings(), service)
     except UnusableSettings as wrong:
         raise click.ClickException(str(wrong)) from wrong
+    except OperationalError as wrong:
+        raise click.ClickException(f"The database of {service} does not answer: {wrong.orig}") from wrong
     try:
         yield database
     finally:

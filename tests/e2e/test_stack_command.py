@@ -23,9 +23,10 @@ import pytest
 from amqp.exceptions import AccessRefused
 from kombu import Connection
 
-from deploy.process import descendants, free_port, send
+from deploy.process import answers, descendants, free_port, send
 from deploy.servers import RUNNING, Servers, missing
-from deploy.stack import ROOT, is_live
+from deploy.stack import ROOT, Stack, is_live
+from services.assets.domain.catalogue import FILE
 from shared.events.queues import QUEUES, SERVICES, exchange_of
 from tests.client import System, wait_for
 
@@ -79,6 +80,26 @@ def up() -> Iterator[Up]:
         subprocess.run(down, cwd=ROOT, timeout=150, check=True)
         process.wait(30)
         rmtree(home)
+
+
+def test_a_first_start_on_a_wrong_catalogue_is_refused_and_leaves_nothing_running(tmp_path: Path) -> None:
+    command = [sys.executable, "-m", "deploy.stack", "up", "--folder", str(tmp_path / "s"), "--port", str(free_port())]
+    missing_file = tmp_path / "city.toml"
+    told = subprocess.run(
+        command, cwd=ROOT, env=plain() | {"WAYWARDEN_CATALOGUE": str(missing_file)}, capture_output=True, text=True,
+        timeout=120,
+    )  # fmt: skip
+    assert told.returncode == 1
+    (line,) = told.stderr.strip().splitlines()
+    assert f"WAYWARDEN_CATALOGUE is {missing_file}, which cannot be used" in line
+    assert "runs on" not in told.stdout
+    servers = Servers(tmp_path / "s")
+    assert not answers(servers.postgres.port)
+    assert not answers(servers.rabbitmq.port)
+    missing_file.write_bytes(FILE.read_bytes())  # the next start, on what the first one left, is a first start still
+    with Stack(tmp_path / "s", environment={"WAYWARDEN_CATALOGUE": str(missing_file)}) as stack:
+        system = System.of(stack)
+        assert system.figure("assets", "waywarden_catalogue_refused") == 0
 
 
 def plain() -> dict[str, str]:

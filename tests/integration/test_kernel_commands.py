@@ -112,6 +112,14 @@ def test_commands_for_the_broker_say_when_there_is_none(
     assert (refused.exit_code, says in refused.output, "secret" in refused.output) == (1, True, False)
 
 
+def test_a_database_that_does_not_answer_is_told_in_a_line(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("WAYWARDEN_DATABASE_URL_ASSETS", "postgresql+psycopg2://a:secret@127.0.0.1:1/a")
+    refused = waywarden("events", "list", "--service", "assets")
+    assert refused.exit_code == 1
+    assert "The database of assets does not answer" in refused.output
+    assert "secret" not in refused.output
+
+
 def test_a_name_that_is_no_setting_is_told(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv(f"WAYWARDEN_{'DATABSE'}_URL_ASSETS", "sqlite:///elsewhere")
     done = waywarden("events", "list", "--service", "assets")

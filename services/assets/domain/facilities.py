@@ -331,10 +331,16 @@ def _light_source(named: str, led: Any) -> LightSource:
     return LightSource.OTHER if named or led is False else LightSource.UNKNOWN
 
 
+LONGEST_M = 1e6
+
+
 def measure_of(
     geometry: dict[str, Any], kind: Kind, attributes: Mapping[str, Any], catalogue: Catalogue, given: float | None
 ) -> tuple[int, bool]:
-    """Thousandths of the kind's unit, and whether they are estimated. What was given is taken as it is."""
+    """Thousandths of the kind's unit, and whether they are estimated. What was given is taken as it is.
+
+    A length that somebody measured comes before that of the line on the map.
+    """
     if given is not None:
         return _milli(given), False
     if kind.unit is Unit.COUNT:
@@ -344,7 +350,8 @@ def measure_of(
     if area := geo.area_m2(geometry):
         return _milli(area), False
     width, estimated = width_of(kind, attributes, catalogue.rules.lane_width_m)
-    return _milli(geo.length_m(geometry) * width), estimated
+    length = _positive(attributes.get("length_m"), below=LONGEST_M) or geo.length_m(geometry)
+    return _milli(length * width), estimated
 
 
 def _milli(quantity: float) -> int:

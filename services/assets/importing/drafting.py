@@ -17,7 +17,7 @@ from services.assets.domain import geometry as geo
 from services.assets.domain.attributes import Attribute
 from services.assets.domain.catalogue import Catalogue, Unit
 from services.assets.domain.columns import ATTRIBUTES, SOURCE
-from services.assets.importing import shapes
+from services.assets.importing import measures, shapes
 from services.assets.importing.formats import records
 from services.assets.importing.kinds import Kinds
 from services.assets.importing.model import CHUNK, CODES_GENERATED, Options, Record, Row, Understood
@@ -90,7 +90,8 @@ class _Drafter:
         self.everywhere = {rule for rule, _ in understood.repairs}
         self.defaults = {**({"district": options.district} if options.district else {}), **options.defaults}
         self.texts = [(field, column) for field, column in self.mapping.items() if field in TEXTS]
-        dropped = {self.mapping[each] for each in self.mapping if each in (*FIELDS, "longitude", "latitude", "place")}
+        fields = {*FIELDS, "longitude", "latitude", "place"} - {*measures.FIELDS}
+        dropped = {column for field, column in self.mapping.items() if field in fields}
         dropped |= set(understood.left_out)
         self.again = ATTRIBUTES in self.mapping  # an export of ours
         if self.again:
@@ -98,15 +99,29 @@ class _Drafter:
         self.kept = [each for each in understood.columns if each not in dropped]
         self.open = understood.format == "geojson"  # later features may have other properties
         self.dropped = dropped
-        self.typed = {kind: self._typed(each.attributes) for kind, each in catalogue.kinds.items()}
+        self.measures = self._measure_columns()
+        self.typed = {kind: self._typed(kind, each.attributes) for kind, each in catalogue.kinds.items()}
         self.lines: dict[int, int] = {}  # hash of a code → where it stood; 64 bits do not collide among millions
         self.many: dict[int, int] = {}  # hash of a place → how many codes were made for it
         self.today = datetime.now(UTC).date()
         self.remembered = _Remembered()
 
-    def _typed(self, attributes: Mapping[str, Attribute]) -> list[tuple[Attribute, str]]:
+    def _measure_columns(self) -> dict[str, str | None]:
+        """The column with the measure of each kind. An export says how much also of what is counted."""
+        known = {self.understood.kind, *self.understood.kinds_found.values()}
+        units = {kind.unit for slug, kind in self.catalogue.kinds.items() if slug in known}
+        counts = self.again or units == {Unit.COUNT}
+        return {
+            slug: measures.column_for(kind.unit, self.mapping, counts) for slug, kind in self.catalogue.kinds.items()
+        }
+
+    def _typed(self, kind: str, attributes: Mapping[str, Attribute]) -> list[tuple[Attribute, str]]:
         """The attributes of a kind with the column of each: the mapped one, or the one that has its very name."""
-        columns = {slug: self.mapping.get(slug, slug) for slug in attributes if slug not in FIELDS}
+        spare = {each: each for each in attributes if each not in FIELDS}
+        if measures.LENGTH in spare:
+            spare[measures.LENGTH] = measures.length_column(self.mapping) or measures.LENGTH
+        spare = {slug: column for slug, column in spare.items() if column != self.measures[kind]}
+        columns = spare | {slug: self.mapping[slug] for slug in attributes if slug in {*self.mapping} - {*FIELDS}}
         known = {*self.understood.columns} - self.dropped
         return [(attributes[slug], column) for slug, column in columns.items() if column in known]
 
@@ -235,14 +250,12 @@ class _Drafter:
     def _measure(
         self, draft: dict[str, Any], raw: Mapping[str, Any], attributes: dict[str, Any], repairs: list[tuple[str, str]]
     ) -> None:
-        column = self.mapping.get("measure")
+        column, unit = self.measures[draft["kind"]], self.catalogue.kinds[draft["kind"]].unit
         if column is None or (value := tidy(raw.get(column))) is None:
+            self._area(draft, unit, attributes)
             return
-        if self.catalogue.kinds[draft["kind"]].unit is Unit.COUNT and "measure" not in self.options.mapping:
-            if not self.again:
-                attributes[column] = value
-            return
-        found = quantity(value, column)
+        attributes.pop(column, None)
+        found = quantity(value, column, unit)
         if found is None or not 0.001 <= found[0] <= 1e9:
             attributes[column] = value
             if number(value) != 0:
@@ -251,6 +264,14 @@ class _Drafter:
         draft["measure"] = round(found[0], 3)
         if found[1]:
             repairs.append(("unit-converted", f"{value} {found[1]} became {draft['measure']}."))
+
+    def _area(self, draft: dict[str, Any], unit: Unit, attributes: Mapping[str, Any]) -> None:
+        """Length by width of what nobody drew or measured as an area; without a width the registry estimates it."""
+        if unit is not Unit.SQUARE_METRE or draft["geometry"]["type"] in ("Polygon", "MultiPolygon"):
+            return
+        length, width = (number(attributes.get(each)) for each in (measures.LENGTH, measures.WIDTH))
+        if length and width and 0.001 <= length * width <= 1e9:
+            draft["measure"] = round(length * width, 3)
 
     def _installed(
         self, draft: dict[str, Any], raw: Mapping[str, Any], attributes: dict[str, Any], repairs: list[tuple[str, str]]

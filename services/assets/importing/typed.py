@@ -8,7 +8,7 @@ from datetime import date
 from typing import Any, TypeVar
 
 from services.assets.domain.attributes import Attribute, Type
-from services.assets.importing.values import UNITS, day, number, quantity, unit_of
+from services.assets.importing.values import UNITS, day, dimension_of_unit, number, quantity, unit_of
 from services.assets.importing.words import ATTRIBUTES, SPELLINGS, plain
 
 T = TypeVar("T")
@@ -57,7 +57,7 @@ def _number(attribute: Attribute, cell: Any, heading: str) -> tuple[float, str |
         return _whole(_there(found, attribute, cell)), None
     if (found := number(cell)) is not None and unit_of(heading) in (None, own):
         return _whole(found), None
-    metres, unit = _there(quantity(cell, heading), attribute, cell)
+    metres, unit = _there(quantity(cell, heading, dimension_of_unit(own) or ""), attribute, cell)
     return _whole(round(metres / UNITS[own], 4)), None if (unit or "m") == own else unit or "m"
 
 

@@ -12,10 +12,10 @@ from typing import Any
 import numpy as np
 import shapely
 
-from services.assets.domain.catalogue import Catalogue
+from services.assets.domain.catalogue import Catalogue, Unit
 from services.assets.domain.columns import ATTRIBUTES, GEOMETRY, ONLY_SHOWN, SOURCE, are_ours
 from services.assets.domain.imports import text_encoding
-from services.assets.importing import datums, shapes
+from services.assets.importing import datums, measures, shapes
 from services.assets.importing.formats import describe, records
 from services.assets.importing.headings import looks_like_data
 from services.assets.importing.kinds import Kinds, check_given
@@ -32,10 +32,12 @@ from services.assets.importing.values import (
     without_unit,
 )
 from services.assets.importing.words import (
+    AMOUNTS,
     FIELDS,
     KIND_COLUMNS,
     LATITUDES,
     LONGITUDES,
+    MEASURES,
     PLACES,
     ROW_NUMBERS,
     TEXTS,
@@ -96,6 +98,7 @@ class _Finder:
             self.by_name |= {plain(bare(column)): column for column in reversed(self.columns)}
         self.notes = list(understood.notes)
         self.repairs: list[list[str]] = []
+        self.spoken_of = {*options.mapping}
         self.mapping = self._given_mapping()
         self.left_out = [each for each in self.columns if self._only_counts(each)]
         if are_ours(self.columns):
@@ -137,7 +140,8 @@ class _Finder:
         if self.options.code_column:
             given["code"] = self.options.code_column
         self.kind_column = self.options.kind_column or given.pop("kind", None)
-        for field in given.keys() - {*FIELDS, *PLACE_FIELDS}:
+        ours = {ATTRIBUTES, SOURCE} if are_ours(self.columns) else set()
+        for field in given.keys() - {*FIELDS, *PLACE_FIELDS} - ours:
             if not any(field in kind.attributes for kind in self.catalogue.kinds.values()):
                 raise Unusable(f"There is no field {field!r}; there are {', '.join((*FIELDS, *PLACE_FIELDS))}.")
         for column in filter(None, (*given.values(), self.kind_column)):
@@ -259,7 +263,8 @@ class _Finder:
     def _packed(self, numbers: Sequence[float]) -> bool:
         """Whether all can be ddmm.mmm, and reading them so brings them into the city."""
         degrees = [packed_angle(each) for each in numbers]
-        if self.options.crs or max(map(abs, numbers)) <= 180 or None in degrees or max(map(abs, numbers)) >= 18_060:
+        projected = self.options.crs and datums.is_projected(datums.checked(self.options.crs))
+        if projected or max(map(abs, numbers)) <= 180 or None in degrees or max(map(abs, numbers)) >= 18_060:
             return False
         half = len(degrees) // 2
         lat, lon = np.array(degrees[:half], dtype=float), np.array(degrees[half:], dtype=float)
@@ -421,13 +426,11 @@ class _Finder:
         return sum("/" in str(each) for each in values) >= len(values) * NEARLY_ALL
 
     def _find_fields(self) -> None:
-        taken = set(self.mapping.values())
+        self._find_measure()
         for field, names in FIELDS.items():
-            column = self.first_of(names)
-            if field not in ("code", *self.options.mapping) and column and column not in taken:
-                self.mapping[field] = column
-                taken.add(column)
-        self._find_attributes(taken)
+            if field not in ("code", *measures.FIELDS):
+                self._propose(field, self.first_of(names))
+        self._find_attributes()
         if "installed_on" in self.mapping:
             self.know(date_order=date_order([str(each) for each in self.values(self.mapping["installed_on"])]))
         if self.understood.columns and sum(map(looks_like_data, self.columns)) * 2 >= len(self.columns):
@@ -435,14 +438,54 @@ class _Finder:
                 "The names of the properties look like a row of data: the facility they belong to is lost."
             )
 
-    def _find_attributes(self, taken: set[str]) -> None:
+    def _propose(self, field: str, column: str | None) -> bool:
+        """Give a column that nothing else has to a field that nobody spoke of; whether that was so."""
+        if column is None or field in {*self.spoken_of, *self.mapping}:
+            return False
+        if column in self.mapping.values() or column in self.left_out:
+            return False
+        self.mapping[field] = column
+        return True
+
+    def _kinds(self) -> list[str]:
+        """The kinds that the file has, or may have, in the catalogue's order: every process must find the same."""
+        found = {self.understood.kind, *self.understood.kinds_found.values()}
+        return [each for each in self.catalogue.kinds if each in found] or [*self.catalogue.kinds]
+
+    def _find_measure(self) -> None:
+        """The column with the lengths of kinds in metres, and the one with the areas of kinds in square metres."""
+        units = {self.catalogue.kinds[each].unit for each in self._kinds()}
+        self._put_aside_misfits(units)
+        extents = [Unit(each) for each in MEASURES if each in units]
+        if not extents or "measure" in self.spoken_of or self._propose("measure", self.first_of(FIELDS["measure"])):
+            return
+        for unit in extents:
+            found = self._propose("measure" if len(extents) == 1 else f"measure_{unit}", self._column_of(unit))
+            if unit is Unit.SQUARE_METRE and not found and (length := self._column_of(Unit.METRE)):
+                self.notes.append(
+                    f"{length!r} is no area: areas are length by width, estimated where no width is known."
+                )
+        if (column := self.first_of(AMOUNTS)) and measures.dimension_of(column) is None:
+            self.notes.append(f"{column!r} does not say its unit: map it as measure if it is the kind's.")
+
+    def _put_aside_misfits(self, units: set[Unit]) -> None:
+        """A length is nobody's area and nobody's number, whoever says so."""
+        for field in [each for each in measures.FIELDS if each in self.mapping]:
+            column = self.mapping[field]
+            if not any(measures.column_for(unit, self.mapping, units == {Unit.COUNT}) == column for unit in units):
+                del self.mapping[field]
+                self.spoken_of.discard(field)
+                self.notes.append(f"{column!r} is no measure of what the file holds: the unit is another one.")
+
+    def _column_of(self, unit: Unit) -> str | None:
+        columns = (self.first_of([name]) for name in (*MEASURES[unit], *AMOUNTS))
+        return next((each for each in columns if each and measures.dimension_of(each) == unit), None)
+
+    def _find_attributes(self) -> None:
         """Columns that are attributes of the kinds that the file has."""
-        kinds = {self.understood.kind, *self.understood.kinds_found.values()} - {None} or {*self.catalogue.kinds}
-        for attribute in [each for kind in kinds for each in self.catalogue.attributes_of(str(kind)).values()]:
-            column = self.first_of(names_of(attribute))
-            if attribute.slug not in {*FIELDS, *self.options.mapping, *self.mapping} and column and column not in taken:
-                self.mapping[attribute.slug] = column
-                taken.add(column)
+        for attribute in [each for kind in self._kinds() for each in self.catalogue.attributes_of(kind).values()]:
+            if attribute.slug not in FIELDS:
+                self._propose(attribute.slug, self.first_of(names_of(attribute)))
 
 
 def _is_wkt(cell: Any) -> bool:

@@ -52,10 +52,11 @@ FIELDS: Mapping[str, tuple[str, ...]] = {
         "养护单位", "维护单位", "管养单位", "管护单位", "運維單位", "維護單位", "養護單位", "管理單位",
         "유지관리기관",
     ),
-    "measure": (
-        "measure", "quantity", "length m", "length", "pipe length", "area m2", "area", "laenge", "länge", "pituus",
-        "长度", "管长", "面积", "數量", "長度", "面積", "연장", "길이",
-    ),
+    # What a file says of extents: in the unit of the row's kind, or, where its kinds have several, for those in metres
+    # and those in square metres apart.
+    "measure": ("measure",),
+    "measure_m": (),
+    "measure_m2": (),
     "installed_on": (
         "installed on", "installed at", "installed", "install date", "installation date", "installdate",
         "date installed", "installation year", "year installed", "year built", "construction date",
@@ -65,6 +66,20 @@ FIELDS: Mapping[str, tuple[str, ...]] = {
         "baujahr", "fecha de instalacion", "date d'installation", "asennuspäivä", "rakennusvuosi",
     ),
 }  # fmt: skip
+
+# Headings of lengths and areas, by the unit of the kinds whose measure they are.
+LENGTHS = (
+    "length m", "length", "pipe length", "road length", "total length", "segment length", "lengte", "laenge", "länge",
+    "pituus", "longueur", "lunghezza", "comprimento", "długość", "长度", "管长", "管线长度", "路长", "道路长度", "桥长",
+    "全长", "总长", "長度", "管長", "路長", "全長", "延長", "연장", "길이", "총연장",
+)  # fmt: skip
+AREAS = (
+    "area m2", "area", "surface area", "road area", "pavement area", "total area", "flaeche", "fläche", "pinta ala",
+    "superficie", "oppervlakte", "área", "powierzchnia", "面积", "道路面积", "路面面积", "铺装面积", "总面积", "面積",
+    "道路面積", "路面面積", "면적",
+)  # fmt: skip
+MEASURES: Mapping[str, tuple[str, ...]] = {"m": LENGTHS, "m2": AREAS}
+AMOUNTS = ("quantity", "amount", "數量", "数量", "수량")  # of what, only their unit can say
 
 # Fields that are text, and how many characters they hold.
 TEXTS = {
@@ -173,6 +188,8 @@ ATTRIBUTES: Mapping[str, tuple[str, ...]] = {
         "人孔類型",
     ),
     "class": ("class", "road class", "functional class", "highway", "道路等级", "道路類別"),
+    "length_m": LENGTHS,
+    "width_m": ("width", "bridge width", "宽度", "桥宽", "寬度", "橋寬", "폭"),
     "width": ("width", "road width", "宽度", "路宽", "寬度", "路寬", "폭"),
     "lanes": ("lanes", "number of lanes", "车道数", "車道數"),
     "surface": ("surface", "pavement", "路面类型", "路面材料"),

@@ -493,6 +493,11 @@ lamp_nights = Table(
     Column("dark_s", BigInteger, nullable=False),
     Column("day_burning_s", BigInteger, nullable=False),
     Column("told", String(60), nullable=False),  # which misbehaviours the others were told of
+    # What was known by the noon after it, where word came later.
+    Column("known_s_by_noon", BigInteger),
+    Column("lit_s_by_noon", BigInteger),
+    Column("dark_s_by_noon", BigInteger),
+    Column("day_burning_s_by_noon", BigInteger),
 )
 
 # The sums of a night over the lamps in service, by all that rates are asked by. What was reckoned while it was the

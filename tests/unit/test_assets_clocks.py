@@ -135,4 +135,4 @@ def each_stands_once(database: Database, hours: int) -> None:
         )
         late = set(past.late_facts(session, end))
         known = {row.id: standing_of(row) for row in rows if row.id not in late}
-        assert list(past.standings_happened(session, sorted(known), end)) == [known[each] for each in sorted(known)]
+        assert dict(past.standings_happened(session, sorted(known), end)) == known

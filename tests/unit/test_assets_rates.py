@@ -7,6 +7,9 @@ from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import replace
 from datetime import date, datetime, timedelta
+from functools import partial
+from itertools import product
+from operator import attrgetter
 from typing import Any
 from urllib.parse import parse_qsl, urlsplit
 
@@ -14,6 +17,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from sqlalchemy import select
+from sqlalchemy.orm import Session
 
 from services.assets import queries, use_cases
 from services.assets.domain.catalogue import the_catalogue
@@ -22,11 +26,13 @@ from services.assets.domain.rates import By, DayToCome, Rate, dark_allowed
 from services.assets.domain.standings import View, standing_of
 from services.assets.domain.sums import Figure, amounts
 from services.assets.queries import past
-from services.assets.schemas.facilities import FacilitiesQuery
+from services.assets.schemas.facilities import FacilitiesQuery, FacilityOut
+from services.assets.schemas.rates import RateOut
 from services.assets.tables import facilities
 from shared import clock
 from shared.db import Database
 from shared.events.workorders import OrderClosed, OrderReopened, OrderVoided
+from tests.links import must_add_up
 from tests.unit.test_assets_defects import (
     LAMPS,
     NIGHT,
@@ -62,6 +68,13 @@ def behind(database: Database, address: str) -> list[str]:
     asked = FacilitiesQuery().load(dict(parse_qsl(urlsplit(address).query, keep_blank_values=True)))
     with database.read() as session:
         return [each.code for each in queries.list_facilities(session, **asked).items]
+
+
+def all_behind(session: Session, address: str) -> list[dict[str, Any]]:
+    """What one finds at an address, as it is shown."""
+    asked = FacilitiesQuery().load(dict(parse_qsl(urlsplit(address).query, keep_blank_values=True)))
+    shown: list[dict[str, Any]] = FacilityOut().dump(queries.list_facilities(session, **asked).items, many=True)
+    return shown
 
 
 def revise(database: Database, code: str, **changes: Any) -> None:
@@ -103,6 +116,35 @@ def test_a_day_before_the_first_facility_has_no_rates_and_one_to_come_is_refused
     assert listed(db, by="district", date=FIRST_DAY - DAY) == []
     with pytest.raises(DayToCome):
         listed(db, by="district", date=FIRST_DAY + DAY)
+
+
+def test_what_was_put_out_of_service_late_stands_beside_the_rate_on_its_day(db: Database) -> None:  # noqa: F811
+    later = NIGHT + 3 * DAY
+    with clock.frozen(later):
+        act(db, "L-1", Action.PUT_OUT_OF_SERVICE, reason="works", at=NIGHT + timedelta(minutes=5))
+        act(db, ROAD, Action.PUT_OUT_OF_SERVICE, reason="dug up", at=NIGHT + timedelta(minutes=6))
+    with clock.frozen(later + DAY):
+        act(db, "L-1", Action.RETURN_TO_SERVICE)
+        happened, known = (rates(db, date=FIRST_DAY, view=view) for view in (View.HAPPENED, View.KNOWN))
+    lamps, road = happened["intact", "street_light"], happened["intact", "carriageway"]
+    assert (lamps.denominator, lamps.out_of_service["reasons"]) == (2, {"works": 1})
+    assert road.ratio is None
+    assert road.out_of_service == {"facilities": 1, "quantity": 100.0, "reasons": {"dug up": 1}}
+    assert happened["intact", None].out_of_service == {"facilities": 2}
+    assert known["intact", "street_light"].out_of_service == {}
+    assert known["intact", "carriageway"].denominator == 100
+
+
+def test_what_was_returned_to_service_late_is_not_left_out_on_its_day(db: Database) -> None:  # noqa: F811
+    act(db, "L-1", Action.PUT_OUT_OF_SERVICE, reason="works")
+    with clock.frozen(NIGHT + 3 * DAY):
+        act(db, "L-1", Action.RETURN_TO_SERVICE, at=NIGHT + timedelta(minutes=5))
+        happened, known = (rates(db, date=FIRST_DAY, view=view) for view in (View.HAPPENED, View.KNOWN))
+    assert (happened["intact", "street_light"].denominator, happened["intact", "street_light"].out_of_service) == (
+        3,
+        {},
+    )
+    assert known["intact", "street_light"].out_of_service["reasons"] == {"works": 1}
 
 
 def test_what_is_registered_late_counts_on_the_day_that_it_says_only_as_it_happened(db: Database) -> None:  # noqa: F811
@@ -218,6 +260,7 @@ def test_a_past_days_rates_never_change_and_both_views_equal_a_recount(
         the_sums_are_right(one_db)
         told.days_are_as_they_were_known()
         told.days_are_recounted_as_they_happened()
+        told.links_add_up()
         told.lives_lead_to_the_present()
 
 
@@ -316,14 +359,21 @@ class Story:
         counted: Counter[tuple[str, str]] = Counter()
         with self.db.read() as session:
             ids = session.scalars(select(facilities.c.id)).all()
-            for standing in past.standings_happened(session, ids, end):
+            for _, standing in past.standings_happened(session, ids, end):
                 for (figure, *_), amount in amounts(standing, None):
                     counted[figure, standing.kind] += amount
         return counted
+
+    def links_add_up(self) -> None:
+        for day, view, by in product([*list(self.known)[:2], None], View, (By.GRID, By.KIND)):
+            with self.db.read() as session:
+                found = queries.list_rates(session, by=by, date=day, view=view, kind="street_light").items
+                for rate in filter(attrgetter("facilities"), found):
+                    must_add_up(RateOut().dump(rate), partial(all_behind, session))
 
     def lives_lead_to_the_present(self) -> None:
         """Replayed to this moment, each facility stands as it does."""
         with self.db.read() as session:
             rows = session.execute(select(*facilities.c).order_by(facilities.c.id)).all()
             replayed = past.standings_happened(session, [row.id for row in rows], self.at + DAY)
-            assert [standing_of(row) for row in rows] == list(replayed)
+            assert {row.id: standing_of(row) for row in rows} == dict(replayed)

@@ -13,6 +13,7 @@ from urllib.parse import urlencode
 
 from services.assets.domain.catalogue import Catalogue
 from services.assets.domain.rates import By, Rate, RateName
+from services.assets.domain.standings import View
 
 # What the sums of a night are kept by, besides the kind.
 DIMENSIONS = ("district", "street", "community", "large_grid", "grid", "owner", "authority", "maintainer")
@@ -57,10 +58,11 @@ def metered_rates(
     last: date,
     window_days: int,
     only: Mapping[str, str | None],
+    view: View = View.HAPPENED,
 ) -> list[Rate]:
     """The metered light-on rate of each kind of lamp under each key, over so many nights up to the last."""
     asked = {name: value for name, value in only.items() if value is not None}
-    asked |= {"date": last.isoformat(), "window_days": str(window_days)}
+    asked |= {"date": last.isoformat(), "window_days": str(window_days), "view": view.value}
     return [
         Rate(
             rate=RateName.LIGHT_ON_METERED,

@@ -131,7 +131,9 @@ class Board:
 
     @cached_property
     def _address(self) -> str:
-        return f"{FACILITIES}?{urlencode(self.asked)}{'&' if self.asked else ''}"
+        """All but the key's own part, which nothing else may name once more."""
+        shared = {name: value for name, value in self.asked.items() if name not in ("kind", self.by)}
+        return f"{FACILITIES}?{urlencode(shared)}{'&' if shared else ''}"
 
     def behind(self, key: Key, *, counted: str, lacking: str) -> dict[str, str]:
         """The addresses of the facilities of one key; ``counted``, ``lacking``: what they have beside it."""
@@ -173,8 +175,8 @@ def _keys_of_composites(board: Board) -> list[Key]:
 def _composite(board: Board, key: Key) -> Rate:
     """Σ weight × ratio / Σ weight over the kinds that have a ratio, of one key, or by kind of all."""
     whole, broken = board.of(Figure.IN_SERVICE), board.of(Figure.DEFECTIVE)
-    parts = {kind: (kind if board.by is By.KIND else key[0], kind) for kind in board.catalogue.kinds}
-    parts = {kind: part for kind, part in sorted(parts.items()) if whole.get(part)}
+    all_parts = {kind: (kind if board.by is By.KIND else key[0], kind) for kind in board.catalogue.kinds}
+    parts = {kind: part for kind, part in sorted(all_parts.items()) if whole.get(part)}
     weights = {kind: board.catalogue.kinds[kind].weight for kind in parts}
     return Rate(
         rate=RateName.INTACT,
@@ -187,7 +189,7 @@ def _composite(board: Board, key: Key) -> Rate:
         definition=DEFINITIONS["composite"],
         weights=weights,
         out_of_service={
-            "facilities": sum(board.left_out.get(part, {}).get("facilities", 0) for part in parts.values())
+            "facilities": sum(board.left_out.get(part, {}).get("facilities", 0) for part in all_parts.values())
         },
     )
 

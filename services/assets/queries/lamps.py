@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from datetime import UTC, date, datetime
 from typing import Any
 
-from sqlalchemy import Date, Row, Select, exists, func, literal, not_, or_, select
+from sqlalchemy import Date, FromClause, Row, Select, exists, func, literal, not_, or_, select
 from sqlalchemy.orm import Session
 
 from services.assets.domain.catalogue import the_catalogue
@@ -21,6 +21,7 @@ from services.assets.tables import facilities, lamp_night_sums, lamp_nights, lam
 from shared import clock
 from shared.paging import Page, cut, page, position
 
+BY_NOON = ("known_s", "lit_s", "dark_s", "day_burning_s")  # what later word may change
 OF_LAMP = ("facility_code", "kind", "district")
 SUMMED = tuple(lamp_night_sums.c[name] for name in NightSum._fields[2:])
 
@@ -158,7 +159,7 @@ def list_metered(
     """
     last = _last_night(session, date)
     sums = sums_of(session, by, last, window_days, only, view)
-    return metered_rates(by, sums, the_catalogue(), last=last, window_days=window_days, only=only)
+    return metered_rates(by, sums, the_catalogue(), last=last, window_days=window_days, only=only, view=view)
 
 
 def _last_night(session: Session, asked: date | None) -> date:
@@ -197,9 +198,13 @@ def list_nights_behind(
     date: date | None = None,
     window_days: int = 1,
     which: str = Which.KNOWN,
+    view: str = View.HAPPENED,
     **only: str | None,
 ) -> Page:
-    """The lamp-nights behind a metered rate, the newest night first, then by code; lamps as they stood that night."""
+    """The lamp-nights behind a metered rate, the newest night first, then by code; lamps as they stood that night.
+
+    ``view``: as for ``list_metered``.
+    """
     by = (lamp_nights.c.night, facilities.c.code)
     last, after = _last_night(session, date), ""
     first = last - (window_days - 1) * DAY
@@ -207,22 +212,36 @@ def list_nights_behind(
         night, after = position(cursor, by)
         last = min(last, night)
     rows: list[Row[Any]] = []
-    for each in _summed_nights(session, first, last):
+    for each in _summed_nights(session, first, last, View(view)):
         if len(rows) <= limit:
             begin = after if each == last else ""
-            rows += session.execute(_lamps_on(each, Which(which), only, begin).limit(limit + 1 - len(rows))).all()
+            rows += session.execute(
+                _lamps_on(each, Which(which), only, begin, View(view)).limit(limit + 1 - len(rows))
+            ).all()
     return cut(rows, by, limit, lambda row: _as_night(row) | {name: row._mapping[name] for name in OF_LAMP})
 
 
-def _summed_nights(session: Session, first: date, last: date) -> Sequence[date]:
+def _summed_nights(session: Session, first: date, last: date, view: View) -> Sequence[date]:
     """The nights that the rate knows, the newest first."""
-    night = lamp_night_sums.c.night
-    return session.scalars(select(night).where(night.between(first, last)).distinct().order_by(night.desc())).all()
+    night, late = lamp_night_sums.c["night", "late"]
+    known = [not_(late)] if view is View.KNOWN else []
+    wanted = select(night).where(night.between(first, last), *known).distinct().order_by(night.desc())
+    return session.scalars(wanted).all()
 
 
-def _lamps_on(night: date, which: Which, only: Mapping[str, str | None], after: str) -> Select[Any]:
+def nights_seen(view: View) -> FromClause:
+    """``lamp_nights`` as they are known now, or as they were known by the noon after each."""
+    columns = lamp_nights.c
+    if view is View.HAPPENED:
+        return lamp_nights
+    by_noon = {name: func.coalesce(columns[f"{name}_by_noon"], columns[name]).label(name) for name in BY_NOON}
+    return select(*(by_noon.get(each.name, each) for each in columns)).subquery("nights_by_noon")
+
+
+def _lamps_on(night: date, which: Which, only: Mapping[str, str | None], after: str, view: View) -> Select[Any]:
     """The lamps in service of one night by code, after one of them, with what is known of their night."""
-    of, lamp = lamp_nights.c, lamps_of(night)
+    nights, lamp = nights_seen(view), lamps_of(night)
+    of = nights.c
     same = (lamp[name] == value if value else lamp[name].is_(None) for name, value in only.items() if value is not None)
     kinds = [slug for slug, kind in the_catalogue().kinds.items() if kind.lamp]
     known = func.coalesce(of.known_s, 0) > 0
@@ -231,7 +250,7 @@ def _lamps_on(night: date, which: Which, only: Mapping[str, str | None], after: 
     return (
         select(literal(night, Date).label("night"), func.coalesce(of.schedule, "").label("schedule"), *seconds)
         .add_columns(lamp.code, lamp.code.label("facility_code"), lamp.kind, lamp.district)
-        .outerjoin(lamp_nights, (of.facility_id == lamp.id) & (of.night == night))
+        .outerjoin(nights, (of.facility_id == lamp.id) & (of.night == night))
         .where(lamp.kind.in_(kinds), lamp.condition.in_(IN_SERVICE), lamp.code > after, wanted, *same)
         .order_by(lamp.code)
     )

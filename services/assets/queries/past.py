@@ -7,14 +7,27 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import date, datetime, timedelta
 from typing import Any
 
-from sqlalchemy import ColumnElement, FromClause, Row, and_, func, select, union, union_all
+from sqlalchemy import (
+    ColumnElement,
+    CompoundSelect,
+    FromClause,
+    Row,
+    Select,
+    and_,
+    func,
+    select,
+    type_coerce,
+    union,
+    union_all,
+)
 from sqlalchemy.orm import Session
 
 from services.assets.domain.catalogue import the_catalogue
 from services.assets.domain.rates import DayToCome
-from services.assets.domain.standings import Standing, replayed, standing_of
+from services.assets.domain.standings import Standing, View, replayed, standing_of
 from services.assets.tables import defects, facilities, facility_history, looks, past_standings
 from shared import clock
+from shared.db import as_json, listed
 
 AT_ONCE = 500
 DAYS = ("installed_on", "retired_on")
@@ -65,20 +78,47 @@ def looks_as_of(end: datetime) -> FromClause:
     return select(*ranked.c).where(ranked.c.place == 1).subquery("looks_then")
 
 
-def seen_as_of(end: datetime) -> FromClause:
-    """``as_of``, with the looks that then counted."""
-    then, seen = as_of(end), looks_as_of(end)
+def seen_as_of(session: Session, end: datetime, view: View) -> FromClause:
+    """All facilities as they stood at a moment in a view of it, with the looks that then counted."""
+    seen, then = looks_as_of(end), as_of(end)
+    if view is View.HAPPENED:
+        then = as_happened(session, end, dict(standings_happened(session, late_facts(session, end), end)))
     looked = {"last_look_at": "looked_at", "last_look_source": "source", "last_look_lit": "lit"}
     columns = (seen.c[looked[each.name]].label(each.name) if each.name in looked else each for each in then.c)
     return select(*columns).outerjoin_from(then, seen, seen.c.facility_id == then.c.id).subquery("facilities_seen")
 
 
+def as_happened(session: Session, end: datetime, happened: Mapping[int, Standing]) -> FromClause:
+    """``as_of``, but for what was learned late: that stands as it ``happened``, by id, or was not there."""
+    known = as_of(end)
+    others = select(*known.c).where(known.c.id.not_in(_late(end)))
+    late = _as_rows(session, [{"id": id, **each._asdict()} for id, each in happened.items()]).subquery()
+    columns = (late.c[each.name] if each.name in Standing._fields else each for each in facilities.c)
+    stood_so = select(*columns).join_from(facilities, late, late.c.id == facilities.c.id)
+    return union_all(others, stood_so).subquery("facilities_as_happened")
+
+
+def _as_rows(session: Session, rows: Sequence[Mapping[str, Any]]) -> Select[Any]:
+    """Standings by id as rows of a query, in one JSON parameter however many they are."""
+    names, text = ("id", *Standing._fields), as_json(rows).decode()
+    if session.get_bind().dialect.name == "postgresql":
+        found: Select[Any] = listed(facilities, names, "happened").params(happened=text)
+        return found
+    each = func.json_each(text).table_valued("value")
+    values = {name: func.json_extract(each.c.value, f"$.{name}") for name in names}
+    return select(*(type_coerce(value, facilities.c[name].type).label(name) for name, value in values.items()))
+
+
 def late_facts(session: Session, end: datetime) -> Sequence[int]:
     """Facilities of which something happened before that moment and was learned after it, or the other way round."""
+    return session.scalars(_late(end)).all()
+
+
+def _late(end: datetime) -> CompoundSelect[Any]:
     at, known = facility_history.c.happened_at, facility_history.c.recorded_at
     late = select(facility_history.c.facility_id).where(at != known, known >= end, at < end)
     early = select(facility_history.c.facility_id).where(at != known, known < end, at >= end)
-    return session.scalars(union(late, early)).all()
+    return union(late, early)
 
 
 def standings_known(session: Session, ids: Sequence[int], end: datetime) -> Iterator[Standing]:
@@ -88,14 +128,14 @@ def standings_known(session: Session, ids: Sequence[int], end: datetime) -> Iter
         yield from map(standing_of, session.execute(select(*then.c).where(then.c.id.in_(some))))
 
 
-def standings_happened(session: Session, ids: Sequence[int], end: datetime) -> Iterator[Standing]:
-    """How these facilities stood at that moment, by all that we have learned since."""
+def standings_happened(session: Session, ids: Sequence[int], end: datetime) -> Iterator[tuple[int, Standing]]:
+    """How these facilities stood at that moment, by all that we have learned since; those that were there, by id."""
     for some in _batches(ids):
         first, lives = _first_standings(session, some), _lives(session, some)
         taken = _taken(session, some)
         for each in some:
             if (standing := replayed(first[each], lives[each], end, taken)) is not None:
-                yield standing
+                yield each, standing
 
 
 def _batches(ids: Sequence[int]) -> Iterator[Sequence[int]]:

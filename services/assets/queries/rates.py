@@ -18,6 +18,7 @@ from services.assets.domain.standings import Standing, View
 from services.assets.domain.sums import Dimension, Figure, amounts, name_of
 from services.assets.queries.lamps import list_metered
 from services.assets.queries.past import (
+    as_happened,
     as_of,
     late_facts,
     looks_as_of,
@@ -99,16 +100,18 @@ def _board(session: Session, by: By, only: Only) -> Board:
 def _past_board(session: Session, by: By, only: Only, day: date, view: View) -> Board:
     """What stands now, without what stands so since later only, and with how that stood on the day."""
     end = the_catalogue().city.end_of(day)
-    totals = _totals(session, by, only)
+    then, totals = as_of(end), _totals(session, by, only)
     _add(totals, _grouped(session, facilities, by, only, ~still_stands(end)), -1)
     _add(totals, _grouped(session, past_standings, by, only, stood(end)), 1)
     if view is View.HAPPENED:
         ids = late_facts(session, end)
         _add(totals, _counted(standings_known(session, ids, end), by, only), -1)
-        _add(totals, _counted(standings_happened(session, ids, end), by, only), 1)
-    totals |= _looked(session, by, only, end)
-    asked = {**only, "as_of": day.isoformat()}
-    return Board(by, the_catalogue(), totals, _left_out(session, as_of(end), by, only), asked)
+        happened = dict(standings_happened(session, ids, end))
+        _add(totals, _counted(happened.values(), by, only), 1)
+        then = as_happened(session, end, happened)
+    totals |= _looked(session, then, by, only, end)
+    asked = {**only, "as_of": day.isoformat()} | ({"view": view.value} if view is View.HAPPENED else {})
+    return Board(by, the_catalogue(), totals, _left_out(session, then, by, only), asked)
 
 
 def _totals(session: Session, by: By, only: Only) -> Counts:
@@ -183,9 +186,9 @@ def _summed(source: FromClause) -> dict[Figure, ColumnElement[int]]:
     return {figure: case((counts, amount), else_=0) for figure, (counts, amount) in amounts.items()}
 
 
-def _looked(session: Session, by: By, only: Only, end: datetime) -> Counts:
-    """Lamps looked at and seen lit at a past moment, from the looks themselves."""
-    then, seen = as_of(end), looks_as_of(end)
+def _looked(session: Session, then: FromClause, by: By, only: Only, end: datetime) -> Counts:
+    """Lamps looked at and seen lit at a past moment, from the looks themselves; ``then``: all as they stood."""
+    seen = looks_as_of(end)
     key = _text(then.c[by.value])
     rows = session.execute(
         select(key, then.c.kind, func.count(), func.sum(case((seen.c.lit, 1), else_=0)))

@@ -32,6 +32,7 @@ from services.assets.domain.attributes import known_as
 from services.assets.domain.catalogue import the_catalogue
 from services.assets.domain.facilities import Condition, Facility, LookedAt
 from services.assets.domain.searching import sought
+from services.assets.domain.standings import View
 from services.assets.domain.tiles import LEVELS, Tile, figure, text_of
 from services.assets.queries.past import past_day, registered_as_of, seen_as_of
 from services.assets.queries.places import anchored, crossing, in_box, meets
@@ -65,18 +66,20 @@ def list_facilities(
     cursor: str | None = None,
     near: tuple[float, float, float] | None = None,
     as_of: date | None = None,
+    view: str = View.KNOWN,
     **wanted: Any,
 ) -> Page:
     """Facilities by code, in a box by place; with ``near`` (longitude, latitude, metres) the nearest, on one page.
 
-    ``wanted``: see ``Wanted``. Retired ones are left out unless a condition asks for them. ``as_of``: as we knew
-    them at the end of that day. Raises DayToCome, and Invalid for what is near on a past day.
+    ``wanted``: see ``Wanted``. Retired ones are left out unless a condition asks for them. ``as_of``: as they stood at
+    the end of that day, as it was known or as it happened (``view``). Raises DayToCome, and Invalid for what is near
+    on a past day.
     """
     asked = _given(wanted)
     if (day := past_day(as_of)) is not None:
         if near is not None:
             raise Invalid("Of a past day, ask for a box.", field="near")
-        return _as_of(session, asked, day, limit, cursor)
+        return _as_of(session, asked, day, View(view), limit, cursor)
     if near is not None:
         return Page(nearest(session, asked, near, limit))
     if "bbox" in asked:
@@ -87,9 +90,9 @@ def list_facilities(
     return paging.cut(_by_code(session, asked, code, limit + 1), BY_CODE, limit, lambda each: each)
 
 
-def _as_of(session: Session, asked: Wanted, day: date, limit: int, cursor: str | None) -> Page:
+def _as_of(session: Session, asked: Wanted, day: date, view: View, limit: int, cursor: str | None) -> Page:
     end = the_catalogue().city.end_of(day)
-    then = seen_as_of(end)
+    then = seen_as_of(session, end, view)
     after = paging.position(cursor, BY_CODE)[0] if cursor else ""
     wanted = select(*then.c).where(*conditions(session, then, asked), then.c.code > after)
     rows = session.execute(wanted.order_by(then.c.code).limit(limit + 1)).all()

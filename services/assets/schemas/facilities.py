@@ -8,6 +8,7 @@ from typing import Any
 from marshmallow import ValidationError, validate
 
 from services.assets.domain.facilities import Condition, LightSource, LookedAt
+from services.assets.domain.standings import View
 from services.assets.geojson import Geometry
 from services.assets.schemas.lists import AttributesAsked, Several
 from services.assets.schemas.numbers import Numbers
@@ -25,6 +26,7 @@ from services.assets.schemas.words import (
     OWNER,
     REVISION,
     STREET,
+    VIEW,
 )
 from shared.fields import CONTROL, Boolean, Code, Date, Dict, Float, Integer, PageQuery, Strict, String, Time
 
@@ -212,9 +214,8 @@ class FacilitiesAsked(Placed):
 class FacilitiesQuery(FacilitiesAsked, PageQuery):
     """A page of them."""
 
-    as_of = Date(
-        metadata={"description": "As we knew them at the end of this day of the city.", "example": "2026-01-15"}
-    )
+    as_of = Date(metadata={"description": "As they stood at the end of this day of the city.", "example": "2026-01-15"})
+    view = String(load_default=View.KNOWN.value, validate=validate.OneOf([*View]), metadata=VIEW)
 
 
 class DeedOut(Strict):

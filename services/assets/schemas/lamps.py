@@ -11,6 +11,7 @@ from marshmallow import ValidationError, fields, validate, validates_schema
 from services.assets.domain.lamp_states import AT_ONCE, Failure
 from services.assets.domain.lighting import Burns
 from services.assets.domain.metered import Which
+from services.assets.domain.standings import View
 from services.assets.schemas.placed import Placed
 from services.assets.schemas.words import DISTRICT, KIND, REVISION
 from shared.fields import (
@@ -373,6 +374,14 @@ class LampNightsQuery(PageQuery, Placed):
             "description": "Those of whose planned time something is known (known), those of them that burnt less than "
             "is known (less), or those of which nothing is known (unknown).",
             "example": "less",
+        },
+    )
+    view = String(
+        load_default=View.HAPPENED.value,
+        validate=validate.OneOf([*View]),
+        metadata={
+            "description": "What was known of each night by the noon after it (known), or what is known now.",
+            "example": "known",
         },
     )
     kind = String(longest=40, metadata=KIND)

@@ -7,6 +7,7 @@ from marshmallow import validate
 from services.assets.domain.rates import By, RateName
 from services.assets.domain.standings import View
 from services.assets.schemas.placed import Placed
+from services.assets.schemas.words import VIEW
 from shared.fields import Date, Dict, Float, Integer, Nested, PageQuery, QueryInteger, Strict, String
 
 RATE_BY = {"description": "What the rates are grouped by.", "example": "district"}
@@ -31,11 +32,7 @@ class RatesQuery(PageQuery, Placed):
     view = String(
         load_default=View.KNOWN.value,
         validate=validate.OneOf([*View]),
-        metadata={
-            "description": "Of a past day: as it was known at its end (never changes), or as it happened by "
-            "all that is known now.",
-            "example": "known",
-        },
+        metadata=VIEW,
     )
     window_days = QueryInteger(
         load_default=1,

@@ -12,5 +12,10 @@ GRID = {"description": "Its grid cell; where none is named, the one it lies in."
 OWNER = {"description": "The unit that owns it.", "example": "City of Helsinki"}
 AUTHORITY = {"description": "The competent authority.", "example": "Urban Environment Division"}
 MAINTAINER = {"description": "The unit that maintains it.", "example": "Lighting Maintenance South"}
+VIEW = {
+    "description": "Of a past day: as it was known at its end (never changes), or as it happened by all that is known "
+    "now.",
+    "example": "known",
+}
 AT = {"description": "When it happened, if not just now.", "example": "2026-03-01T21:35:00+02:00"}
 REVISION = {"description": "Counts the changes; it is the ETag.", "example": 3}

@@ -41,7 +41,8 @@ from services.assets.domain.facilities import IN_SERVICE
 from services.assets.domain.lamp_states import LampNight, Misbehaviour, misbehaviours
 from services.assets.domain.lighting import CITY, DAY, LightingSchedule, city_place
 from services.assets.domain.metered import DIMENSIONS
-from services.assets.queries.lamps import lamps_of
+from services.assets.domain.standings import View
+from services.assets.queries.lamps import BY_NOON, lamps_of, nights_seen
 from services.assets.tables import (
     catalogue_editions,
     facilities,
@@ -75,6 +76,7 @@ def reckon_nights(session: Session) -> int:
     reckoned = _reckon(session, nights) if nights else []
     session.execute(delete(lamp_nights_work))
     _tell(session, reckoned)
+    _close(session)
     sum_up(session, {*nights, *_unsummed(session)})
     return len(reckoned)
 
@@ -108,6 +110,10 @@ def _reckon(session: Session, nights: Collection[date]) -> Sequence[Row[Any]]:
     names = [column.name for column in lamp_nights.c]
     into = dialect.insert(lamp_nights).from_select(names, _reckoned(_due(schedules)))
     changed = {name: into.excluded[name] for name in ("schedule", *NIGHT)}
+    over = lamp_nights.c.night < present_night()
+    for name in BY_NOON:
+        was = lamp_nights.c[f"{name}_by_noon"]
+        changed[was.name] = case((over, func.coalesce(was, lamp_nights.c[name])))
     upsert = into.on_conflict_do_update(index_elements=["night", "facility_id"], set_=changed)
     return session.execute(upsert.returning(*lamp_nights.c)).all()
 
@@ -162,6 +168,7 @@ def _reckoned(work: FromClause) -> Select[Any]:
                 )
             ),
             literal("", String).label("told"),
+            *(case((work.c.night < present_night(), 0)).label(f"{name}_by_noon") for name in BY_NOON),
         )
         .outerjoin(planned, (planned.c.night == work.c.night) & (planned.c.schedule == work.c.schedule))
         .outerjoin(burnt, (burnt.c.night == work.c.night) & (burnt.c.facility_id == work.c.facility_id))
@@ -281,23 +288,37 @@ def _note_told(session: Session, told: Sequence[tuple[Misbehaviour, date, int]])
 
 def _unsummed(session: Session) -> set[date]:
     """The present night, as long as it has no sums: its lamps count as unknown from the beginning."""
-    night = present_night()
-    some = session.scalar(select(lamp_night_sums.c.id).where(lamp_night_sums.c.night == night).limit(1))
-    return set() if some else {night}
+    return {present_night()} - {_newest_summed(session)}
+
+
+def _newest_summed(session: Session) -> date | None:
+    newest: date | None = session.scalar(select(func.max(lamp_night_sums.c.night)).where(not_(lamp_night_sums.c.late)))
+    return newest
+
+
+def _close(session: Session) -> None:
+    """Sum the last night once more when it is over: lamps count as they stood at its end."""
+    night = _newest_summed(session)
+    if night is not None and night < present_night():
+        _sum(session, night, late=False)
 
 
 def sum_up(session: Session, nights: Iterable[date]) -> None:
     """Sum these nights; what was known of one by its end stays beside what is learned later."""
     for night in sorted(nights):
-        late = night < present_night()
-        former = (lamp_night_sums.c.night == night) & (lamp_night_sums.c.late == late)
-        session.execute(delete(lamp_night_sums).where(former))
-        session.execute(insert(lamp_night_sums).from_select(COUNTED, _summed(night, late)))
+        _sum(session, night, late=night < present_night())
+
+
+def _sum(session: Session, night: date, *, late: bool) -> None:
+    former = (lamp_night_sums.c.night == night) & (lamp_night_sums.c.late == late)
+    session.execute(delete(lamp_night_sums).where(former))
+    session.execute(insert(lamp_night_sums).from_select(COUNTED, _summed(night, late)))
 
 
 def _summed(night: date, late: bool) -> Select[Any]:
     """The sums of a night over the lamps in service, those without data among them."""
-    of, lamp = lamp_nights.c, lamps_of(night)
+    nights, lamp = nights_seen(View.HAPPENED if late else View.KNOWN), lamps_of(night)
+    of = nights.c
     kinds = [slug for slug, kind in the_catalogue().kinds.items() if kind.lamp]
     keys = [lamp.kind, *(func.coalesce(lamp[name], "").label(name) for name in DIMENSIONS)]
     dark = of.dark_s >= int(the_catalogue().rules.dark_after_min * 60)
@@ -306,7 +327,7 @@ def _summed(night: date, late: bool) -> Select[Any]:
     seconds = [func.sum(case((known, each), else_=0)) for each in (of.planned_s, of.known_s, of.lit_s)]
     return (
         select(literal(night).label("night"), literal(late).label("late"), *keys, func.count(), *counts, *seconds)
-        .outerjoin(lamp_nights, (of.facility_id == lamp.id) & (of.night == night))
+        .outerjoin(nights, (of.facility_id == lamp.id) & (of.night == night))
         .where(lamp.kind.in_(kinds), lamp.condition.in_(IN_SERVICE))
         .group_by(*keys)
     )

@@ -13,7 +13,8 @@ from hypothesis import strategies as st
 
 from services.assets.domain.facilities import new_facility
 from services.assets.importing import Options, Row, Understood, Unusable
-from tests.unit.importing import CATALOGUE, LAMP, drafts, read, written
+from services.assets.importing.values import number
+from tests.unit.importing import CATALOGUE, LAMP, drafts, place, read, written
 
 DATA = Path(__file__).parents[1] / "data"
 MADE = DATA / "imports"
@@ -94,6 +95,124 @@ def test_each_kind_of_a_mixed_file_has_its_own_measure(tmp_path: Path) -> None:
     found = read(written(tmp_path, text))[1]
     assert registered(found) == [(50, False), (400, False), (1, False), (300, False)]
     assert drafts(found)[2]["attributes"]["length_m"] == 70
+
+
+# ------------------------------------------------------------------------------------------------ marks in numbers
+
+LENGTHS = "code{0}lon{0}lat{0}Length\n"
+
+
+def lengths(folder: Path, cells: list[str], place: tuple[str, str] = ("24.94", "60.17"), **options: Any) -> list[Any]:
+    """The measures of pipes of these lengths."""
+    lines = [";".join([f"P{at}", *place, cell]) for at, cell in enumerate(cells)]
+    found = read(written(folder, LENGTHS.format(";") + "\n".join(lines)), kind="drain_pipe", **options)[1]
+    return [row.draft and row.draft.get("measure") for row in found]
+
+
+def test_thousands_are_told_by_the_column() -> None:
+    understood, found = read(MADE / "pipe_thousands.csv", kind="drain_pipe")
+    assert [each["measure"] for each in drafts(found)] == [1_234, 1_050, 980, 2_500.5]
+    assert [each["attributes"]["diameter_mm"] for each in drafts(found)] == [1_200, 1_050, 900, 800]
+    assert [rule for rule, _ in understood.repairs].count("thousands-mark") == 2
+
+
+@pytest.mark.parametrize(
+    ("cells", "measures"),
+    [
+        (["1,234", "2,500.5"], [1234, 2500.5]),
+        (["1.234", "2.500,5"], [1234, 2500.5]),
+        (["1.234", "2,5"], [1234, 2.5]),
+        (["1,234", "2.5"], [1234, 2.5]),
+        (["1,234", "0,5"], [1.234, 0.5]),
+        (["1 234,5", "2\u202f500", "1\u00a0234"], [1234.5, 2500, 1234]),
+        (["1'234.5", "2’500"], [1234.5, 2500]),
+        (["1,234,567", "1,234"], [1_234_567, 1234]),
+        (["1.234.567", "1.234"], [1_234_567, 1234]),
+        (["12,34,567.8", "1,234"], [1_234_567.8, 1234]),
+        (["１，２３４", "2.5"], [1234, 2.5]),
+        (["1٬234٫5", "2.5"], [1234.5, 2.5]),
+        (["1,234 m", "2,500.5 m"], [1234, 2500.5]),
+        (["1,234 km", "2.5 km"], [1_234_000, 2500]),
+    ],
+)
+def test_thousands_are_told_apart_as_any_country_writes_them(
+    tmp_path: Path, cells: list[str], measures: list[float]
+) -> None:
+    assert lengths(tmp_path, cells) == measures
+
+
+@pytest.mark.parametrize("cell", ["1,2,3", "12.5.2019", "1,23.4", "1.2,3.4", "1,,234"])
+def test_marks_that_make_no_number_are_none(cell: str) -> None:
+    assert number(cell) is None
+
+
+@pytest.mark.parametrize(("place", "measure"), [(("24.9401", "60.1701"), 1234.0), (("24,9401", "60,1701"), 1.234)])
+def test_thousands_are_told_by_the_files_other_numbers(tmp_path: Path, place: tuple[str, str], measure: float) -> None:
+    assert lengths(tmp_path, ["1,234"], place) == [measure]
+    assert lengths(tmp_path, ["1.234"], place) == [1.234 if measure > 2 else 1234.0]
+
+
+@pytest.mark.parametrize("cells", [["1,234"], ["1,234", "2,500"], ["1.5", "2,5", "1,234"], ["1.234"]])
+def test_a_number_that_can_be_read_in_two_ways_is_asked_about(tmp_path: Path, cells: list[str]) -> None:
+    whole = "code;geom;Length\n" + "".join(
+        f"{at};LINESTRING (24.94 60.17, 24.95 60.17);{cell}\n" for at, cell in enumerate(cells)
+    )
+    with pytest.raises(Unusable, match="two ways; say decimal"):
+        read(written(tmp_path, whole), kind="drain_pipe")
+    read_as = [read(written(tmp_path, whole), kind="drain_pipe", decimal=mark)[1][-1].draft for mark in ",."]
+    assert {each and each["measure"] for each in read_as} == {1.234, 1234} or cells[-1] == "2,500"
+
+
+def test_projected_coordinates_may_have_marks_between_thousands(tmp_path: Path) -> None:
+    text = 'code,easting,northing\nA,"25,496,671","6,672,934"\nB,"25,496,671.48","6,672,934.0"\n'
+    found = read(written(tmp_path, text), kind=LAMP, crs="EPSG:3879")[1]
+    assert [place(row) for row in found] == [pytest.approx([24.94, 60.17], abs=0.001)] * 2
+
+
+# ------------------------------------------------------------------------------------------------- guesses at places
+
+
+def test_a_guess_that_leads_far_from_the_city_is_asked_about() -> None:
+    with pytest.raises(Unusable, match="map longitude and latitude"):
+        read(MADE / "headerless_lon_lat.tsv", kind="bridge")
+    answer = {"longitude": "column 4", "latitude": "column 5"}
+    found = read(MADE / "headerless_lon_lat.tsv", kind="bridge", mapping=answer)[1]
+    assert place(found[0]) == [9.41116, 54.76418]
+
+
+@pytest.mark.parametrize("heading", ["location", "where"])
+def test_the_order_within_a_cell_is_asked_about_far_from_the_city(tmp_path: Path, heading: str) -> None:
+    path = written(tmp_path, f'code,{heading}\nA,"9.4112, 54.7642"\nB,"9.4113, 54.7643"\n')
+    with pytest.raises(Unusable, match="latitude_first"):
+        read(path, kind=LAMP)
+    assert place(read(path, kind=LAMP, latitude_first=False)[1][0]) == [9.4112, 54.7642]
+    assert place(read(path, kind=LAMP, latitude_first=True)[1][0]) == [54.7642, 9.4112]
+
+
+@pytest.mark.parametrize(
+    ("heading", "cell"),
+    [
+        ("lonlat", "9.41, 54.76"), ("lat_lon", "54.76, 9.41"), ("geo_point_2d", "54.76, 9.41"),
+        ("经纬度", "9.41,54.76"), ("location", "9.41 E, 54.76 N"), ("location", "54.76N 9.41E"),
+    ],
+)  # fmt: skip
+def test_what_a_heading_or_a_hemisphere_says_is_no_guess(tmp_path: Path, heading: str, cell: str) -> None:
+    assert place(read(written(tmp_path, f'code,{heading}\nA,"{cell}"\n'), kind=LAMP)[1][0]) == [9.41, 54.76]
+
+
+def test_a_projected_zero_is_a_place() -> None:
+    options: dict[str, Any] = {"crs": "EPSG:28992", "mapping": {"longitude": "x", "latitude": "y"}}
+    found = read(MADE / "projected_zero.csv", kind="manhole", **options)[1]
+    assert [row.reject for row in found] == [None] * 3
+
+
+def test_nowhere_is_no_place_in_a_projection_unless_the_file_lies_there(tmp_path: Path) -> None:
+    text = "code,x,y\nA,0,0\nB,{0},{1}\nC,{0},{1}\n"
+    options: dict[str, Any] = {"kind": LAMP, "crs": "EPSG:3879"}
+    far = read(written(tmp_path, text.format(25496671.48, 6672934.0)), **options)[1]
+    assert [row.reject and row.reject[0] for row in far] == ["null-island", None, None]
+    near = read(written(tmp_path, text.format(120.5, 30.25)), kind=LAMP, crs="EPSG:28992")[1]
+    assert [row.reject for row in near] == [None] * 3
 
 
 # --------------------------------------------------------------------------------------------- confirming a proposal

@@ -221,11 +221,14 @@ class _Drafter:
 
     def _value_of(self, attribute: Attribute, cell: Any, column: str) -> tuple[Any, str | None]:
         zone, order = self.catalogue.city.timezone, self.understood.date_order
+
+        def make() -> tuple[Any, str | None]:
+            decimal = self.understood.decimals.get(column)
+            return value_of(attribute, cell, column, order, zone, self.today, decimal)
+
         if not isinstance(cell, str) or len(cell) > LONGEST:
-            return value_of(attribute, cell, column, order, zone, self.today)
-        return self.remembered.once(
-            (id(attribute), column, cell), lambda: value_of(attribute, cell, column, order, zone, self.today)
-        )
+            return make()
+        return self.remembered.once((id(attribute), column, cell), make)
 
     def _day_of(self, cell: Any) -> tuple[date, str | None]:
         zone, order = self.catalogue.city.timezone, self.understood.date_order
@@ -255,7 +258,7 @@ class _Drafter:
             self._area(draft, unit, attributes)
             return
         attributes.pop(column, None)
-        found = quantity(value, column, unit)
+        found = quantity(value, column, unit, self.understood.decimals.get(column))
         if found is None or not 0.001 <= found[0] <= 1e9:
             attributes[column] = value
             if number(value) != 0:

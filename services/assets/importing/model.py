@@ -27,7 +27,8 @@ class Options:
     ``mapping``: field → column, where a field is one of ``words.FIELDS``, ``longitude``, ``latitude``, ``place`` or an
     attribute of the kind; an empty column leaves the field out. ``kinds``: value of the kind column → kind; ``kind`` is
     then the kind of all other values. ``defaults``: field → value where a row says nothing. ``bounds``: ``refuse`` or
-    ``warn``, what happens to rows outside the city. ``layer`` is also the sheet of a workbook.
+    ``warn``, what happens to rows outside the city. ``latitude_first``: the order within one cell. ``decimal``: the
+    mark before fractions, where a number can be read in two ways. ``layer`` is also the sheet of a workbook.
     """
 
     kind: str | None = None
@@ -44,6 +45,8 @@ class Options:
     defaults: Mapping[str, str] = field(default_factory=dict)
     source: str | None = None
     bounds: str | None = None
+    latitude_first: bool | None = None
+    decimal: str | None = None
 
     def as_json(self) -> dict[str, Any]:
         return asdict(self)
@@ -62,7 +65,8 @@ class Understood:
     ``degrees-minutes``, ``ddmm.mmm`` or ``projected``. ``swapped``: the file names the latitude where the longitude
     should be. ``check_bounds``: whether rows outside ``bounds`` (west, south, east, north) are refused (``refuse``),
     only marked (``warn``), or left alone (``off``, because the file lies elsewhere as a whole). ``any_size``: whether a
-    geometry may be larger than a facility is. ``repairs``: what is
+    geometry may be larger than a facility is. ``decimals``: column → the mark before fractions, ``?`` where nobody
+    knows. ``repairs``: what is
     done to every row alike, and so not repeated on each: (rule, text). ``rows_total`` is for showing progress, and
     near enough for that. ``header_line``: 0 without a header.
     """
@@ -89,6 +93,7 @@ class Understood:
     kind_column: str | None = None
     kinds_found: dict[str, str | None] = field(default_factory=dict)
     date_order: str = "dmy"
+    decimals: dict[str, str] = field(default_factory=dict)
     any_size: bool = False
     rows_total: int | None = None
     repairs: list[list[str]] = field(default_factory=list)

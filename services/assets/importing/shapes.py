@@ -62,8 +62,7 @@ def read(records: Sequence[Record], understood: Understood) -> Chunk:
 
 
 def _of_columns(chunk: Chunk, records: Sequence[Record], understood: Understood) -> None:
-    x = _angles(chunk, [each.raw.get(understood.mapping["longitude"]) for each in records], understood)
-    y = _angles(chunk, [each.raw.get(understood.mapping["latitude"]) for each in records], understood)
+    x, y = (_angles(chunk, records, understood.mapping[axis], understood) for axis in ("longitude", "latitude"))
     _set_points(chunk, x, y)
 
 
@@ -73,21 +72,24 @@ def _set_points(chunk: Chunk, x: datums.Floats, y: datums.Floats) -> None:
     chunk.shapes[there] = shapely.points(x[there], y[there])
 
 
-def _angles(chunk: Chunk, cells: list[Any], understood: Understood) -> datums.Floats:
+def _angles(chunk: Chunk, records: Sequence[Record], column: str, understood: Understood) -> datums.Floats:
     """Numbers of a column; not a number where there is nothing or nothing readable."""
+    cells, style, mark = (
+        [each.raw.get(column) for each in records], understood.coordinate_style, understood.decimals.get(column),
+    )  # fmt: skip
     try:
         plain = np.array(cells, dtype=np.float64)
-        if understood.coordinate_style in ("degrees", "projected"):
+        if style == "degrees" or (style == "projected" and mark != ","):
             return plain
     except (ValueError, TypeError, OverflowError):
         pass
-    return np.array([_angle(chunk, at, cell, understood.coordinate_style) for at, cell in enumerate(cells)])
+    return np.array([_angle(chunk, at, cell, style, mark) for at, cell in enumerate(cells)])
 
 
-def _angle(chunk: Chunk, at: int, cell: Any, style: str) -> float:
+def _angle(chunk: Chunk, at: int, cell: Any, style: str, mark: str | None) -> float:
     if (cell := tidy(cell)) is None:
         return np.nan
-    found = number(cell)
+    found = number(cell, mark)
     if found is not None and style == "ddmm.mmm":
         found = packed_angle(found)
     if found is None and isinstance(cell, str) and (read := angle(cell)):
@@ -206,7 +208,12 @@ def _not_finite(shapes: Shapes) -> Mask:
 
 
 def _refuse_zero(chunk: Chunk, understood: Understood) -> None:
-    """Both coordinates are zero, or one is where the file has nothing to do with the equator or Greenwich."""
+    """Both coordinates are zero, or one is where the file has nothing to do with the equator or Greenwich.
+
+    Metres are counted from wherever a system begins, and zero is a place like any other there.
+    """
+    if understood.coordinate_style == "projected":
+        return
     box = shapely.bounds(chunk.shapes)
     with np.errstate(invalid="ignore"):
         zero = np.abs(box) < DEGREES_OFF
@@ -218,15 +225,17 @@ def _refuse_zero(chunk: Chunk, understood: Understood) -> None:
 def _move(chunk: Chunk, understood: Understood) -> None:
     """Into WGS 84, where the file is in another system or names its axes the wrong way round."""
     there = ~shapely.is_missing(chunk.shapes)
+    unset = (shapely.bounds(chunk.shapes) == 0).all(axis=1)
     if understood.crs != datums.WGS84 or understood.swapped:
         change = datums.shape_transform(understood.crs, understood.swapped)
         chunk.shapes[there] = shapely.transform(chunk.shapes[there], change)
     if understood.swapped:
         chunk.mark(there, "swapped-lon-lat", "Longitude and latitude were put right.")
-    chunk.refuse(_not_finite(chunk.shapes), "outside-world", "The coordinate system does not reach that far.")
+    box = shapely.bounds(chunk.shapes)
     with np.errstate(invalid="ignore"):
-        lost = (np.abs(shapely.bounds(chunk.shapes)) < DEGREES_OFF).all(axis=1)
-    chunk.refuse(lost, "null-island", "A coordinate is 0.")
+        lost = (np.abs(box) < DEGREES_OFF).all(axis=1)
+    chunk.refuse(lost | (unset & ~overlaps(box, understood.bounds)), "null-island", "A coordinate is 0.")
+    chunk.refuse(_not_finite(chunk.shapes), "outside-world", "The coordinate system does not reach that far.")
 
 
 def _bound(chunk: Chunk, understood: Understood) -> None:

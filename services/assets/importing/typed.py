@@ -25,39 +25,39 @@ def names_of(attribute: Attribute) -> list[str]:
 
 
 def value_of(
-    attribute: Attribute, cell: Any, heading: str, order: str, zone: str, today: date
+    attribute: Attribute, cell: Any, heading: str, order: str, zone: str, today: date, decimal: str | None = None
 ) -> tuple[Any, str | None]:
     """(value, which unit it was converted from) of a cell that holds something. Raises Unfit."""
-    value, unit = _raw_value(attribute, cell, heading, order, zone, today)
+    if attribute.type in (Type.NUMBER, Type.INTEGER):
+        value, unit = _number(attribute, cell, heading, decimal)
+    else:
+        value, unit = _raw_value(attribute, cell, order, zone, today), None
     if why := attribute.fault(value):
         raise Unfit(f"{attribute.en} {why}")
     return value, unit
 
 
-def _raw_value(
-    attribute: Attribute, cell: Any, heading: str, order: str, zone: str, today: date
-) -> tuple[Any, str | None]:
-    if attribute.type in (Type.NUMBER, Type.INTEGER):
-        return _number(attribute, cell, heading)
+def _raw_value(attribute: Attribute, cell: Any, order: str, zone: str, today: date) -> Any:
     try:
         if attribute.type is Type.DATE:
-            return day(cell, order, zone, today)[0].isoformat(), None
+            return day(cell, order, zone, today)[0].isoformat()
         if isinstance(cell, bool) and attribute.type is Type.BOOLEAN:
-            return cell, None
-        return attribute.read(_spelt(attribute.slug, _text(cell))), None
+            return cell
+        return attribute.read(_spelt(attribute.slug, _text(cell)))
     except ValueError as wrong:
         raise Unfit(f"{attribute.en} {wrong}") from wrong
 
 
-def _number(attribute: Attribute, cell: Any, heading: str) -> tuple[float, str | None]:
+def _number(attribute: Attribute, cell: Any, heading: str, decimal: str | None) -> tuple[float, str | None]:
     """A number in the attribute's unit, which a heading or cell without a unit is taken to mean."""
     own = (attribute.unit or "").casefold()
     if own not in UNITS:
-        found = number(cell) if number(cell) is not None else number(_without_word(str(cell)))
+        found = number(cell, decimal)
+        found = found if found is not None else number(_without_word(str(cell)), decimal)
         return _whole(_there(found, attribute, cell)), None
-    if (found := number(cell)) is not None and unit_of(heading) in (None, own):
+    if (found := number(cell, decimal)) is not None and unit_of(heading) in (None, own):
         return _whole(found), None
-    metres, unit = _there(quantity(cell, heading, dimension_of_unit(own) or ""), attribute, cell)
+    metres, unit = _there(quantity(cell, heading, dimension_of_unit(own) or "", decimal), attribute, cell)
     return _whole(round(metres / UNITS[own], 4)), None if (unit or "m") == own else unit or "m"
 
 

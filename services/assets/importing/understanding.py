@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 import shapely
 
+from services.assets.domain.attributes import Type
 from services.assets.domain.catalogue import Catalogue, Unit
 from services.assets.domain.columns import ATTRIBUTES, GEOMETRY, ONLY_SHOWN, SOURCE, are_ours
 from services.assets.domain.imports import text_encoding
@@ -22,9 +23,11 @@ from services.assets.importing.kinds import Kinds, check_given
 from services.assets.importing.model import CODES_GENERATED, Options, Record, Understood, Unusable
 from services.assets.importing.typed import names_of
 from services.assets.importing.values import (
+    UNKNOWN,
     angle,
     date_order,
     is_plainly_a_pair,
+    marks_of,
     number,
     packed_angle,
     pair,
@@ -46,13 +49,17 @@ from services.assets.importing.words import (
 )
 
 SAMPLE = 5_000
+FEW = 500
 MOST_ROWS = 5_000_000
 MOST = 0.5
 NEARLY_ALL = 0.9
 CITIES = (-56.0, 79.0)  # latitudes between Puerto Williams and Longyearbyen; any other one is a longitude
 CITY_DEG = 0.6
 COARSE, FINE = 3, 4  # decimals that a coordinate in degrees has: surely, and when nothing else says that it is one
+LATITUDE_FIRST = ("lat", "geopoint2d", "纬", "緯")
+LONGITUDE_FIRST = ("lon", "lng", "xy", "经", "經")
 PLACE_FIELDS = ("longitude", "latitude", "place")
+NUMBERS = (Type.NUMBER, Type.INTEGER)
 BOUNDS_OPTIONS = (None, "refuse", "warn")
 
 
@@ -78,6 +85,8 @@ def _check_options(options: Options) -> None:
     for field, value in options.defaults.items():
         if field not in TEXTS or not isinstance(value, str) or not 0 < len(value) <= TEXTS[field]:
             raise Unusable(f"There is no default for {field!r}, or it is too long; there are {', '.join(TEXTS)}.")
+    if options.decimal not in (None, ".", ","):
+        raise Unusable(f"The decimal mark is '.' or ',', not {options.decimal!r}.")
     if options.encoding is not None and text_encoding(options.encoding) is None:
         raise Unusable(f"There is no text encoding {options.encoding[:40]!r}.")
     if options.delimiter is not None and len(options.delimiter) != 1:
@@ -101,6 +110,8 @@ class _Finder:
         self.spoken_of = {*options.mapping}
         self.mapping = self._given_mapping()
         self.left_out = [each for each in self.columns if self._only_counts(each)]
+        self.proven: dict[str, set[str]] = {}  # column → the decimal marks that its first numbers prove
+        self.guess: str | None = None  # what nothing in the file says of its places
         if are_ours(self.columns):
             self._know_again()
 
@@ -209,12 +220,19 @@ class _Finder:
         return False
 
     def _find_cell_order(self, values: Sequence[Any]) -> None:
-        """Latitude first, as most write it, unless the city's bounds or the numbers say otherwise."""
+        """Latitude first, as most write it, unless the city's bounds, the numbers or the heading say otherwise."""
+        if self.options.latitude_first is not None:
+            self.know(latitude_first=self.options.latitude_first)
+            return
         pairs = [found for each in values if (found := pair(str(each)))]
         first, second = (np.array([each[at][0] for each in pairs]) for at in (0, 1))
-        as_is, swapped = self._inside(first, second), self._inside(second, first)
-        lon_first = as_is > swapped or (as_is == swapped and _no_latitudes(first) and not _no_latitudes(second))
-        self.know(latitude_first=not lon_first)
+        surer = self._inside(second, first) - self._inside(first, second)
+        by_numbers = int(_no_latitudes(second)) - int(_no_latitudes(first))
+        by_heading = _order_named(self.mapping["place"])
+        known = surer or by_numbers or by_heading
+        self.know(latitude_first=known >= 0)
+        if not known and not any(each[0][1] or each[1][1] for each in pairs):
+            self.guess = "which of the two numbers in a cell is the latitude: say latitude_first"
 
     def _inside(self, lon: datums.Floats, lat: datums.Floats) -> float:
         """The share of places within the city's bounds."""
@@ -234,6 +252,7 @@ class _Finder:
         longitude, latitude = best[1:]
         self.mapping |= {"longitude": longitude, "latitude": latitude}
         self.know(place="lon,lat columns")
+        self.guess = "which columns hold the place: map longitude and latitude"
         self.notes.append(
             f"No heading says so, but {latitude!r} looks like the latitude, {longitude!r} like the longitude."
         )
@@ -282,6 +301,8 @@ class _Finder:
             self.know(crs=datums.checked(crs), crs_found_by="a heading")
         if datums.is_projected(self.understood.crs):
             self.know(coordinate_style="projected")
+            for axis in ("longitude", "latitude"):
+                self._find_decimal(self.mapping.get(axis))
 
     def _place_columns(self) -> list[str]:
         return [*(self.mapping[each] for each in PLACE_FIELDS if each in self.mapping), self.understood.layer or ""]
@@ -297,11 +318,21 @@ class _Finder:
         ways = [datums.shape_transform(self.understood.crs, swapped)(middle) for swapped in (False, True)]
         inside = [self._inside(way[:, 0], way[:, 1]) for way in ways]
         swapped = inside[1] > max(inside[0], MOST) or (max(inside) < MOST and self._upside_down(*ways))
+        if self.guess and max(inside) < MOST:
+            self._ask_where(ways[swapped])
         self.know(swapped=bool(swapped), **self._bounds(max(inside), ways[swapped]))
         if swapped:
             self.repairs.append(["swapped-lon-lat", "Longitude and latitude are swapped in the whole file."])
         shapes.settle(chunk, self.understood)
         return chunk
+
+    def _ask_where(self, places: datums.Floats) -> None:
+        """A guess that leads far from the city is no answer."""
+        lon, lat = _about(places)
+        raise Unusable(
+            f"Nothing in the file says {self.guess}. Guessed, it would lie far from {self.catalogue.city.name}, at "
+            f"longitude {lon:.4f}, latitude {lat:.4f}."
+        )
 
     def _upside_down(self, as_is: datums.Floats, swapped: datums.Floats) -> bool:
         """Elsewhere than in the city: a latitude that no city has, or a place that the system is not meant for."""
@@ -332,7 +363,7 @@ class _Finder:
             return {"bounds": bounds, "check_bounds": self.options.bounds}
         if inside >= MOST:
             return {"bounds": bounds, "check_bounds": "refuse"}
-        lon, lat = np.median(places[np.isfinite(places).all(axis=1)], axis=0) if len(places) else (0.0, 0.0)
+        lon, lat = _about(places)
         self.notes.append(
             f"The file lies elsewhere than {self.catalogue.city.name}, about {lon:.4f}, {lat:.4f}: whether rows lie "
             "outside the city's bounds was not checked."
@@ -431,6 +462,7 @@ class _Finder:
             if field not in ("code", *measures.FIELDS):
                 self._propose(field, self.first_of(names))
         self._find_attributes()
+        self._find_decimals()
         if "installed_on" in self.mapping:
             self.know(date_order=date_order([str(each) for each in self.values(self.mapping["installed_on"])]))
         if self.understood.columns and sum(map(looks_like_data, self.columns)) * 2 >= len(self.columns):
@@ -481,6 +513,37 @@ class _Finder:
         columns = (self.first_of([name]) for name in (*MEASURES[unit], *AMOUNTS))
         return next((each for each in columns if each and measures.dimension_of(each) == unit), None)
 
+    def _find_decimals(self) -> None:
+        """What marks fractions in each column of numbers."""
+        attributes = (self.catalogue.attributes_of(kind) for kind in self._kinds())
+        numbers = {each.slug for known in attributes for each in known.values() if each.type in NUMBERS}
+        for field in [each for each in self.mapping if each in numbers | {*measures.FIELDS}]:
+            self._find_decimal(self.mapping[field])
+
+    def _find_decimal(self, column: str | None) -> None:
+        """By the column's own numbers, else by the file's others. Raises Unusable where both readings are left."""
+        if column is None:
+            return
+        cells = self.values(column)
+        either = next((each for each in cells if marks_of(each)[1]), None)
+        proven = _proven(cells) or self._proven_elsewhere(column)
+        mark = self.options.decimal or (proven.pop() if len(proven) == 1 else None)
+        if mark is None and either is not None:
+            if "," in either or self.understood.delimiter == ";":
+                raise Unusable(f"{column!r}: {either} can be read in two ways; say decimal '.' or ','.")
+            mark = "."
+        self.know(decimals=self.understood.decimals | {column: mark or UNKNOWN})
+        if either is not None and mark not in either:
+            self.repairs.append(["thousands-mark", f"{column!r}: {either} is {number(either, mark) or either}."])
+
+    def _proven_elsewhere(self, column: str) -> set[str]:
+        """What the file's other numbers prove. Days are none, and look like some."""
+        if not self.proven:
+            some = self.sample[:FEW]
+            self.proven = {each: _proven([row.raw.get(each) for row in some]) for each in self.columns}
+        aside = {column, self.first_of(FIELDS["installed_on"]), self.options.mapping.get("installed_on")}
+        return {mark for each, marks in self.proven.items() if each not in aside for mark in marks}
+
     def _find_attributes(self) -> None:
         """Columns that are attributes of the kinds that the file has."""
         for attribute in [each for kind in self._kinds() for each in self.catalogue.attributes_of(kind).values()]:
@@ -515,6 +578,24 @@ def _by_size(numbers: dict[str, datums.Floats]) -> tuple[str, str]:
     """(longitude, latitude) of two columns outside the city: the one past any latitude, else the second one."""
     first, second = numbers
     return (first, second) if _no_latitudes(numbers[first]) else (second, first)
+
+
+def _proven(cells: Sequence[Any]) -> set[str]:
+    """The decimal marks that numbers prove."""
+    return {mark for each in cells if (mark := marks_of(each)[0])}
+
+
+def _about(places: datums.Floats) -> tuple[float, float]:
+    """The longitude and latitude about which places lie."""
+    there = places[np.isfinite(places).all(axis=1)]
+    lon, lat = np.median(there, axis=0) if len(there) else (0.0, 0.0)
+    return float(lon), float(lat)
+
+
+def _order_named(heading: str) -> int:
+    """1 where a heading names the latitude first (``lat_lon``), -1 where the longitude (``经纬度``), else 0."""
+    name = plain(heading)
+    return 1 if name.startswith(LATITUDE_FIRST) else -1 if name.startswith(LONGITUDE_FIRST) else 0
 
 
 def _share_in(bounds: Sequence[float], places: datums.Floats) -> float:

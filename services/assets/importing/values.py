@@ -38,6 +38,16 @@ FACTORS = {"m": LENGTHS, "m2": AREAS}
 UNITS = LENGTHS | AREAS
 
 SPOILT = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f\ud800-\udfff]")
+UNKNOWN = "?"
+OTHER_MARK = {",": ".", ".": ","}
+MARKS = str.maketrans({"−": "-", "’": "'", "‘": "'", "ʼ": "'", "`": "'", "٬": "'", "٫": "."})
+GAPS = re.compile(r"(?<=\d)[\s']+(?=\d{3}(?!\d))")
+GROUPED = {  # thousands by threes, also with India's hundreds of thousands by twos
+    ",": re.compile(r"[-+]?\d{1,3}(?:,\d{2})*,\d{3}|[-+]?\d{1,3}(?:,\d{3})+"),
+    ".": re.compile(r"[-+]?\d{1,3}(?:\.\d{3})+"),
+}
+EITHER = re.compile(r"[-+]?[1-9]\d{0,2}[.,]\d{3}")
+NUMERIC = re.compile(r"([-+]?\d[\d.,]*)\s*(?:[^\d\s.,]{1,12}[²2]?)?")
 QUANTITY = re.compile(r"\A([-+]?(?:[.,\s]*+\d++)++\.?)\s*+(\D*+\d?)")
 HEADING_UNIT = re.compile(r"[(（\[]([^()（）\[\]]+)[)）\]]\s*$|[_\s]((?:sq[._\s]+)?[^\W_]+)$", re.IGNORECASE)
 ANGLE = re.compile(r"[-+\d.,\s°º˚d度:'′’‘m分\"″”“s秒NSEWnsew北南东東西纬緯经經]+")
@@ -79,19 +89,59 @@ def _tidy_text(text: str) -> str | None:
     return None if text.casefold() in NOTHING else text
 
 
-def number(value: Any) -> float | None:
-    """A number, whatever its decimal mark and width; None when it is none. May be infinite."""
+def number(value: Any, decimal: str | None = None) -> float | None:
+    """A number, whatever its marks and width; None when it is none. May be infinite.
+
+    ``decimal``: the mark before fractions where 1,234 can be read in two ways; ``?`` where nobody knows. Left out, a
+    mark that stands alone is taken for it.
+    """
     if isinstance(value, bool) or value is None:
         return None
     if isinstance(value, int | float):
         return _float(value)
     if len(text := str(value)) > LONGEST:
         return None
-    text = unicodedata.normalize("NFKC", text).strip().replace("−", "-")
-    text = re.sub(r"(?<=\d)[\s']+(?=\d{3}(?!\d))", "", text)
-    if "," in text:
-        text = text.replace(",", "") if "." in text or text.count(",") > 1 else text.replace(",", ".")
+    text = _ungrouped(text)
+    if "," in text or "." in text:
+        text = _pointed(text, decimal)
     return None if "_" in text else _float(text)
+
+
+def _ungrouped(text: str) -> str:
+    """Without the blanks and apostrophes, of any script, that stand between thousands."""
+    text = unicodedata.normalize("NFKC", text).strip().translate(MARKS)
+    return text if text.isascii() and text.isdigit() else GAPS.sub("", text)
+
+
+def _pointed(text: str, decimal: str | None) -> str:
+    """With a point before the fraction and no mark between thousands; empty where the marks make no number."""
+    mark = decimal_of(text) or decimal or next(each for each in ",." if each in text)
+    if mark == UNKNOWN:
+        return "" if "," in text else text
+    group = OTHER_MARK[mark]
+    whole, point, fraction = text.partition(mark)
+    if group in text and (group in fraction or not GROUPED[group].fullmatch(whole)):
+        return ""
+    return whole.replace(group, "") + point.replace(mark, ".") + fraction
+
+
+def decimal_of(text: str) -> str | None:
+    """The mark before fractions that a number proves; None where it has no mark, or one that can be either."""
+    marks = [each for each in text if each in OTHER_MARK]
+    if not marks or EITHER.fullmatch(text):
+        return None
+    if len({*marks}) == 2:
+        return marks[-1]
+    return marks[0] if len(marks) == 1 else OTHER_MARK[marks[0]]
+
+
+def marks_of(cell: Any) -> tuple[str | None, bool]:
+    """(the decimal mark that a cell proves, whether it can be read in two ways), where it is a number or quantity."""
+    if not isinstance(cell, str) or len(cell) > LONGEST or not (found := NUMERIC.fullmatch(_ungrouped(cell))):
+        return None, False
+    proven = decimal_of(found[1])
+    fits = proven is not None and number(found[1], proven) is not None
+    return proven if fits else None, EITHER.fullmatch(found[1]) is not None
 
 
 def _float(value: Any) -> float | None:
@@ -101,16 +151,18 @@ def _float(value: Any) -> float | None:
         return None
 
 
-def quantity(value: Any, heading: str = "", of: str = "m") -> tuple[float, str | None] | None:
+def quantity(
+    value: Any, heading: str = "", of: str = "m", decimal: str | None = None
+) -> tuple[float, str | None] | None:
     """(number in metres or square metres, the unit if it was another one); the heading may carry the unit.
 
     ``of``: ``m`` or ``m2``, which of the two is meant. A number with a unit of the other one is none.
     """
-    plain = number(value)
+    plain = number(value, decimal)
     unit = unit_of(heading)
     if plain is None and isinstance(value, str) and len(value) <= LONGEST:
-        found = QUANTITY.fullmatch(unicodedata.normalize("NFKC", value).strip())
-        plain = number(found[1]) if found else None
+        found = QUANTITY.fullmatch(_ungrouped(value))
+        plain = number(found[1], decimal) if found else None
         unit = found[2].strip().casefold() if found else None
     factor = FACTORS.get(of, {}).get(unit) if unit else 1.0
     if plain is None or factor is None or not math.isfinite(plain):

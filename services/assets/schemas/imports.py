@@ -65,6 +65,13 @@ class OptionsIn(Strict):
         validate=validate.OneOf(["refuse", "warn"]),
         metadata={"description": "What happens to rows outside the city's bounds.", "example": "refuse"},
     )
+    latitude_first = Boolean(
+        metadata={"description": "Of places in one cell, whether the latitude comes first.", "example": True}
+    )
+    decimal = String(
+        validate=validate.OneOf([".", ","]),
+        metadata={"description": "The mark before fractions, where 1,234 may be either number.", "example": "."},
+    )
     source = String(
         longest=100,
         metadata={

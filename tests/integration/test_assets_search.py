@@ -16,11 +16,17 @@ import pytest
 from services.assets import figures, queries
 from services.assets.domain import geometry as geo
 from services.assets.domain.facilities import Action
-from services.assets.domain.network import Way
+from services.assets.domain.network import NotOfTheNetwork, Way
 from services.assets.exports import Export
 from services.assets.sample import load_sample
 from services.assets.service import Assets
-from services.assets.use_cases import act_on_facility, join_pipes, register_facilities, revise_facility
+from services.assets.use_cases import (
+    act_on_facility,
+    join_pipes,
+    register_facilities,
+    renumber_facility,
+    revise_facility,
+)
 from shared import tallies
 from shared.db import Database
 from tests.integration.databases import ENGINES, migrated
@@ -235,6 +241,67 @@ def test_pipes_meet_manholes_again_when_one_is_moved_or_retired(database: Databa
         revise_facility(session, "N-1", who="test", expected=None, geometry=drafts[1]["geometry"])
         act_on_facility(session, "P-1", action=Action.RETIRE, who="test", expected=None)
     assert walked(database, Way.DOWNSTREAM, "N-0") == ["N-0", "P-0", "N-1"]
+
+
+def node(code: str, east: float, kind: str = "manhole", **more: Any) -> dict[str, Any]:
+    return {"code": code, "kind": kind, "geometry": {"type": "Point", "coordinates": [east, 31.1]}} | more
+
+
+def pipe(code: str, west: float, east: float, **more: Any) -> dict[str, Any]:
+    line = {"type": "LineString", "coordinates": [[west, 31.1], [east, 31.1]]}
+    return {"code": code, "kind": "drain_pipe", "geometry": line} | more
+
+
+def registered(database: Database, *drafts: dict[str, Any]) -> None:
+    with database.begin() as session:
+        register_facilities(session, drafts, who="test")
+
+
+def test_a_ring_comes_by_each_pipe_once_also_when_it_begins_at_one(database: Database) -> None:
+    west, east = 120.1, 120.101
+    registered(database, node("RN-0", west), node("RN-1", east), pipe("RP-0", west, east), pipe("RP-1", east, west))
+    assert walked(database, Way.DOWNSTREAM, "RP-0") == ["RP-0", "RN-1", "RP-1", "RN-0"]
+    assert walked(database, Way.UPSTREAM, "RP-0") == ["RP-0", "RN-0", "RP-1", "RN-1"]
+
+
+def test_what_stands_within_the_tolerance_of_a_node_goes_on_from_it(database: Database) -> None:
+    """A manhole and an inlet 0.45 m apart, and a dry manhole between them that no water enters."""
+    here, beside = 120.2, 120.2 + 0.45 / 95_300
+    registered(
+        database,
+        node("BM-0", here - 0.001), node("BM-1", here), node("BI-1", beside, "inlet"), node("BM-2", here + 0.001),
+        node("BG-1", here + 0.2 / 95_300, attributes={"network": "gas"}),
+        pipe("BP-0", here - 0.001, here), pipe("BP-1", beside, here + 0.001),
+    )  # fmt: skip
+    down, whole = walked(database, Way.DOWNSTREAM, "BM-0"), ["BI-1", "BM-0", "BM-1", "BM-2", "BP-0", "BP-1"]
+    assert (sorted(down), down[-2:]) == (whole, ["BP-1", "BM-2"])
+    up = walked(database, Way.UPSTREAM, "BP-1")
+    assert (sorted(up), up[-2:]) == (whole[:3] + whole[4:], ["BP-0", "BM-0"])
+    assert walked(database, Way.DOWNSTREAM, "BM-1") == ["BM-1", "BI-1", "BP-1", "BM-2"]
+
+
+def test_renumbered_manholes_keep_the_flow_and_old_codes_find_where_to_begin(database: Database) -> None:
+    west, east = 120.3, 120.301
+    names = {"attributes": {"from": "CN-1", "to": "CN-0"}}
+    registered(database, node("CN-0", west), node("CN-1", east), pipe("CP-0", west, east, **names))
+    assert walked(database, Way.DOWNSTREAM, "CN-1") == ["CN-1", "CP-0", "CN-0"]
+    for code in ("CN-0", "CN-1", "CP-0"):
+        with database.begin() as session:
+            renumber_facility(session, code, new_code=f"{code}-NEW", who="test", expected=None, reason="survey")
+    for code in ("CN-1", "CN-1-NEW"):
+        assert walked(database, Way.DOWNSTREAM, code) == ["CN-1-NEW", "CP-0-NEW", "CN-0-NEW"]
+    assert walked(database, Way.UPSTREAM, "CP-0")[0] == "CP-0-NEW"
+
+
+@pytest.mark.parametrize("code", ["DP-0", "DN-0"])
+def test_what_is_retired_is_no_part_of_the_network(database: Database, code: str) -> None:
+    if not codes(database, code="D", condition=["intact", "retired"], kind=["drain_pipe"]):
+        registered(database, node("DN-0", 120.4), pipe("DP-0", 120.4, 120.401))
+        for each in ("DP-0", "DN-0"):
+            with database.begin() as session:
+                act_on_facility(session, each, action=Action.RETIRE, who="test", expected=None)
+    with pytest.raises(NotOfTheNetwork, match="retired"):
+        walked(database, Way.DOWNSTREAM, code)
 
 
 def walked(database: Database, way: Way, code: str) -> list[str]:

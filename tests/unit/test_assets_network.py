@@ -18,8 +18,8 @@ METRE = 1 / 111_195  # degrees of latitude
 LINE = {"type": "LineString", "coordinates": [[24.9, 60.0], [24.9, 60.001]]}
 
 
-def node(number: int, north_m: float = 0, **attributes: Any) -> Node:
-    return Node(number, f"M-{number}", 24.9, 60.0 + north_m * METRE, attributes)
+def node(number: int, north_m: float = 0, *, former: Sequence[str] = (), **attributes: Any) -> Node:
+    return Node(number, f"M-{number}", 24.9, 60.0 + north_m * METRE, attributes, former)
 
 
 def test_an_end_meets_the_nearest_draining_node_within_the_tolerance() -> None:
@@ -37,6 +37,8 @@ def test_an_end_meets_the_nearest_draining_node_within_the_tolerance() -> None:
     [
         ({}, {}, {}, False, Basis.DRAWN),
         ({"from": "M-2"}, {}, {}, True, Basis.CODES),
+        ({"from": "B-2", "to": "A-1"}, {"former": ["A-1"]}, {"former": ["B-1", "B-2"]}, True, Basis.CODES),
+        ({"to": 7}, {"former": ["7"]}, {}, True, Basis.CODES),
         ({"to": "M-2", "upper_level_m": 1.0, "lower_level_m": 2.0}, {}, {}, False, Basis.CODES),
         ({"from": "elsewhere", "upper_level_m": 1.0, "lower_level_m": 2.0}, {}, {}, True, Basis.LEVELS),
         ({}, {"bottom_level_m": 7}, {"bottom_level_m": 6.5}, False, Basis.LEVELS),

@@ -5,7 +5,7 @@ A pipe is a kind of group drainage measured in metres; a node is one that is cou
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any, NamedTuple
@@ -55,17 +55,26 @@ def node_kinds(catalogue: Catalogue) -> set[str]:
 
 @dataclass(frozen=True)
 class Node:
-    """A manhole, inlet, outfall …"""
+    """A manhole, inlet, outfall … ``former``: codes that it has given up, which pipes may still name."""
 
     id: int
     code: str
     longitude: float
     latitude: float
     attributes: Mapping[str, Any] = field(default_factory=dict)
+    former: Collection[str] = ()
+
+    @property
+    def place(self) -> Place:
+        return self.longitude, self.latitude
 
     @property
     def drains(self) -> bool:
         return self.attributes.get("network") not in DRY
+
+    def is_named(self, name: Any) -> bool:
+        """Whether a pipe that names this code means the node; tables give codes of digits as numbers."""
+        return name is not None and str(name) in (self.code, *self.former)
 
 
 @dataclass(frozen=True)
@@ -123,11 +132,10 @@ def runs_backwards(attributes: Mapping[str, Any], first: Node | None, last: Node
     The codes that the pipe names (``from``, ``to``) come first, then levels: its own, else the bottoms of its nodes;
     without any of them it runs as it was drawn.
     """
-    names = attributes.get("from"), attributes.get("to")
-    drawn = (first.code if first else None), (last.code if last else None)
-    if any(name and name == code for name, code in zip(names, drawn, strict=True)):
+    names, drawn = (attributes.get("from"), attributes.get("to")), (first, last)
+    if any(node and node.is_named(name) for name, node in zip(names, drawn, strict=True)):
         return False, Basis.CODES
-    if any(name and name == code for name, code in zip(names, reversed(drawn), strict=True)):
+    if any(node and node.is_named(name) for name, node in zip(names, reversed(drawn), strict=True)):
         return True, Basis.CODES
     for upper, lower in ((_level(attributes, "upper_level_m"), _level(attributes, "lower_level_m")),
                          (_bottom(first), _bottom(last))):  # fmt: skip
@@ -160,23 +168,48 @@ class Step(NamedTuple):
     is_pipe: bool
 
 
+def alone(_: Collection[int]) -> Collection[int]:
+    """No node stands beside another one."""
+    return ()
+
+
 def walk(
-    nodes: Iterable[int], links_from: Callable[[Sequence[int]], Mapping[int, Sequence[Link]]], most_steps: int
+    nodes: Iterable[int],
+    links_from: Callable[[Sequence[int]], Mapping[int, Sequence[Link]]],
+    most_steps: int,
+    *,
+    passed: Iterable[int] = (),
+    beside: Callable[[Collection[int]], Collection[int]] = alone,
 ) -> Iterator[Step]:
     """Every pipe and node beyond some nodes, nearest first, each once: a ring ends where it began.
 
-    ``links_from`` gives, for nodes, the pipes that lead on from each.
+    ``links_from`` gives, for nodes, the pipes that lead on from each. ``passed``: pipes that the walk came from.
+    ``beside``: for nodes, those that stand in the same place, so that water goes on from there as well.
     """
-    frontier = sorted(set(nodes))
-    seen_nodes, seen_pipes = set(frontier), set[int]()
+    begin = set(nodes)
+    frontier = sorted(_with_those_beside(begin, begin, beside))
+    yield from (Step(node, 0, False) for node in frontier if node not in begin)
+    seen_nodes, seen_pipes = set(frontier), set(passed)
     for step in range(1, most_steps + 1):
         leading = links_from(frontier)
         links = [link for node in frontier for link in leading.get(node, ())]
         fresh = {link.pipe_id: link.beyond for link in links if link.pipe_id not in seen_pipes}
         seen_pipes |= fresh.keys()
         yield from (Step(pipe, step, True) for pipe in fresh)
-        frontier = sorted({node for node in fresh.values() if node is not None} - seen_nodes)
+        reached = {node for node in fresh.values() if node is not None} - seen_nodes
+        frontier = sorted(_with_those_beside(reached, seen_nodes | reached, beside))
         seen_nodes |= set(frontier)
         yield from (Step(node, step, False) for node in frontier)
         if not frontier:
             return
+
+
+def _with_those_beside(
+    nodes: Collection[int], seen: Collection[int], beside: Callable[[Collection[int]], Collection[int]]
+) -> set[int]:
+    """Nodes, those beside them, and those beside these, as far as they were not seen yet."""
+    found, edge = set(nodes), set(nodes)
+    while edge:
+        edge = set(beside(edge)) - found - set(seen)
+        found |= edge
+    return found

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 from sqlalchemy import select, union_all
 from sqlalchemy.orm import Session
 
 from services.assets.domain.facilities import Facility, UnknownFacility
 from services.assets.tables import facilities, former_codes
+
+AT_ONCE = 10_000  # SQLite takes 32,766 values
 
 
 def get_facility(session: Session, code: str, *, locked: bool = False) -> Facility:
@@ -34,3 +36,13 @@ def ids_of_codes(session: Session, codes: Iterable[str]) -> dict[str, int]:
 def former_codes_among(session: Session, codes: Iterable[str]) -> set[str]:
     """Those of the codes that no facility has any more, but one had."""
     return set(session.scalars(select(former_codes.c.code).where(former_codes.c.code.in_(set(codes)))))
+
+
+def former_codes_of(session: Session, ids: Sequence[int]) -> dict[int, list[str]]:
+    """The codes that each of these facilities has given up."""
+    found: dict[int, list[str]] = {}
+    for start in range(0, len(ids), AT_ONCE):
+        some = former_codes.c.facility_id.in_(ids[start : start + AT_ONCE])
+        for facility_id, code in session.execute(select(former_codes.c.facility_id, former_codes.c.code).where(some)):
+            found.setdefault(facility_id, []).append(code)
+    return found

@@ -12,6 +12,7 @@ from services.assets.domain import geometry as geo
 from services.assets.domain.catalogue import Catalogue, the_catalogue
 from services.assets.domain.facilities import Condition
 from services.assets.domain.network import LOOK_AROUND_M, Node, Pipe, ends_of, node_kinds, pipe_kinds
+from services.assets.queries.codes import former_codes_of
 from services.assets.tables import facilities, facility_cells, network_changes, pipe_ends
 from services.assets.use_cases.turns import Job, has_turn
 from shared.db import insert_new
@@ -112,7 +113,9 @@ def _nodes(session: Session, keys: Collection[int]) -> Mapping[int, list[Node]]:
     """By quadkey."""
     columns = facilities.c["id", "code", "longitude", "latitude", "attributes"]
     wanted = facilities.c.quadkey.in_(keys), facilities.c.kind.in_(node_kinds(the_catalogue())), HERE
+    rows = session.execute(select(facilities.c.quadkey, *columns).where(*wanted)).all()
+    former = former_codes_of(session, [row.id for row in rows])
     found: dict[int, list[Node]] = {}
-    for key, *row in session.execute(select(facilities.c.quadkey, *columns).where(*wanted)):
-        found.setdefault(key, []).append(Node(*row))
+    for key, *row in rows:
+        found.setdefault(key, []).append(Node(*row, *([former[row[0]]] if row[0] in former else [])))
     return found

@@ -1,4 +1,4 @@
-"""The edges of alerts: its routes, the live stream, the districts it hears of, and the job that watches sensors."""
+"""The edges of alerts: its routes, the live stream, what it hears of, and the job that watches sensors."""
 
 from __future__ import annotations
 
@@ -31,10 +31,10 @@ from services.alerts.schemas import (
     TakenOut,
 )
 from services.alerts.stream import feed_of, last_id
-from services.alerts.use_cases import handling, places, readings, rules, sensors, watching
+from services.alerts.use_cases import categories, handling, places, readings, rules, sensors, watching
 from services.alerts.use_cases.readings import Taken
 from shared import clock
-from shared.events.assets import AreaChanged
+from shared.events.assets import AreaChanged, CataloguePublished
 from shared.fields import PageQuery
 from shared.messaging import on
 from shared.paging import Page
@@ -158,6 +158,10 @@ class Alerts(Service):
     @on("alerts.keep_areas")
     def keep_areas(self, session: Session, events: Sequence[AreaChanged]) -> None:
         places.keep_areas(session, events)
+
+    @on("alerts.keep_catalogue")
+    def keep_catalogue(self, session: Session, events: Sequence[CataloguePublished]) -> None:
+        categories.keep_catalogue(session, events)
 
     @every_few(WATCH_EVERY_S)
     def watch_sensors(self) -> None:

@@ -159,6 +159,15 @@ areas = Table(
     Column("revision", Integer, nullable=False),
 )
 
+# Of the catalogue that assets publishes.
+catalogue = Table(
+    "catalogue",
+    mapping.metadata,
+    Column("name", String(100), primary_key=True),
+    Column("categories", JSON, nullable=False),
+    Column("revision", Integer, nullable=False),
+)
+
 
 class Entry:
     """One row of an alert's log, to read."""

@@ -54,6 +54,7 @@ QUEUES: dict[str, tuple[type[Event], ...]] = {
     "workorders.keep_areas": (AreaChanged,),
     "workorders.keep_units": (UnitChanged,),
     "alerts.keep_areas": (AreaChanged,),
+    "alerts.keep_catalogue": (CataloguePublished,),
 }
 
 

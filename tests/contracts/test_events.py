@@ -98,6 +98,7 @@ FIELD_NAMES = [
 
 BINDINGS = {
     "alerts.keep_areas": ["assets.area_changed.v1"],
+    "alerts.keep_catalogue": ["assets.catalogue_published.v1"],
     "assets.follow_orders": [
         "workorders.order_closed.v1", "workorders.order_reopened.v1", "workorders.order_voided.v1",
     ],

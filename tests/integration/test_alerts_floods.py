@@ -10,14 +10,14 @@ import pytest
 from sqlalchemy import update
 
 from services.alerts import queries, tables
-from services.alerts.domain.alerts import SILENCE, Action, NotSilenced, StillThere
+from services.alerts.domain.alerts import SILENCE, Action, NotSilenced, StillThere, UnknownCategory
 from services.alerts.domain.places import UnknownDistrict
 from services.alerts.domain.sensors import Severity, WrongThresholds
-from services.alerts.use_cases import handling, places, rules
+from services.alerts.use_cases import categories, handling, places, rules
 from services.alerts.use_cases.readings import take_readings
 from shared import clock
 from shared.db import Database
-from shared.events.assets import AreaChanged
+from shared.events.assets import AreaChanged, CataloguePublished
 from tests.integration.databases import ENGINES, left_as_found, migrated
 from tests.integration.gauges import (
     LEVELS,
@@ -379,6 +379,31 @@ def test_a_rule_for_a_district_that_the_city_does_not_have_is_refused_once_it_ha
             rules.add_rule(session, name="Late", district="eats", order_category="overflow")
         with pytest.raises(UnknownDistrict):
             rules.change_rule(session, rule_id=early.id, district="eats")
+
+
+def test_a_rule_for_a_category_that_the_catalogue_does_not_have_is_refused_once_it_is_known(database: Database) -> None:
+    with database.begin() as session:
+        early = rules.add_rule(session, name="Early", order_category="overflov")
+        categories.keep_catalogue(session, [published(2, "overflow", "lamp_out"), published(1, "overflov")])
+        categories.keep_catalogue(session, [published(1, "overflov")])
+    with database.begin() as session:
+        rules.change_rule(session, rule_id=early.id, order_category="overflov", priority=7)
+        rules.add_rule(session, name="Nothing", order_category=None)
+        rules.add_rule(session, name="Late", order_category="overflow")
+        with pytest.raises(UnknownCategory):
+            rules.add_rule(session, name="Slip", order_category="overflov")
+        with pytest.raises(UnknownCategory):
+            rules.change_rule(session, rule_id=early.id, order_category="overflovv")
+
+
+def published(revision: int, *codes: str) -> CataloguePublished:
+    return CataloguePublished(
+        revision=revision,
+        happened_at=NOON,
+        recorded_at=NOON,
+        name="city",
+        catalogue={"categories": dict.fromkeys(codes)},
+    )
 
 
 def test_holes_and_parts_of_a_district_count_and_a_quay_belongs_to_it(database: Database) -> None:

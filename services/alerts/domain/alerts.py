@@ -36,6 +36,13 @@ class UnknownRule(NotFound):
     zh = "没有该规则"
 
 
+class UnknownCategory(Invalid):
+    """The city's catalogue has no such category."""
+
+    slug = "unknown-category"
+    zh = "目录中没有该类别"
+
+
 class NotActive(Conflict):
     """The alert is cleared."""
 

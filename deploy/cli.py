@@ -27,6 +27,7 @@ from deploy.import_command import import_file
 from deploy.keys import make_keys
 from deploy.migrations import migrate, open_begun
 from deploy.recount import recount_rows, recount_sums, waiting
+from deploy.restored import count_on
 from deploy.services import SERVICE_CLASSES
 from deploy.settings import UnusableSettings
 from services.assets.domain.catalogue import FILE, read_catalogue
@@ -233,6 +234,15 @@ def check(file: Path) -> None:
     except CatalogueError as wrong:
         raise click.ClickException(str(wrong)) from wrong
     click.echo(f"{file} is good: {len(found.kinds)} kinds, {len(found.categories)} categories of defects.")
+
+
+@main.command()
+@service_option
+def restored(service: str) -> None:
+    """Say that a service's database went back to an earlier point, while no process of it runs."""
+    with opened(service) as database, database.begin() as session:
+        count_on(session, service)
+    click.echo(f"What {service} tells from now on is newer than what others heard of it.")
 
 
 @main.group()

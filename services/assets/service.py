@@ -80,8 +80,9 @@ class Assets(
     # --- jobs
 
     @on_start
-    def tell_districts(self, session: Session) -> None:
+    def tell_copied(self, session: Session) -> None:
         areas.tell_districts(session)
+        use_cases.tell_catalogue(session)
 
     @every_few(1)
     def follow_catalogue(self) -> None:

@@ -65,6 +65,7 @@ work_orders = Table(
     Column("alert_id", Uuid, unique=True),
     Column("alert_revision", Integer),  # of the newest event of its alert that it has followed
     Column("alert_active", Boolean),
+    Column("alert_ended", Integer),  # the revision of the alert by which it was over
     Column("facility_code", Text),
     Column("kind", Text),
     Column("district", Text),

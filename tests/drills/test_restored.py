@@ -49,6 +49,7 @@ def test_a_database_restored_to_an_earlier_point(
         restore()
         for each in SERVICES:
             assert command(running, "events", "resend", "--service", each, "--since", since.isoformat()).returncode == 0
+        assert command(running, "restored", "--service", service).returncode == 0
         running.process(service).start()
         for story in stories[2:] if service == "assets" else stories:
             story.await_order()

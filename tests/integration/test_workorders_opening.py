@@ -14,6 +14,7 @@ from sqlalchemy import func, select
 
 from deploy.migrations import migrate
 from deploy.recount import recount_rows, recount_sums
+from deploy.restored import STEP
 from deploy.servers import Postgres
 from services.workorders import figures, queries, tables
 from services.workorders.domain.catalogue import UnknownKind
@@ -329,6 +330,19 @@ def test_an_alert_that_ended_before_anybody_heard_of_it_leaves_no_order_behind_t
     assert (order.alert_id, order.alert_active) == (raised.alert_id, False)
     with database.read() as session:
         assert {name: tallies.read(session, name) for name in figures.recount(session)} == figures.recount(session)
+
+
+def test_an_alert_that_stands_again_after_its_database_was_restored_stands_for_its_order_too(
+    database: Database,
+) -> None:
+    raised = alert()
+    number = follow(database, raised).number
+    with database.begin() as session:
+        moving.void(session, number, Mover(name="dispatcher-1"), reason="unfounded", note="")
+    end(database, cleared(raised))
+    assert follow(database, worse(raised, 8)).alert_active is False  # told before the end, heard after it
+    assert follow(database, worse(raised, STEP + 1)).alert_active is True
+    assert left(database) == {("void", "southwest"): 1}
 
 
 def test_an_order_of_a_former_version_says_nothing_until_its_alert_does(database: Database) -> None:

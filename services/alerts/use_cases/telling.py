@@ -6,12 +6,12 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import datetime
 
-from sqlalchemy import insert
+from sqlalchemy import insert, select
 from sqlalchemy.orm import Session
 
 from services.alerts.domain.alerts import Action, Alert
 from services.alerts.domain.sensors import Sensor
-from services.alerts.tables import alert_log
+from services.alerts.tables import alert_log, alerts
 from shared import changes, clock, outbox, tallies
 from shared.events.alerts import (
     AlertAcknowledged,
@@ -84,6 +84,13 @@ def _event(kind: type[AlertEvent], alert: Alert, at: datetime) -> AlertEvent:
         district=alert.district,
         order_category=alert.order_category,
     )
+
+
+def tell_standing(session: Session) -> None:
+    """Say again of each alert that stands where it stands."""
+    for alert in session.scalars(select(Alert).where(alerts.c.active).order_by(alerts.c.id)):
+        outbox.record(session, _event(AlertMoved, alert, clock.now()))
+        changed(session, alert)
 
 
 def tell_silent(session: Session, alert: Alert, sensor: Sensor) -> None:

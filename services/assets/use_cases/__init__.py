@@ -3,7 +3,7 @@
 from services.assets.use_cases.areas import add_area, add_areas, change_area, import_areas
 from services.assets.use_cases.defects import follow_orders, record_defects
 from services.assets.use_cases.documents import add_document, is_unwanted, remove_document, remove_unnamed
-from services.assets.use_cases.editions import begin_with, follow_catalogue, publish_catalogue
+from services.assets.use_cases.editions import begin_with, follow_catalogue, publish_catalogue, tell_catalogue
 from services.assets.use_cases.lives import move_facility, renumber_facility, replace_facility
 from services.assets.use_cases.looks import expire_looks, record_looks
 from services.assets.use_cases.network import join_pipes
@@ -49,4 +49,5 @@ __all__ = [
     "revise_facilities",
     "revise_facility",
     "sweep_areas",
+    "tell_catalogue",
 ]

@@ -9,7 +9,7 @@ from datetime import datetime
 from operator import itemgetter
 from typing import Any
 
-from sqlalchemy import Text, cast, insert, select, text, update
+from sqlalchemy import ColumnElement, Text, cast, insert, select, text, update
 from sqlalchemy.orm import Session
 
 from services.assets.domain import geometry as geo
@@ -131,7 +131,12 @@ def _tell(session: Session, area: Mapping[str, Any], now: datetime) -> None:
 
 def tell_districts(session: Session) -> None:
     """Say again what the districts are: a reader that is new, or whose copy lacks the outlines, has them then."""
-    for row in session.execute(select(*areas.c).where(areas.c.level == Level.DISTRICT.value).order_by(areas.c.code)):
+    tell_areas(session, areas.c.level == Level.DISTRICT.value)
+
+
+def tell_areas(session: Session, *where: ColumnElement[bool]) -> None:
+    """Say again what areas are, each as it was changed last."""
+    for row in session.execute(select(*areas.c).where(*where).order_by(areas.c.level, areas.c.code)):
         _tell(session, dict(row._mapping), clock.now())
 
 

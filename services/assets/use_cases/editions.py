@@ -6,6 +6,7 @@ changes; so all must be given the same file.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 from sqlalchemy import Row, select
@@ -83,14 +84,30 @@ def publish_catalogue(session: Session, text: str, file: str = "catalogue.toml")
             return revision
 
 
+def publish_again(session: Session, step: int) -> None:
+    """Make the newest edition one with a revision that is higher by so much, if there is any."""
+    if newest := _newest(session, *catalogue_editions.c):
+        _publish(session, newest.revision + step, newest.catalogue, newest.source)
+
+
 def _publish(session: Session, revision: int, catalogue: dict[str, Any], text: str) -> bool:
     now = clock.now()
     edition = {"revision": revision, "catalogue": catalogue, "source": text, "published_at": now}
     if not insert_new(session, catalogue_editions, [edition], catalogue_editions.c.revision):
         return False
-    event = CataloguePublished(revision=revision, happened_at=now, recorded_at=now, name=NAME, catalogue=catalogue)
-    outbox.record(session, event)
+    _tell(session, edition)
     return True
+
+
+def tell_catalogue(session: Session) -> None:
+    """Say again what the newest edition is: a reader that is new has it then."""
+    if newest := _newest(session, *catalogue_editions.c):
+        _tell(session, dict(newest._mapping))
+
+
+def _tell(session: Session, edition: Mapping[str, Any]) -> None:
+    said = {"revision": edition["revision"], "catalogue": edition["catalogue"], "happened_at": edition["published_at"]}
+    outbox.record(session, CataloguePublished(**said, recorded_at=clock.now(), name=NAME))
 
 
 def _check_kinds_in_use(

@@ -35,6 +35,12 @@ def change_unit(session: Session, code: str, *, changes: Mapping[str, Any], expe
     return _told(session, unit)
 
 
+def tell_units(session: Session) -> None:
+    """Say again what the units are."""
+    for row in session.execute(select(*units.c).order_by(units.c.code)):
+        _told(session, dict(row._mapping))
+
+
 def _told(session: Session, unit: Mapping[str, Any]) -> Mapping[str, Any]:
     said = {name: unit[name] for name in ("code", "name", "name_zh", "roles", "revision", "recorded_at")}
     outbox.record(session, UnitChanged(**said, happened_at=unit["recorded_at"]))

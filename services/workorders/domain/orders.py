@@ -164,6 +164,7 @@ class Order:
     alert_id: UUID | None = None
     alert_revision: int | None = None
     alert_active: bool | None = None
+    alert_ended: int | None = None
     facility_code: str | None = None
     kind: str | None = None
     district: str | None = None

@@ -39,8 +39,10 @@ def open_for_alerts(session: Session, events: Sequence[AlertEvent]) -> None:
 
 def end_alerts(session: Session, events: Sequence[AlertCleared]) -> None:
     """Let the orders of these alerts know that they have ended, also one that nobody has opened yet."""
-    for order in _orders_of(session, {event.alert_id: event for event in events if event.order_category}):
-        order.alert_active = False
+    told = {event.alert_id: event for event in events if event.order_category}
+    for order in _orders_of(session, told):
+        if order.alert_id:
+            order.alert_active, order.alert_ended = False, told[order.alert_id].revision
 
 
 def _orders_of(session: Session, told: Mapping[UUID, AlertEvent]) -> Iterable[Order]:
@@ -57,8 +59,8 @@ def _follow(session: Session, order: Order, told: Sequence[AlertEvent]) -> None:
         step = _step(order)
         begin_again(order, step, term=new_term(session, order, step, "dispose"))
         tell(session, order, OrderReopened, step.at)
-    if order.alert_active is None and order.is_behind(newest.revision):
-        order.alert_active = newest.active  # opened by a former version
+    if order.is_behind(newest.revision) and newest.revision > (order.alert_ended or 0):
+        order.alert_active = newest.active  # opened by a former version, or the database of alerts was restored
     if order.state in OPEN and order.is_behind(newest.revision):
         place = {name: getattr(newest, name) for name in PLACE}
         order.follow_alert(_step(order), revision=newest.revision, summary=summary_of(newest), place=place)

@@ -13,6 +13,7 @@ down_revision = "0005"
 
 def upgrade() -> None:
     op.add_column("work_orders", sa.Column("alert_active", sa.Boolean))
+    op.add_column("work_orders", sa.Column("alert_ended", sa.Integer))
     create_index(
         "ix_work_orders_alert_active",
         "work_orders",

@@ -61,6 +61,7 @@ sensors = Table(
     Column("doubted_at", Time),
     Column("doubted_value", Float),
     Column("doubtful", Integer),
+    Column("calm_since", Time),
     Column("district_found", Boolean),
 )
 SENSOR = [column for column in sensors.c if column.key != "dismissed"]

@@ -104,7 +104,7 @@ class Gauge(RuleBasedStateMachine):
         gauge = self.gauge()
         if DOUBT in self.standing():
             assert gauge.doubted_at is not None
-            assert gauge.doubtful or gauge.severity is not None
+            assert gauge.doubtful or gauge.calm_since or gauge.severity is not None
 
     @precondition(lambda self: self.sent)
     @rule(data=st.data(), other=st.integers(0, 3))

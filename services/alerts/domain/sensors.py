@@ -28,6 +28,7 @@ FRESH = timedelta(hours=1)  # how long a reading counts as current where no inte
 FULL_SCALE = (32767.0, 65535.0)
 
 TWICE, THRICE = 2, 3  # readings that must agree before an unlikely rise, or fall, is believed
+CALM = timedelta(minutes=10)  # of levels below every threshold before a doubt is over
 APART = timedelta(seconds=10)  # between those of a fall: one burst of a logger is one look at the water
 
 
@@ -183,8 +184,9 @@ class Sensor:
     ``last_at`` and ``last_value`` are of the newest reading: the level. ``bounds`` {"low", "high"}, ``largest_change``
     {"by", "within_s"} and ``sentinels`` stand for those of its kind where they are set. ``suspects`` counts the
     readings in a row that leapt to about ``suspect_value``. ``doubtful`` counts those that were refused and may be
-    water, ``doubted_value`` is the newest, since one was believed that is below every threshold. ``watched_since`` is
-    from when it is expected to send; ``district_found``: nobody named its district, it is the one that it stands in.
+    water since one was believed that is below every threshold, ``doubted_value`` is the newest; ``calm_since`` is when
+    such believed ones began. ``watched_since`` is from when it is expected to send; ``district_found``: nobody named
+    its district, it is the one that it stands in.
     """
 
     code: str
@@ -211,6 +213,7 @@ class Sensor:
     doubted_at: datetime | None = None
     doubted_value: float | None = None
     doubtful: int | None = None
+    calm_since: datetime | None = None
     watched_since: datetime | None = None
     revision: int = 1
 
@@ -326,17 +329,17 @@ class Sensor:
             return bool(self.reach[1] < value <= self.possible[1])
         return self.severity_of(value) is not None
 
-    def doubt(self, value: float, at: datetime, why: Reason, now: datetime, *, flooding: bool) -> bool:
+    def doubt(self, value: float, at: datetime, why: Reason, now: datetime) -> bool:
         """Note a refused reading that may be water; whether that, with those before, is enough to send somebody.
 
-        One above the sensor's own bounds is, unless another one was, without a flood, within the hour: two are.
+        One above the sensor's own bounds is; of others two in a row are.
         """
         seen = min(at, now)
-        if self.doubted_at is not None and seen <= self.doubted_at:
+        if self.doubted_at is not None and seen <= self.doubted_at <= now + SKEW:  # later, our clock was wrong
             return False
-        first = self.doubted_at is None or seen - self.doubted_at >= FRESH
         self.doubted_at, self.doubted_value, self.doubtful = seen, value, (self.doubtful or 0) + 1
-        return self.doubtful >= TWICE or (why is Reason.OUT_OF_BOUNDS and (first or flooding))
+        self.calm_since = None
+        return self.doubtful >= TWICE or why is Reason.OUT_OF_BOUNDS
 
     @property
     def severity_in_doubt(self) -> Severity:
@@ -346,11 +349,15 @@ class Sensor:
             return Severity.MINOR
         return worst(Severity.MAJOR, reached) if (self.doubtful or 0) >= TWICE else Severity.MAJOR
 
-    def calm(self) -> bool:
-        """Whether its level, just believed, ends all doubt: it is below every threshold, or nothing is doubted."""
-        if self.severity is None:
-            self.doubtful = None
-        return not self.doubtful
+    def calm(self, at: datetime) -> None:
+        """Note that its level was believed. Only below every threshold that speaks against what was doubted."""
+        if self.doubtful is not None:
+            self.doubtful = 0 if self.severity is None else self.doubtful
+            self.calm_since = (self.calm_since or at) if self.severity is None else None
+
+    def is_calm(self, now: datetime) -> bool:
+        """Whether all doubt is over: it has been calm for long enough, or nothing is doubted since it measures anew."""
+        return self.doubtful is None or (self.calm_since is not None and now - self.calm_since >= CALM)
 
     # Silence
 
@@ -379,6 +386,7 @@ class Sensor:
         ahead = now + SKEW
         self.last_at = now if self.last_at and self.last_at > ahead else self.last_at
         self.doubted_at = now if self.doubted_at and self.doubted_at > ahead else self.doubted_at
+        self.calm_since = now if self.calm_since and self.calm_since > ahead else self.calm_since
         self.watched_since = now if self.watched_since and self.watched_since > ahead else self.watched_since
 
     # Which severity a value means

@@ -102,9 +102,9 @@ def follow_doubt(session: Session, sensor: Sensor, standing: Open, *, may_raise:
 
 
 def end_doubt(session: Session, sensor: Sensor, standing: Open, at: datetime) -> None:
-    """A reading was believed: it ends the doubt, if it may."""
-    if sensor.calm() and (alert := standing.pop((sensor.code, DOUBT), None)):
-        _end(session, alert, at)
+    """End the doubt once the sensor has been calm for long enough."""
+    if (sensor.code, DOUBT) in standing and sensor.is_calm(at):
+        _end(session, standing.pop((sensor.code, DOUBT)), at)
 
 
 def _end(session: Session, alert: Alert, at: datetime) -> None:

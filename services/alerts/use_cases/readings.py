@@ -124,9 +124,7 @@ def _doubt(session: Session, work: Batch, standing: Open) -> None:
     now, enough = clock.now(), {code for code, kind in standing if kind == DOUBT}
     for sensor, index in _maybe_water(work):
         value, at = float(work.sent[index]["value"]), work.sent[index]["at"]
-        flooding = (sensor.code, sensor.kind) in standing
-        newest = sensor.is_newest(value, at, now)
-        if newest and sensor.doubt(value, at, work.refused[index], now, flooding=flooding):
+        if sensor.is_newest(value, at, now) and sensor.doubt(value, at, work.refused[index], now):
             enough.add(sensor.code)
     for code in sorted(enough & work.known.keys()):
         follow_doubt(session, work.known[code], standing, may_raise=True)
@@ -145,7 +143,8 @@ def _follow(session: Session, work: Batch, new: Readings, standing: Open) -> Rea
             continue
         sensor.take(value, at, now)
         follow(session, sensor, standing, at)
-        end_doubt(session, sensor, standing, at)
+        sensor.calm(min(at, now))
+        end_doubt(session, sensor, standing, min(at, now))
     for code in sorted({code for code, _ in new}):
         follow_silence(session, work.known[code], standing, may_raise=False)
     _drop(session, work, doubted)

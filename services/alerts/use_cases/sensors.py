@@ -89,7 +89,7 @@ def _apply(session: Session, sensor: Sensor, changed: dict[str, Any]) -> None:
     if location := changed.pop("location", None):
         sensor.longitude, sensor.latitude = location["lon"], location["lat"]
     if any(name in changed for name in STARTS_ANEW):
-        sensor.suspect_at = sensor.suspect_value = sensor.suspects = sensor.doubtful = None
+        sensor.suspect_at = sensor.suspect_value = sensor.suspects = sensor.doubtful = sensor.calm_since = None
     named = changed.pop("district", None if sensor.district_found else sensor.district)
     for name, value in changed.items():
         setattr(sensor, name, value)

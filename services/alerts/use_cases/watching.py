@@ -1,4 +1,4 @@
-"""What happens without a reading: a sensor falls silent, a dwell ends. And whatever else should stand, and does not.
+"""What happens without a reading: a sensor falls silent, a dwell or a doubt ends. And what else should stand.
 
 Every replica looks from time to time. What is due is looked at again under the locks, a few sensors at a time, without
 waiting for a sensor that somebody else holds: the next look finds it.
@@ -12,10 +12,10 @@ from datetime import datetime
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from services.alerts.domain.alerts import SILENCE, Alert
+from services.alerts.domain.alerts import DOUBT, SILENCE, Alert
 from services.alerts.domain.sensors import SKEW, Sensor
 from services.alerts.tables import SENSOR, alerts
-from services.alerts.use_cases.following import follow, follow_silence, moves, overtake
+from services.alerts.use_cases.following import end_doubt, follow, follow_silence, moves, overtake
 from services.alerts.use_cases.holding import Open, lock_free
 from shared import clock
 
@@ -33,9 +33,12 @@ def find_due(session: Session, heard_s: float) -> list[str]:
 
 
 def _is_due(sensor: Sensor, standing: Open, now: datetime, heard_s: float) -> bool:
-    ahead = any(each and each > now + SKEW for each in (sensor.last_at, sensor.watched_since))
+    times = sensor.last_at, sensor.watched_since, sensor.doubted_at, sensor.calm_since
+    ahead = any(each and each > now + SKEW for each in times)
     alert = standing.get((sensor.code, sensor.kind))
     if ahead or sensor.watched_since is None or moves(sensor, alert, now) or (alert and alert.is_overtaken(now)):
+        return True
+    if (sensor.code, DOUBT) in standing and sensor.calm_since and sensor.is_calm(now):
         return True
     raised = (sensor.code, SILENCE) in standing
     return raised != sensor.is_silent(now) and (raised or may_raise(sensor, heard_s))
@@ -56,4 +59,6 @@ def settle(session: Session, codes: Collection[str], heard_s: float) -> None:
             follow(session, sensor, standing, now)
         if (alert := standing.get((sensor.code, sensor.kind))) and alert.is_overtaken(now):
             overtake(session, alert, now)
+        if sensor.calm_since:
+            end_doubt(session, sensor, standing, now)
         follow_silence(session, sensor, standing, may_raise=may_raise(sensor, heard_s))

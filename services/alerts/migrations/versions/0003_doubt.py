@@ -15,3 +15,4 @@ def upgrade() -> None:
     op.add_column("sensors", sa.Column("doubted_at", Time))
     op.add_column("sensors", sa.Column("doubted_value", sa.Float))
     op.add_column("sensors", sa.Column("doubtful", sa.Integer))
+    op.add_column("sensors", sa.Column("calm_since", Time))

@@ -7,6 +7,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+import openpyxl
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -14,7 +15,7 @@ from hypothesis import strategies as st
 from services.assets.domain.facilities import new_facility
 from services.assets.importing import Options, Row, Understood, Unusable
 from services.assets.importing.values import number
-from tests.unit.importing import CATALOGUE, LAMP, drafts, place, read, written
+from tests.unit.importing import CATALOGUE, LAMP, drafts, lamps, place, read, written
 
 DATA = Path(__file__).parents[1] / "data"
 MADE = DATA / "imports"
@@ -213,6 +214,72 @@ def test_nowhere_is_no_place_in_a_projection_unless_the_file_lies_there(tmp_path
     assert [row.reject and row.reject[0] for row in far] == ["null-island", None, None]
     near = read(written(tmp_path, text.format(120.5, 30.25)), kind=LAMP, crs="EPSG:28992")[1]
     assert [row.reject for row in near] == [None] * 3
+
+
+# ------------------------------------------------------------------------------------- codes that spreadsheets broke
+
+
+def workbook(folder: Path, *cells: tuple[Any, str]) -> Path:
+    """Lamps with these codes, each in a cell of this number format."""
+    book = openpyxl.Workbook()
+    sheet = book.active
+    assert sheet is not None
+    sheet.append(["code", "lon", "lat"])
+    for at, (value, shown) in enumerate(cells, 2):
+        sheet.append([value, 24.94 + at / 1000, 60.17])
+        sheet.cell(at, 1).number_format = shown
+    book.save(folder / "codes.xlsx")
+    return folder / "codes.xlsx"
+
+
+@pytest.mark.parametrize(
+    ("value", "shown", "code"),
+    [
+        (71200, "0000000", "0071200"),
+        (71200, "000-0000", "007-1200"),
+        (71200, "000\\-0000;-000\\-0000", "007-1200"),
+        (71200, '"L-"0', "L-71200"),
+        (71200, '"A"000000', "A071200"),
+        (71200, "00", "71200"),
+        (71200.0, "0000000", "0071200"),
+        (71200, "0", "71200"),
+        (71200, "General", "71200"),
+        (71200, "#,##0", "71200"),
+        ("0071200", "@", "0071200"),
+    ],
+)
+def test_a_code_is_read_as_its_cell_shows_it(tmp_path: Path, value: Any, shown: str, code: str) -> None:
+    assert drafts(lamps(workbook(tmp_path, (value, shown))))[0]["code"] == code
+
+
+def test_formats_of_quantities_make_no_codes_of_them(tmp_path: Path) -> None:
+    cells = [(5, "0.00"), (6, '0" m"'), (7, "0%"), (8, "#,##0"), (9, "0.00E+00"), (10, '"€"#,##0')]
+    assert [each["code"] for each in drafts(lamps(workbook(tmp_path, *cells)))] == ["5", "6", "7", "8", "9", "10"]
+
+
+def test_a_number_that_holds_no_more_than_15_digits_is_no_longer_code(tmp_path: Path) -> None:
+    cells = [(440100000000001000, "0"), (4.401e15, "General"), (123456789012345, "0"), ("440106001001000123", "@")]
+    found = lamps(workbook(tmp_path, *cells))
+    assert [row.reject and row.reject[0] for row in found] == ["spoilt-code", "spoilt-code", None, None]
+
+
+@pytest.mark.parametrize(
+    ("code", "rule"),
+    [
+        ("4.40100E+15", "spoilt-code"), ("4,40100E+15", "spoilt-code"), ("1E+15", "spoilt-code"), ("12E5", None),
+        ("440106001001000123", None), ("3E+1", None),
+    ],
+)  # fmt: skip
+def test_scientific_notation_is_no_code(tmp_path: Path, code: str, rule: str | None) -> None:
+    found = lamps(written(tmp_path, f"code;lon;lat\n{code};24.94;60.17\nB;24.95;60.17\n"))
+    assert [row.reject and row.reject[0] for row in found] == [rule, None]
+
+
+def test_codes_that_were_rounded_in_a_text_file_are_asked_about(tmp_path: Path) -> None:
+    path = written(tmp_path, "code,lon,lat\n440106001001001000,24.94,60.17\n440106001001002000,24.95,60.17\n")
+    with pytest.raises(Unusable, match="rounded"):
+        lamps(path)
+    assert drafts(lamps(path, code_column="code"))[0]["code"] == "440106001001001000"
 
 
 # --------------------------------------------------------------------------------------------- confirming a proposal

@@ -30,6 +30,7 @@ LONGEST_ATTRIBUTES = 20_000
 LONGEST_KEY = 100
 SURELY_SHORT = 5_000  # characters in the values, so that names and quotes do not count
 MOST_REMEMBERED = 10_000
+SCIENTIFIC = re.compile(r"[-+]?\d(?:[.,]\d+)?[eE]\+\d{2,3}")  # as spreadsheets write it; 12E5 may be a code
 UNFIT = re.compile(r"[\x00-\x1f\x7f\ud800-\udfff/]+")
 
 
@@ -324,6 +325,8 @@ class _Drafter:
         return code if at == 1 else f"{code}-{at}"
 
     def _cleaned(self, given: Any, column: str, attributes: dict[str, Any], repairs: list[tuple[str, str]]) -> str:
+        if _is_spoilt(given, self.understood.format == "xlsx"):
+            raise Refuse("spoilt-code", f"{str(given)[:60]} is what a spreadsheet left of a longer code.")
         text = str(int(given)) if isinstance(given, float) and given.is_integer() else str(given)
         code = UNFIT.sub("-", text).strip()
         if code != text:
@@ -333,6 +336,13 @@ class _Drafter:
             return facilities.checked_code(code)
         except facilities.BadCode as wrong:
             raise Refuse("bad-code", wrong.detail) from wrong
+
+
+def _is_spoilt(given: Any, from_sheet: bool) -> bool:
+    """Whether a spreadsheet has broken a code: its numbers hold 15 digits, and are shown with fewer."""
+    if isinstance(given, str):
+        return SCIENTIFIC.fullmatch(given) is not None
+    return (isinstance(given, float) or from_sheet) and abs(given) >= 1e15
 
 
 def _exported(cell: Any) -> dict[str, Any]:

@@ -17,6 +17,7 @@ REFUSED: Mapping[str, str] = {
     "unknown-kind": "The value of the kind's column is no kind of the catalogue.",
     "duplicate-code": "Another row of the file has this code already; the first one stands.",
     "bad-code": "The code cannot be one: a reserved word, or over 100 characters.",
+    "spoilt-code": "A spreadsheet has broken the code: it is in scientific notation, or a number of over 15 digits.",
     "ragged-row": "The row has more cells than the table has columns, so that they have slipped.",
     "no-feature": "The item is neither a GeoJSON feature nor a row of JSON.",
     "too-long": "What is to be kept under attributes is over 20,000 characters.",

@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+import re
 import warnings
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from datetime import date, datetime, time, timedelta
+from functools import cached_property
 from itertools import islice
 from pathlib import Path
 from typing import Any
 
 from openpyxl import load_workbook
 from openpyxl.reader import excel
+from openpyxl.styles.numbers import BUILTIN_FORMATS_MAX_SIZE
 from openpyxl.worksheet._read_only import ReadOnlyWorksheet
 
 from services.assets.importing import archives
@@ -26,14 +29,58 @@ LARGEST_TEXTS = 96 << 20  # openpyxl keeps all texts of a workbook in memory
 MOST_EMPTY = 20_000  # rows in a row, after which nothing more is expected
 
 
-class _Unmeasured(ReadOnlyWorksheet):
-    """A sheet whose size is not looked up: without a note of it, openpyxl would read all rows into memory for that."""
+# A format that makes a code of a number: 0000000, 000-000, "L-"0. Not 0.00, #,##0, 0" m".
+CODE_FORMAT = re.compile(r'((?:"[^"]*"|\\.|[-/ ])*)0(?:"[^"]*"|\\.|[-/ 0])*')
+PART = re.compile(r'"([^"]*)"|\\(.)|(.)')
+EXACT_DIGITS = 15  # what a numeric cell holds
+
+
+class _Sheet(ReadOnlyWorksheet):
+    """A sheet whose size is not looked up: without a note of it, openpyxl would read all rows into memory for that.
+
+    Numbers that are shown as codes are read as they are shown: 71200 in a cell of the format 0000000 is 0071200.
+    """
 
     def _get_size(self) -> None:
         return None
 
+    @cached_property
+    def _code_formats(self) -> dict[int, str]:
+        """Style of cells → their format, of those that make codes of numbers."""
+        book: Any = self.parent
+        found: dict[int, str] = {}
+        for style, each in enumerate(book._cell_styles):
+            number = each.numFmtId - BUILTIN_FORMATS_MAX_SIZE
+            if 0 <= number < len(book._number_formats) and _makes_codes(book._number_formats[number].split(";")[0]):
+                found[style] = book._number_formats[number].split(";")[0]
+        return found
 
-excel.ReadOnlyWorksheet = _Unmeasured  # type: ignore[attr-defined]
+    def _get_row(self, row: Any, *args: Any, **kwargs: Any) -> Any:
+        if formats := self._code_formats:
+            for cell in row:
+                if cell["style_id"] in formats and cell["data_type"] == "n":
+                    cell["value"] = as_shown(cell["value"], formats[cell["style_id"]])
+        return super()._get_row(row, *args, **kwargs)  # type: ignore[misc]
+
+
+def _makes_codes(shown: str) -> bool:
+    found = CODE_FORMAT.fullmatch(shown)
+    zeros = re.sub(r'"[^"]*"|\\.', "", shown).count("0")
+    return found is not None and (zeros > 1 or any(each.isalpha() for each in found[1]))
+
+
+def as_shown(value: Any, shown: str) -> Any:
+    """A whole number as its format shows it; what is no such number as it is."""
+    if value is None or value != value or value < 0 or value != int(value) or value >= 10**EXACT_DIGITS:
+        return value
+    parts = [("", found[3]) if found[3] else (found[1] or found[2] or "", "") for found in PART.finditer(shown)]
+    places = sum(mark == "0" for _, mark in parts)
+    digits = str(int(value)).zfill(places)
+    left = iter([digits[: len(digits) - places + 1], *digits[len(digits) - places + 1 :]])
+    return "".join(next(left) if mark == "0" else mark or text for text, mark in parts)
+
+
+excel.ReadOnlyWorksheet = _Sheet  # type: ignore[attr-defined]
 
 
 def describe(path: Path, options: Options) -> dict[str, Any]:

@@ -50,6 +50,7 @@ from services.assets.importing.words import (
 
 SAMPLE = 5_000
 FEW = 500
+EXACT_DIGITS = 15  # of a number in a spreadsheet
 MOST_ROWS = 5_000_000
 MOST = 0.5
 NEARLY_ALL = 0.9
@@ -109,6 +110,7 @@ class _Finder:
         self.repairs: list[list[str]] = []
         self.spoken_of = {*options.mapping}
         self.mapping = self._given_mapping()
+        self.given_code = self.mapping.get("code")
         self.left_out = [each for each in self.columns if self._only_counts(each)]
         self.proven: dict[str, set[str]] = {}  # column → the decimal marks that its first numbers prove
         self.guess: str | None = None  # what nothing in the file says of its places
@@ -429,6 +431,11 @@ class _Finder:
             self.mapping |= next(({"code": each} for each in self._code_columns() if self._is_code(each)), {})
         elif (column := self.mapping.get("code")) and self._is_constant(column):
             del self.mapping["code"]
+        if (column := self.mapping.get("code")) and column != self.given_code and self._is_rounded(column):
+            raise Unusable(
+                f"All long codes in {column!r} end in zeros after 15 digits: a spreadsheet rounded them. Get the "
+                "file anew with that column as text; if they are right, name it as code_column."
+            )
         if "code" not in self.mapping:
             self.repairs.append([CODES_GENERATED, "Codes are made of the kind and the place."])
         elif self._must_be_cleaned(self.mapping["code"]):
@@ -451,6 +458,10 @@ class _Finder:
             return False
         self.notes.append(f"All values of {column!r} are the same: it is no code.")
         return True
+
+    def _is_rounded(self, column: str) -> bool:
+        long = [text for each in self.values(column) if (text := str(each)).isdecimal() and len(text) > EXACT_DIGITS]
+        return len(long) > 1 and all(not text[EXACT_DIGITS:].strip("0") for text in long)
 
     def _must_be_cleaned(self, column: str) -> bool:
         values = self.values(column)

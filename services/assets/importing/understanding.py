@@ -51,6 +51,7 @@ from services.assets.importing.words import (
 SAMPLE = 5_000
 FEW = 500
 EXACT_DIGITS = 15  # of a number in a spreadsheet
+SURELY_ROUNDED = 6  # zeros behind them in all codes together: by chance one time in a million
 MOST_ROWS = 5_000_000
 MOST = 0.5
 NEARLY_ALL = 0.9
@@ -461,7 +462,8 @@ class _Finder:
 
     def _is_rounded(self, column: str) -> bool:
         long = [text for each in self.values(column) if (text := str(each)).isdecimal() and len(text) > EXACT_DIGITS]
-        return len(long) > 1 and all(not text[EXACT_DIGITS:].strip("0") for text in long)
+        lost = sum(len(text) - EXACT_DIGITS for text in long)
+        return lost >= SURELY_ROUNDED and all(not text[EXACT_DIGITS:].strip("0") for text in long)
 
     def _must_be_cleaned(self, column: str) -> bool:
         values = self.values(column)

@@ -42,8 +42,9 @@ def decoded(content: bytes) -> Picture:
     warnings.simplefilter("ignore")
     try:
         with Image.open(BytesIO(content), formats=FORMATS) as image:
-            picture = Picture(Image.MIME[image.format or ""], *image.size)
-            _check(picture, getattr(image, "is_animated", False), content)
+            several = image.format == "MPO"  # a JPEG with a preview or depth behind it, as phones write
+            picture = Picture(Image.MIME["JPEG" if several else image.format or ""], *image.size)
+            _check(picture, not several and getattr(image, "is_animated", False), content)
             image.draft("RGB", (1, 1))  # a JPEG: all of it is read, and less is reckoned
             image.load()
             return picture

@@ -169,6 +169,8 @@ def test_a_state_that_is_none_refuses_the_batch(call: Caller, state: dict[str, A
         {"exceptions": [{"reason": "x", "from": "2026-03-02", "to": "2026-03-01", "hours": {}}]},
         {"exceptions": [{"reason": "x", "from": "2026-01-01", "to": "2026-01-01", "hours": {}}]},
         {"hours": {"burns": "sometimes"}},
+        {"hours": {"pause_from": "05:00", "pause_until": "01:00"}},
+        {"hours": {"on_at": "20:00", "off_at": "20:00"}},
     ],
 )
 def test_hours_that_nobody_can_keep_are_refused(call: Caller, change: dict[str, Any]) -> None:

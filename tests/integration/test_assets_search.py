@@ -17,6 +17,7 @@ from services.assets import figures, queries
 from services.assets.domain import geometry as geo
 from services.assets.domain.facilities import Action
 from services.assets.domain.network import NotOfTheNetwork, Way
+from services.assets.domain.tiles import Tile
 from services.assets.exports import Export
 from services.assets.sample import load_sample
 from services.assets.service import Assets
@@ -176,6 +177,21 @@ def test_a_tile_shows_only_what_is_asked_for(database: Database) -> None:
                 shown = each["properties"]
                 assert shown.get("kind", "street_light") == "street_light"
                 assert shown.get("count") == shown.get("street_light")
+
+
+def test_a_point_near_an_edge_is_drawn_in_the_tile_beside_too(database: Database) -> None:
+    z, (x, y) = 18, geo.tile_of(121.0, 31.5, 18)
+    west, south, _, north = Tile(z, x, y).box
+    side = Tile(z, x, y).box[2] - west
+    for code, parts in (("EDGE-NEAR", 1 / 100), ("EDGE-FAR", 1 / 50)):
+        registered(
+            database,
+            node(code, 0) | {"geometry": {"type": "Point", "coordinates": [west - parts * side, (south + north) / 2]}},
+        )
+    with database.read() as session:
+        tiles = [mapbox_vector_tile.decode(queries.draw_tile(session, z=z, x=each, y=y)) for each in (x - 1, x)]
+    drawn = [{each["properties"]["code"] for each in tile["facilities"]["features"]} for tile in tiles]
+    assert drawn == [{"EDGE-NEAR", "EDGE-FAR"}, {"EDGE-NEAR"}]
 
 
 def test_the_sums_of_the_map_equal_a_recount(database: Database) -> None:

@@ -14,7 +14,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from services.assets.domain.catalogue import Catalogue, the_catalogue
-from services.assets.domain.lighting import DAY, LightingSchedule, Plan, plan, schedule_of
+from services.assets.domain.lighting import DAY, LightingSchedule, Plan, WrongSchedule, plan, schedule_of
 
 PLACES = {
     "Helsinki": (24.945, 60.172, "Europe/Helsinki"),
@@ -113,6 +113,55 @@ def test_a_season_may_wrap_round_the_year_and_gives_back_what_it_does_not_name()
     assert times("Helsinki", "2026-12-21", **schedule) == [("21 15:13", "22 07:00")]
     assert times("Helsinki", "2027-02-28", **schedule)[0][1] == "01 07:00"
     assert times("Helsinki", "2026-10-31", **schedule)[0][0] == "31 20:00"
+
+
+def test_the_last_of_february_is_the_29th_where_there_is_one_unless_a_season_begins_then() -> None:
+    winter = {"name": "winter", "from": "11-01", "to": "02-28", "hours": {"off_at": "07:00"}}
+    spring = {"name": "spring", "from": "03-01", "to": "05-31", "hours": {"off_at": "05:00"}}
+    leap = {"name": "leap", "from": "02-29", "to": "03-31", "hours": {"off_at": "04:00"}}
+    assert times("Helsinki", "2028-02-29", seasons=[winter, spring])[0][1] == "01 07:00"
+    assert times("Helsinki", "2028-02-29", seasons=[winter, leap])[0][1] == "01 04:00"
+    assert times("Helsinki", "2028-03-01", seasons=[winter, spring])[0][1] == "02 05:00"
+
+
+WINTER = {"name": "winter", "from": "11-01", "to": "02-28"}
+DAY_OFF = {"reason": "x", "from": "2026-12-24", "to": "2026-12-26"}
+
+
+@pytest.mark.parametrize(
+    ("schedule", "level"),
+    [
+        ({"hours": {"pause_from": "05:00", "pause_until": "01:00"}}, "hours"),
+        ({"hours": {"pause_from": "01:00", "pause_until": "01:00"}}, "hours"),
+        ({"hours": {"pause_from": "01:00"}}, "hours"),
+        ({"hours": {"on_at": "20:00", "off_at": "20:00"}}, "hours"),
+        ({"hours": {"on_at": "06:00", "off_at": "18:00"}}, "hours"),
+        ({"hours": {"on_at": "20:00"}, "seasons": [WINTER | {"hours": {"off_at": "19:00"}}]}, "seasons"),
+        ({"hours": {"on_at": "20:00"}, "exceptions": [DAY_OFF | {"hours": {"off_at": "19:00"}}]}, "exceptions"),
+        (
+            {"seasons": [WINTER | {"hours": {"pause_from": "01:00", "pause_until": "05:00"}}],
+             "exceptions": [DAY_OFF | {"hours": {"pause_until": "00:30"}}]},
+            "exceptions",
+        ),
+    ],
+)  # fmt: skip
+def test_hours_that_end_before_they_begin_are_refused(schedule: dict[str, Any], level: str) -> None:
+    with pytest.raises(WrongSchedule) as refused:
+        LightingSchedule(code="x", **schedule).must_be_kept(the_catalogue())
+    assert refused.value.field == level
+
+
+@pytest.mark.parametrize(
+    "hours",
+    [
+        {"pause_from": "23:30", "pause_until": "05:00"},
+        {"on_at": "20:00", "off_at": "00:00", "pause_from": "22:00", "pause_until": "23:00"},
+        {"on_at": "20:00", "off_at": None},
+        {"burns": "all_night", "on_at": "20:00", "off_at": "20:00"},
+    ],
+)
+def test_hours_over_midnight_and_those_that_do_not_count_are_taken(hours: dict[str, Any]) -> None:
+    LightingSchedule(code="x", hours=hours).must_be_kept(the_catalogue())
 
 
 def test_an_exception_comes_before_a_season_and_says_why() -> None:

@@ -64,3 +64,13 @@ def test_a_small_file_that_unpacks_into_a_huge_image_is_refused(tmp_path: Path) 
 def test_a_photo_of_over_ten_megabytes_is_refused(tmp_path: Path) -> None:
     with pytest.raises(TooLarge):
         keep(tmp_path, bytes(LARGEST_BYTES + 1))
+
+
+@pytest.mark.parametrize("more", [0, 1, 2])
+def test_a_jpeg_with_more_pictures_behind_it_is_the_jpeg_that_a_browser_shows(more: int) -> None:
+    """As phones write it: a multi-picture JPEG (MPO, CIPA DC-007)."""
+    first, *others = (Image.new("RGB", (40, 30), (80 * each, 0, 0)) for each in range(1 + more))
+    content = BytesIO()
+    first.save(content, "MPO", save_all=True, append_images=others)
+    seen = photo_files.look_at(content.getvalue(), "somebody")
+    assert (seen.media_type, seen.width, seen.height) == ("image/jpeg", 40, 30)

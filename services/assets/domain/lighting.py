@@ -27,6 +27,7 @@ HORIZON_DEG = -0.833  # centre of the sun at sunset: its own radius and the refr
 DAY = timedelta(days=1)
 NOON = time(12)
 SECOND = timedelta(seconds=1)
+LAST_OF_FEBRUARY, LEAP_DAY = "02-28", "02-29"  # a season to the one holds the other, unless one begins there
 CITY = "city"  # the schedule of every lamp that has no other
 
 Span = tuple[datetime, datetime]
@@ -150,16 +151,48 @@ class LightingSchedule:
             "off_before_sunrise_min": catalogue.lighting.off_before_sunrise_min,
         }
         hours, reasons = usual | self.hours, [f"schedule {self.code}"]
-        if season := next((each for each in self.seasons if _in_season(night, each)), None):
+        if season := next((each for each in self.seasons if self._in_season(night, each)), None):
             hours, reasons = hours | season["hours"], [*reasons, f"season {season['name']}"]
         if exception := next((each for each in self.exceptions if _excepted(night, each)), None):
             hours, reasons = hours | exception["hours"], [*reasons, f"exception: {exception['reason']}"]
         return hours, reasons
 
+    def _in_season(self, night: date, season: Mapping[str, Any]) -> bool:
+        begin, end, today = str(season["from"]), str(season["to"]), night.strftime("%m-%d")
+        if end == LAST_OF_FEBRUARY and all(each["from"] != LEAP_DAY for each in self.seasons):
+            end = LEAP_DAY
+        return begin <= today <= end if begin <= end else today >= begin or today <= end
 
-def _in_season(night: date, season: Mapping[str, Any]) -> bool:
-    begin, end, today = str(season["from"]), str(season["to"]), night.strftime("%m-%d")
-    return begin <= today <= end if begin <= end else today >= begin or today <= end
+    def must_be_kept(self, catalogue: Catalogue) -> None:
+        """Whether hours can be kept as they come together from all levels. Raises WrongSchedule."""
+        hours = [("hours", self.hours)]
+        hours += [("seasons", self.hours | each["hours"]) for each in self.seasons]
+        evenings = (date.fromisoformat(each[name]) for each in self.exceptions for name in ("from", "to"))
+        hours += [("exceptions", self.on(each, catalogue)[0]) for each in evenings]
+        for level, together in hours:
+            if wrong := _wrong(together):
+                raise WrongSchedule(wrong, field=level)
+
+
+def _wrong(hours: Hours) -> str | None:
+    """What is wrong with times by the clock, in a night from noon to noon."""
+    if hours.get("burns", Burns.BY_RULE) != Burns.BY_RULE:
+        return None
+    on, off, begin, end = (_since_noon(hours.get(each)) for each in ("on_at", "off_at", "pause_from", "pause_until"))
+    if (begin is None) != (end is None):
+        return "A pause has both pause_from and pause_until."
+    for first, last, names in ((on, off, "on_at before off_at"), (begin, end, "pause_from before pause_until")):
+        if first is not None and last is not None and first >= last:
+            return f"A night reaches from noon to noon, and has {names}."
+    return None
+
+
+def _since_noon(clock: str | None) -> int | None:
+    """In minutes."""
+    if not clock:
+        return None
+    hour = time.fromisoformat(clock)
+    return (hour.hour * 60 + hour.minute - 720) % 1440
 
 
 def _excepted(night: date, exception: Mapping[str, Any]) -> bool:

@@ -50,9 +50,13 @@ class Tile:
 
     @property
     def box(self) -> geo.Box:
+        return self.box_with(0)
+
+    def box_with(self, margin: float) -> geo.Box:
+        """With a margin all around, in parts of its side."""
         side = 1 << self.z
-        west, east = self.x / side * 360 - 180, (self.x + 1) / side * 360 - 180
-        return west, _latitude((self.y + 1) / side), east, _latitude(self.y / side)
+        west, east = ((self.x + each) / side * 360 - 180 for each in (-margin, 1 + margin))
+        return west, _latitude((self.y + 1 + margin) / side), east, _latitude((self.y - margin) / side)
 
 
 FOUR_DIGITS = ["".join(str(byte >> shift & 3) for shift in (6, 4, 2, 0)) for byte in range(256)]

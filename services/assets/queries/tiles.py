@@ -15,9 +15,9 @@ from services.assets.domain import geometry as geo
 from services.assets.domain import tiles
 from services.assets.domain.facilities import Condition
 from services.assets.domain.tiles import Tile
-from services.assets.queries.places import crossing, meets
+from services.assets.queries.places import anchored, crossing, meets
 from services.assets.tables import extended, facilities
-from services.assets.vector_tiles import EXTENT, Feature, Shape, encode, fitted, on_grid, point
+from services.assets.vector_tiles import EXTENT, MARGIN, Feature, Shape, encode, fitted, on_grid, point
 from shared import tallies
 
 MOST = 1_500  # single facilities of a tile; where there are more it is counted
@@ -104,7 +104,10 @@ SHOWN = (facilities.c.id, facilities.c.code, facilities.c.kind, facilities.c.con
 
 
 def _singles(session: Session, tile: Tile, wanted: Sequence[ColumnElement[bool]]) -> list[Feature]:
-    """Every facility of the tile; none where there are more than MOST, or none at all."""
+    """Every facility of the tile, and the points about it; none where the tile has more than MOST, or none at all.
+
+    A point near an edge is in both tiles: what is drawn around it would be cut off there.
+    """
     here = facilities.c.quadkey.between(tile.first, tile.last)
     at = facilities.c.longitude, facilities.c.latitude
     points = session.execute(select(*SHOWN, *at).where(here, not_(extended), *wanted).limit(MOST + 1)).all()
@@ -117,7 +120,11 @@ def _singles(session: Session, tile: Tile, wanted: Sequence[ColumnElement[bool]]
         *wanted,
     )
     lines = session.execute(drawn.limit(MOST + 1 - len(points))).all()
-    return [*_points(points, tile), *_lines(lines, tile)] if len(points) + len(lines) <= MOST else []
+    if len(points) + len(lines) > MOST:
+        return []
+    around = tile.box_with(MARGIN / EXTENT)
+    beyond = select(*SHOWN, *at).where(anchored(around), *meets(around), not_(here), not_(extended), *wanted)
+    return [*_points([*points, *session.execute(beyond.limit(MOST))], tile), *_lines(lines, tile)]
 
 
 def _points(rows: Sequence[Any], tile: Tile) -> Iterator[Feature]:

@@ -3,7 +3,13 @@
 from __future__ import annotations
 
 from services.assets.domain.facilities import UnknownFacility
-from services.assets.domain.lighting import LightingSchedule, NightIsOver, ScheduleTaken, UnknownSchedule
+from services.assets.domain.lighting import (
+    LightingSchedule,
+    NightIsOver,
+    ScheduleTaken,
+    UnknownSchedule,
+    WrongSchedule,
+)
 from services.assets.queries import lamps as queries
 from services.assets.routes.roles import WRITERS
 from services.assets.schemas.lamps import (
@@ -37,7 +43,8 @@ class LampRoutes:
         return queries.list_schedules(call.session, **call.query)
 
     @http("POST", "/lighting-schedules", roles=WRITERS, body=ScheduleIn, answer=ScheduleOut, status=201,
-          natural_key="code", refuses=(ScheduleTaken, NightIsOver), summary="Add a lighting schedule")  # fmt: skip
+          natural_key="code", refuses=(ScheduleTaken, NightIsOver, WrongSchedule),
+          summary="Add a lighting schedule")  # fmt: skip
     def add_schedule(self, call: Call) -> LightingSchedule:
         return lighting.add_schedule(call.session, **call.body)
 
@@ -47,7 +54,8 @@ class LampRoutes:
         return queries.get_schedule(call.session, code)
 
     @http("PATCH", "/lighting-schedules/<code>", roles=WRITERS, body=ScheduleChangeIn, answer=ScheduleOut,
-          refuses=(UnknownSchedule, Stale, NightIsOver), summary="Change a lighting schedule")  # fmt: skip
+          refuses=(UnknownSchedule, Stale, NightIsOver, WrongSchedule),
+          summary="Change a lighting schedule")  # fmt: skip
     def change_schedule(self, call: Call, code: str) -> LightingSchedule:
         return lighting.change_schedule(call.session, code, expected=call.expected, **call.body)
 

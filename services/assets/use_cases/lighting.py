@@ -40,8 +40,9 @@ def all_schedules(session: Session) -> list[LightingSchedule]:
 
 
 def add_schedule(session: Session, *, location: dict[str, float] | None = None, **described: Any) -> LightingSchedule:
-    """Add a lighting schedule. Raises ScheduleTaken, NightIsOver, UnknownDistrict and UnknownKind."""
+    """Add a lighting schedule. Raises ScheduleTaken, NightIsOver, WrongSchedule, UnknownDistrict and UnknownKind."""
     schedule = LightingSchedule(**described, **_placed(location))
+    schedule.must_be_kept(the_catalogue())
     _must_exist(session, schedule.districts, schedule.kinds)
     _only_to_come(schedule.exceptions)
     row = {column.key: getattr(schedule, column.key) for column in lighting_schedules.c}
@@ -54,7 +55,7 @@ def add_schedule(session: Session, *, location: dict[str, float] | None = None, 
 def change_schedule(session: Session, code: str, *, expected: int | None, **changes: Any) -> LightingSchedule:
     """Change a schedule, from the night on that it is now.
 
-    Raises UnknownSchedule, Stale, NightIsOver, UnknownDistrict and UnknownKind.
+    Raises UnknownSchedule, Stale, NightIsOver, WrongSchedule, UnknownDistrict and UnknownKind.
     """
     schedule = session.scalar(
         select(LightingSchedule).where(lighting_schedules.c.code == code).with_for_update(key_share=True)
@@ -68,6 +69,8 @@ def change_schedule(session: Session, code: str, *, expected: int | None, **chan
         changes |= _placed(changes.pop("location"))
     for name, value in changes.items():
         setattr(schedule, name, value)
+    if changes.keys() & {"hours", "seasons", "exceptions"}:
+        schedule.must_be_kept(the_catalogue())
     schedule.revision += 1
     _plan_anew(session)
     return schedule

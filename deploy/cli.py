@@ -24,7 +24,7 @@ from sqlalchemy.orm import Session
 from deploy import audit, broker, data_folder, settings, welcome
 from deploy.backup import backup, restore
 from deploy.import_command import import_file
-from deploy.keys import make_keys
+from deploy.keys import make_keys, read_keys
 from deploy.migrations import migrate, open_begun
 from deploy.recount import recount_rows, recount_sums, waiting
 from deploy.restored import count_on
@@ -35,7 +35,7 @@ from services.assets.domain.catalogue_file import CatalogueFile
 from services.assets.domain.sections import CatalogueError
 from services.assets.use_cases.editions import join_in
 from shared import clock, inbox
-from shared.auth import ROLES, Keys, User
+from shared.auth import ROLES, User
 from shared.db import Database
 from shared.events.queues import QUEUES
 from shared.inbox import retries
@@ -105,7 +105,11 @@ def token(role: str, name: str | None, crew: str | None, unit: str | None) -> No
         raise click.ClickException(f"NAME= takes 1 to {LONGEST_NAME} printable characters.")
     if role == "crew" and not crew:
         raise click.ClickException("Role crew needs a crew: CREW=code (GET /api/v1/crews lists them).")
-    click.echo(Keys(folder).sign(User(name or role, role, crew, unit), WORKING_DAY))
+    try:
+        signing = read_keys(folder)
+    except UnusableSettings as wrong:
+        raise click.ClickException(str(wrong)) from wrong
+    click.echo(signing.sign(User(name or role, role, crew, unit), WORKING_DAY))
 
 
 @main.command()

@@ -8,10 +8,21 @@ from pathlib import Path
 from uuid import uuid4
 
 import jwt
+from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
+from deploy.settings import UnusableSettings
+from shared.auth import Keys
 from shared.files import write_whole
+
+
+def read_keys(folder: Path) -> Keys:
+    """The keys in a folder. Raises UnusableSettings."""
+    try:
+        return Keys(folder)
+    except (ValueError, LookupError, TypeError, UnsupportedAlgorithm, jwt.PyJWTError) as wrong:
+        raise UnusableSettings(f"The keys in {folder} cannot be used: {wrong!r}") from wrong
 
 
 def make_keys(folder: Path) -> None:

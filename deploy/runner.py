@@ -43,14 +43,13 @@ from deploy import logs as log_output  # noqa: E402
 from deploy.audit import WINDOW, Trail  # noqa: E402
 from deploy.connections import Limits  # noqa: E402
 from deploy.exposition import exposition  # noqa: E402
-from deploy.keys import make_keys  # noqa: E402
+from deploy.keys import make_keys, read_keys  # noqa: E402
 from deploy.readiness import Readiness  # noqa: E402
 from deploy.services import SERVICE_CLASSES  # noqa: E402
 from deploy.settings import UnusableSettings  # noqa: E402
 from deploy.site import Site  # noqa: E402
 from deploy.waiting import cooperate  # noqa: E402
 from shared import logs  # noqa: E402
-from shared.auth import Keys  # noqa: E402
 from shared.db import Database  # noqa: E402
 from shared.settings import Settings  # noqa: E402
 from shared.web import JSON  # noqa: E402
@@ -124,7 +123,7 @@ def close(databases: dict[str, Database]) -> None:
 def serve(chosen: Settings, socket: Any) -> int:
     """Run until a signal."""
     site, databases, trail = Site(Limits.of(chosen)), opened(chosen), Trail(chosen.data / "audit", chosen.audit_days)
-    config = {"settings": chosen, "databases": databases, "site": site, "keys": Keys(chosen.keys), "trail": trail}
+    config = {"settings": chosen, "databases": databases, "site": site, "keys": read_keys(chosen.keys), "trail": trail}
     runner = ServiceRunner(config={**config, "max_workers": chosen.workers})
     for name in chosen.services:
         runner.add_service(SERVICE_CLASSES[name])

@@ -6,7 +6,6 @@ environment overrides. docs/settings.md lists them.
 
 from __future__ import annotations
 
-import math
 import os
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -16,6 +15,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
+from dotenv import dotenv_values
 from environs import Env, EnvValidationError
 from marshmallow.validate import OneOf, Range, Regexp
 from sqlalchemy import make_url
@@ -25,6 +25,8 @@ from shared.events.queues import SERVICES
 from shared.settings import MEMORY, Settings
 
 PREFIX = "WAYWARDEN_"
+MOST_DAYS = 36_500
+LONGEST_DELAY_S = 30 * 86_400
 LEVELS = ("debug", "info", "warning", "error")
 
 
@@ -38,10 +40,10 @@ class Whole:
 
     default: int
     least: int
-    most: int | None = None
+    most: int
 
     def __str__(self) -> str:
-        return f"a whole number, {self.least}" + (" or more" if self.most is None else f" to {self.most}")
+        return f"a whole number, {self.least} to {self.most}"
 
 
 NUMBERS = {
@@ -52,15 +54,15 @@ NUMBERS = {
     "CONNECTIONS_PER_ADDRESS": Whole(200, 1, 100_000),
     "REQUESTS_PER_ACCOUNT": Whole(16, 1, 1_000),
     "STREAMS_PER_ACCOUNT": Whole(16, 1, 1_000),
-    "BODY_LIMIT_BYTES": Whole(1_000_000, 1_000),
-    "IMPORT_LIMIT_BYTES": Whole(1_000_000_000, 1_000),
-    "IMPORT_MEMORY_BYTES": Whole(1_500_000_000, 200_000_000),
+    "BODY_LIMIT_BYTES": Whole(1_000_000, 1_000, 2**40),
+    "IMPORT_LIMIT_BYTES": Whole(1_000_000_000, 1_000, 2**40),
+    "IMPORT_MEMORY_BYTES": Whole(1_500_000_000, 200_000_000, 2**40),
     "AREA_FILE_LIMIT_S": Whole(60, 1, 3_600),
-    "RETENTION_DAYS": Whole(90, 1),
-    "UNNAMED_PHOTOS": Whole(1_000, 1),
-    "UNNAMED_PHOTO_BYTES": Whole(2_000_000_000, 1_000),
-    "UNNAMED_PHOTO_DAYS": Whole(30, 1),
-    "AUDIT_DAYS": Whole(184, 1),
+    "RETENTION_DAYS": Whole(90, 1, MOST_DAYS),
+    "UNNAMED_PHOTOS": Whole(1_000, 1, 2**31),
+    "UNNAMED_PHOTO_BYTES": Whole(2_000_000_000, 1_000, 2**50),
+    "UNNAMED_PHOTO_DAYS": Whole(30, 1, MOST_DAYS),
+    "AUDIT_DAYS": Whole(184, 1, MOST_DAYS),
 }
 SECRET = {  # what is given is not shown: it may hold a password
     "BROKER_URL": f"amqp://user:password@host:5672/vhost, or {MEMORY}",
@@ -74,7 +76,7 @@ TAKES: Mapping[str, object] = NUMBERS | SECRET | {
     "SERVICES": f"some of {', '.join(SERVICES)}, by commas, each once",
     "PUBLIC_URL": "a URL such as https://waywarden.example.org, without ? and #",
     "PROXIES": "networks (CIDR) by commas, such as 10.0.0.5/32",
-    "RETRY_DELAYS_S": "seconds by commas, 0 or more each, such as 1,10,60,600,3600",
+    "RETRY_DELAYS_S": "seconds by commas, 0 to 2592000 (30 days) each, such as 1,10,60,600,3600",
     "LOG_LEVEL": f"one of {', '.join(LEVELS)}",
     "LOG_JSON": "true or false",
 }  # fmt: skip
@@ -96,9 +98,7 @@ def load() -> Settings:
     """Read the settings of this process. Raises UnusableSettings: which ones, what was given, what is right."""
     env = Env(prefix=PREFIX, eager=False)
     if path := os.environ.get("WAYWARDEN_SETTINGS"):
-        if not Path(path).is_file():
-            raise _wrong("SETTINGS")
-        env.read_env(path, recurse=False)
+        _read_file(env, path)
     services = tuple(env.list("SERVICES", list(SERVICES)) or ())
     data = Path(env.str("DATA", "data") or "").absolute()
     numbers: dict[str, Any] = {
@@ -135,6 +135,23 @@ def load() -> Settings:
     return chosen
 
 
+def _read_file(env: Env, path: str) -> None:
+    """Two systems in one command are a slip: the file of one, exported before, and the data folder of another."""
+    try:
+        named = dotenv_values(path).get("WAYWARDEN_DATA") if Path(path).is_file() else None
+    except UnicodeDecodeError:
+        raise _wrong("SETTINGS") from None
+    if not Path(path).is_file():
+        raise _wrong("SETTINGS")
+    given = os.environ.get("WAYWARDEN_DATA")
+    if given and named and Path(given).absolute() != Path(named).absolute():
+        raise UnusableSettings(
+            f"WAYWARDEN_SETTINGS={path} is of the system with its data in {named}, and DATA= (WAYWARDEN_DATA) names "
+            f"{given}. Unset the one that is not meant."
+        )
+    env.read_env(path, recurse=False)
+
+
 def strangers() -> list[str]:
     """What is named like a setting and is none, a line each; to be asked after ``load``, which reads the file too."""
     return [
@@ -162,7 +179,7 @@ def _looked_at(chosen: Settings) -> Iterator[tuple[str, bool]]:
     known = [each for each in SERVICES if each in chosen.services]
     yield "SERVICES", bool(known) and len(known) == len(chosen.services)
     yield "PROXIES", all(map(_is_network, chosen.proxies))
-    yield "RETRY_DELAYS_S", all(0 <= each < math.inf for each in chosen.retry_delays_s)
+    yield "RETRY_DELAYS_S", all(0 <= each <= LONGEST_DELAY_S for each in chosen.retry_delays_s)
     yield "BROKER_URL", chosen.embedded or _is_broker(chosen.broker_url)
     for name, url in chosen.database_urls.items():
         yield f"DATABASE_URL_{name.upper()}", _is_database(url)

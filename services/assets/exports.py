@@ -9,9 +9,11 @@ import json
 import os
 import sys
 from collections.abc import Iterator, Mapping
+from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
+import eventlet
 from eventlet.green import subprocess
 from eventlet.semaphore import Semaphore
 
@@ -24,6 +26,7 @@ from shared.errors import TooMany, Unavailable
 
 AT_ONCE = 2
 CHUNK = 65_536
+LOOK_S = 0.02
 RETRY_S = 30
 
 log = logs.get(__name__)
@@ -33,7 +36,8 @@ _places = Semaphore(AT_ONCE)
 class Export:
     """The bytes of one export, as they are written. Ends its process when it is closed, however that comes.
 
-    Raises TooMany when AT_ONCE are under way, Unavailable when the process ends before it wrote anything.
+    They go by a file: who reads slowly keeps nobody else's export from being made. Raises TooMany when AT_ONCE are
+    being made, Unavailable when the process ends before it wrote anything.
     """
 
     def __init__(self, database: Database, arguments: Mapping[str, str]) -> None:
@@ -41,14 +45,17 @@ class Export:
             raise TooMany(f"{AT_ONCE} exports are under way.", retry_after_s=RETRY_S)
         self._open = True
         self._folder = TemporaryDirectory()  # a process that is killed removes nothing
+        file = Path(self._folder.name, "export")
         command = [sys.executable, "-W", "ignore", "-m", "services.assets.exports"]
-        self._child = subprocess.Popen(
-            command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, env={**os.environ, "TMPDIR": self._folder.name}
-        )
+        with file.open("wb") as written:
+            self._child = subprocess.Popen(
+                command, stdin=subprocess.PIPE, stdout=written, env={**os.environ, "TMPDIR": self._folder.name}
+            )
+        self._file, self._ended = file.open("rb"), eventlet.spawn(self._end)
         wanted = {"url": database.engine.url.render_as_string(hide_password=False), "arguments": dict(arguments)}
         self._child.stdin.write(json.dumps(wanted).encode())
         self._child.stdin.close()
-        self._first = self._child.stdout.read(CHUNK)
+        self._first = self._read()
         if not self._first:
             self.close()
             raise Unavailable("The export could not be made.", retry_after_s=RETRY_S)
@@ -57,18 +64,31 @@ class Export:
         chunk = self._first
         while chunk:
             yield chunk
-            chunk = self._child.stdout.read(CHUNK)
-        if self._child.wait():
+            chunk = self._read()
+        if self._ended.wait():
             raise BrokenPipeError("The export broke off.")  # the client must not take half for the whole
+
+    def _end(self) -> int:
+        """The status of the process, once it has ended; then another export may begin."""
+        status: int = self._child.wait()
+        _places.release()
+        return status
+
+    def _read(self) -> bytes:
+        """What was written next; nothing once the process has ended."""
+        while True:
+            ended = self._child.poll() is not None
+            if (chunk := self._file.read(CHUNK)) or ended:
+                return chunk
+            eventlet.sleep(LOOK_S)
 
     def close(self) -> None:
         if self._open:
             self._open = False
             self._child.kill()
-            self._child.wait()
-            self._child.stdout.close()
+            self._ended.wait()
+            self._file.close()
             self._folder.cleanup()
-            _places.release()
 
 
 def main() -> None:

@@ -11,7 +11,7 @@ from sqlalchemy import update
 
 from services.alerts import queries, tables
 from services.alerts.domain.alerts import SILENCE, Action, NotSilenced, StillThere, UnknownCategory
-from services.alerts.domain.places import UnknownDistrict
+from services.alerts.domain.places import FarFromDistrict, UnknownDistrict
 from services.alerts.domain.sensors import Severity, WrongThresholds
 from services.alerts.use_cases import categories, handling, places, rules
 from services.alerts.use_cases.readings import take_readings
@@ -366,6 +366,17 @@ def test_a_district_that_the_city_does_not_have_is_refused_once_it_has_any(datab
     with pytest.raises(UnknownDistrict):
         change(database, district="nowhere")
     register(database, "after", district="east")
+
+
+def test_a_district_far_from_its_gauge_is_refused_and_one_across_the_river_is_taken(database: Database) -> None:
+    draw(database, district("west", 24.8, 24.93), district("east", 24.93, 25.1), district("far", 25.2, 25.3))
+    with pytest.raises(FarFromDistrict, match="outside the district far"):
+        register(database, "slip", district="far", location={"lon": 24.94, "lat": 60.17})
+    register(database, "river", district="west", location={"lon": 24.935, "lat": 60.17})
+    assert district_of(database, "river") == "west"
+    with pytest.raises(FarFromDistrict):
+        change(database, "river", district="far")
+    assert district_of(database, "river") == "west"
 
 
 def test_a_rule_for_a_district_that_the_city_does_not_have_is_refused_once_it_has_any(database: Database) -> None:

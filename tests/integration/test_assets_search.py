@@ -10,10 +10,11 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
+import eventlet
 import mapbox_vector_tile
 import pytest
 
-from services.assets import figures, queries
+from services.assets import exports, figures, queries
 from services.assets.domain import geometry as geo
 from services.assets.domain.facilities import Action
 from services.assets.domain.network import NotOfTheNetwork, Way
@@ -213,6 +214,18 @@ def test_an_export_holds_what_the_search_finds_in_a_process_of_its_own(database:
     found = codes(database, code="3201", condition=["intact", "retired"])
     text = exported(database, code="3201", condition="intact,retired").decode("utf-8-sig")
     assert [row["code"] for row in csv.DictReader(io.StringIO(text, newline=""))] == found
+
+
+def test_who_reads_an_export_slowly_keeps_no_place(database: Database) -> None:
+    slow = [Export(database, {"format": "csv"}) for _ in range(exports.AT_ONCE)]
+    read = [next(iter(each)) for each in slow]
+    with eventlet.Timeout(60):
+        while exports._places.balance < exports.AT_ONCE:
+            eventlet.sleep(0.05)
+    assert exported(database, format="csv").startswith(read[0])
+    for each in slow:
+        each.close()
+    assert exports._places.balance == exports.AT_ONCE
 
 
 def test_an_export_that_nobody_reads_to_its_end_leaves_no_file(

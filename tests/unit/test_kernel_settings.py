@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from deploy import settings
+from deploy.keys import make_keys, read_keys
 from deploy.settings import UnusableSettings
 
 
@@ -59,11 +60,41 @@ def shown_of(name: str, value: str) -> str:
 
 def test_a_number_above_what_is_allowed_is_refused_with_the_range(monkeypatch: pytest.MonkeyPatch) -> None:
     for name, each in settings.NUMBERS.items():
-        if each.most is not None:
-            monkeypatch.setenv(f"WAYWARDEN_{name}", str(each.most + 1))
-            with pytest.raises(UnusableSettings, match=f"{name} is '{each.most + 1}'; .*{each.least} to {each.most}"):
-                settings.load()
-            monkeypatch.delenv(f"WAYWARDEN_{name}")
+        monkeypatch.setenv(f"WAYWARDEN_{name}", str(each.most + 1))
+        with pytest.raises(UnusableSettings, match=f"{name} is '{each.most + 1}'; .*{each.least} to {each.most}"):
+            settings.load()
+        monkeypatch.delenv(f"WAYWARDEN_{name}")
+
+
+def test_the_file_of_one_system_and_the_folder_of_another_are_refused_together(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    (tmp_path / "stack.env").write_text(f"WAYWARDEN_DATA={tmp_path}/data\n")
+    monkeypatch.setenv("WAYWARDEN_SETTINGS", str(tmp_path / "stack.env"))
+    monkeypatch.setenv("WAYWARDEN_DATA", f"{tmp_path}/other")
+    with pytest.raises(UnusableSettings, match=rf"its data in {tmp_path}/data, and .* names {tmp_path}/other"):
+        settings.load()
+    monkeypatch.setenv("WAYWARDEN_DATA", f"{tmp_path}/data")
+    assert settings.load().data == tmp_path / "data"
+
+
+def test_a_file_of_settings_that_is_no_text_is_refused(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    (tmp_path / "stack.env").write_bytes(b"WAYWARDEN_HOST=\xff\xfe\n")
+    monkeypatch.setenv("WAYWARDEN_SETTINGS", str(tmp_path / "stack.env"))
+    with pytest.raises(UnusableSettings, match=r"WAYWARDEN_SETTINGS is .*; it takes a file of NAME=value lines"):
+        settings.load()
+
+
+@pytest.mark.parametrize("garbage", ["", "{", "[]", '{"keys": [{"kid": "a"}]}', '{"keys": 5}'])
+def test_keys_that_are_none_are_told_in_one_line(tmp_path: Path, garbage: str) -> None:
+    make_keys(tmp_path)
+    (tmp_path / "jwks.json").write_text(garbage)
+    with pytest.raises(UnusableSettings, match=f"The keys in {tmp_path} cannot be used"):
+        read_keys(tmp_path)
+    (tmp_path / "jwks.json").write_text('{"keys": []}')
+    (tmp_path / "signing.pem").write_text("none")
+    with pytest.raises(UnusableSettings, match=f"The keys in {tmp_path} cannot be used"):
+        read_keys(tmp_path)
 
 
 def test_everything_that_is_wrong_is_told_at_once(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -13,6 +13,7 @@ from shapely.geometry import Point, shape
 from shared.errors import Invalid
 
 NEAR_M = 30.0  # outlines come simplified: between two of them, and at a quay, the nearest district is meant
+FAR_M = 1_000.0  # beyond its outline no gauge is a district's: the name is a slip
 DEGREE_M = 111_195.0
 
 
@@ -21,6 +22,13 @@ class UnknownDistrict(Invalid):
 
     slug = "unknown-district"
     zh = "没有该行政区"
+
+
+class FarFromDistrict(Invalid):
+    """The place is nowhere near the district that is named."""
+
+    slug = "far-from-district"
+    zh = "位置不在该行政区内"
 
 
 @dataclass(eq=False, kw_only=True)
@@ -42,6 +50,13 @@ class Districts:
 
     def _flat(self, shape: Any) -> Any:
         return affinity.scale(shape, self.squeeze, 1, origin=(0, 0))
+
+    def check_near(self, code: str, longitude: float, latitude: float) -> None:
+        """Raises FarFromDistrict where the district is drawn, and the place lies over FAR_M outside of it."""
+        place = self._flat(Point(longitude, latitude))
+        away_m = [polygon.distance(place) * DEGREE_M for area, polygon in self.drawn if area.code == code]
+        if away_m and min(away_m) > FAR_M:
+            raise FarFromDistrict(f"The place is {min(away_m):,.0f} m outside the district {code}.", field="district")
 
     def at(self, longitude: float, latitude: float) -> str | None:
         """The district that holds a place, of several the first by code; else the nearest one within NEAR_M."""

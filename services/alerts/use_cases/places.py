@@ -31,10 +31,15 @@ def lock_drawing(session: Session, *, shared: bool = False) -> None:
 
 
 def place_sensor(session: Session, sensor: Sensor, named: str | None) -> None:
-    """Give a sensor the district that was named for it, else the one that it stands in. Raises UnknownDistrict."""
+    """Give a sensor the district that was named for it, else the one that it stands in.
+
+    Raises UnknownDistrict, FarFromDistrict; a district that it has had is not looked at again.
+    """
     lock_drawing(session, shared=True)
     if named is not None:
         must_exist(session, named)
+        if named != sensor.district:
+            Districts(session.scalars(select(Area))).check_near(named, sensor.longitude, sensor.latitude)
         sensor.district, sensor.district_found = named, False
     else:
         drawn = Districts(session.scalars(select(Area)))

@@ -41,7 +41,7 @@ def register_sensor(
 ) -> Sensor:
     """Add a sensor; ``facts``: name, margin, dwell_s, expected_every_s, bounds, largest_change, sentinels.
 
-    Raises WrongUnit, NotRain, WrongThresholds, WrongBounds, UnknownDistrict and SensorExists.
+    Raises WrongUnit, NotRain, WrongThresholds, WrongBounds, UnknownDistrict, FarFromDistrict and SensorExists.
     """
     sensor = Sensor(
         code=code,

@@ -138,8 +138,11 @@ class BrokerWatch:
         """One question, and what follows from it."""
         # Another name after each end: a queue that was made in bad times may stay bad.
         answer = self.ask(self.broker, f"supervision.{self.ended}", DEADLINE_S)
-        self.row = self.row + 1 if answer in (Answer.REFUSES, Answer.SILENT) else 0
-        if answer is Answer.TAKES:
+        if answer in (Answer.TAKES, Answer.BLOCKED):
+            self.row = 0
+        elif answer is not Answer.AWAY:  # which tells nothing of what it would take
+            self.row += 1
+        if answer is Answer.TAKES and self.clock() >= self.due:
             self.due = 0.0
         if self.row >= ROW and self.clock() >= self.due and self._could():
             self.end(f"it lives and {answer}, {self.row} times in a row, and no alarm stands")

@@ -59,7 +59,14 @@ def test_one_that_is_blocked_or_away_or_well_is_left_alone(bed: Bed, answer: Ans
     assert not bed.ended
 
 
-@pytest.mark.parametrize("between", LEFT_ALONE)
+def test_one_that_is_away_in_between_is_no_better(bed: Bed) -> None:
+    for _ in range(ROW):
+        bed.looks(1, Answer.REFUSES)
+        bed.looks(5, Answer.AWAY)
+    assert len(bed.ended) == 1
+
+
+@pytest.mark.parametrize("between", [Answer.TAKES, Answer.BLOCKED])
 def test_only_a_row_counts(bed: Bed, between: Answer) -> None:
     for _ in range(10):
         bed.looks(ROW - 1, Answer.REFUSES)
@@ -89,11 +96,18 @@ def test_where_starting_does_not_help_it_is_tried_less_and_less_on_a_new_queue(b
     assert len(set(bed.queues)) == 9
 
 
-def test_once_it_took_something_the_next_time_is_a_first_time(bed: Bed) -> None:
+def test_once_it_takes_events_after_the_pause_the_next_time_is_a_first_time(bed: Bed) -> None:
     for _ in range(5):
         bed.looks(ROW, Answer.REFUSES)
-        bed.looks(1, Answer.TAKES)
+        bed.looks(10, Answer.TAKES)
     assert len(bed.ended) == 5
+
+
+def test_one_that_takes_a_single_event_after_each_start_is_not_ended_each_time(bed: Bed) -> None:
+    for _ in range(500):
+        bed.looks(ROW, Answer.REFUSES)
+        bed.looks(1, Answer.TAKES)
+    assert len(bed.ended) < 200
 
 
 def test_a_watch_lives_on_whatever_happens(bed: Bed, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -30,7 +30,7 @@ MOST_EMPTY = 20_000  # rows in a row, after which nothing more is expected
 
 
 # A format that makes a code of a number: 0000000, 000-000, "L-"0. Not 0.00, #,##0, 0" m".
-CODE_FORMAT = re.compile(r'((?:"[^"]*"|\\.|[-/ ])*)0(?:"[^"]*"|\\.|[-/ 0])*')
+CODE_FORMAT = re.compile(r'\A((?:"[^"]*"|\\.|[-/ ])*+)0(?:"[^"]*"|\\.|[-/ 0])*+')
 PART = re.compile(r'"([^"]*)"|\\(.)|(.)')
 EXACT_DIGITS = 15  # what a numeric cell holds
 

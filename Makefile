@@ -69,10 +69,10 @@ test: setup-dev  ## every test, on private PostgreSQL and RabbitMQ servers that 
 	@$(MAKE) --no-print-directory -j3 --output-sync=target test-services test-whole test-drills
 
 test-services:
-	@$(RUN) pytest --durations=10 tests/unit tests/contracts tests/integration
+	@$(RUN) pytest --durations=10 tests/integration
 
 test-whole:
-	@$(RUN) pytest --durations=10 tests/e2e
+	@$(RUN) pytest --durations=10 tests/unit tests/contracts tests/e2e
 
 test-drills:
 	@$(RUN) pytest --durations=10 tests/drills

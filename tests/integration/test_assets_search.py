@@ -180,6 +180,13 @@ def test_a_tile_shows_only_what_is_asked_for(database: Database) -> None:
                 assert shown.get("count") == shown.get("street_light")
 
 
+def test_the_sums_of_the_map_equal_a_recount(database: Database) -> None:
+    with database.read() as session:
+        recounted = figures.recount(session)
+        assert {figure: tallies.read(session, figure) for figure in recounted} == recounted
+        assert sum(recounted["tiles.12"].values()) == sum(recounted["tiles.15"].values()) == 3_033
+
+
 def test_a_point_near_an_edge_is_drawn_in_the_tile_beside_too(database: Database) -> None:
     z, (x, y) = 18, geo.tile_of(121.0, 31.5, 18)
     west, south, _, north = Tile(z, x, y).box
@@ -193,13 +200,6 @@ def test_a_point_near_an_edge_is_drawn_in_the_tile_beside_too(database: Database
         tiles = [mapbox_vector_tile.decode(queries.draw_tile(session, z=z, x=each, y=y)) for each in (x - 1, x)]
     drawn = [{each["properties"]["code"] for each in tile["facilities"]["features"]} for tile in tiles]
     assert drawn == [{"EDGE-NEAR", "EDGE-FAR"}, {"EDGE-NEAR"}]
-
-
-def test_the_sums_of_the_map_equal_a_recount(database: Database) -> None:
-    with database.read() as session:
-        recounted = figures.recount(session)
-        assert {figure: tallies.read(session, figure) for figure in recounted} == recounted
-        assert sum(recounted["tiles.12"].values()) == sum(recounted["tiles.15"].values()) == 3_033
 
 
 def exported(database: Database, **arguments: str) -> bytes:
@@ -234,7 +234,7 @@ def test_an_export_that_nobody_reads_to_its_end_leaves_no_file(
     monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
     export = Export(database, {"format": "gpkg"})
     assert next(iter(export)).startswith(b"SQLite format 3")
-    assert list(tmp_path.rglob("facilities.gpkg"))
+    assert list(tmp_path.rglob("export"))
     export.close()
     assert not list(tmp_path.iterdir())
 

@@ -121,7 +121,6 @@ def main() -> None:
     name, seconds, memory = sys.argv[1], int(sys.argv[2]), int(sys.argv[3])
     connection, module = socket.socket(fileno=0), importlib.import_module(name)
     connection.setblocking(True)  # eventlet's sockets are made not to
-    os.nice(10)
     _bound(memory)
     while True:
         try:

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import atexit
 import importlib
-import os
 import resource
 import signal
 import socket

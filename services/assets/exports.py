@@ -47,10 +47,14 @@ class Export:
         self._folder = TemporaryDirectory()  # a process that is killed removes nothing
         file = Path(self._folder.name, "export")
         command = [sys.executable, "-W", "ignore", "-m", "services.assets.exports"]
-        with file.open("wb") as written:
-            self._child = subprocess.Popen(
-                command, stdin=subprocess.PIPE, stdout=written, env={**os.environ, "TMPDIR": self._folder.name}
-            )
+        try:
+            with file.open("wb") as written:
+                self._child = subprocess.Popen(
+                    command, stdin=subprocess.PIPE, stdout=written, env={**os.environ, "TMPDIR": self._folder.name}
+                )
+        except BaseException:  # a full disk, no process: the place is not lost with it
+            _places.release()
+            raise
         self._file, self._ended = file.open("rb"), eventlet.spawn(self._end)
         wanted = {"url": database.engine.url.render_as_string(hide_password=False), "arguments": dict(arguments)}
         self._child.stdin.write(json.dumps(wanted).encode())

@@ -54,9 +54,9 @@ def _of_broker(broker: RabbitMQ) -> str:
     return "" if answer is Answer.TAKES else answer.value
 
 
-def status_of(port: int, path: str) -> int | None:
+def status_of(port: int, path: str, within_s: float = DEADLINE_S) -> int | None:
     """Of the answer; None where there is none in time."""
-    with closing(HTTPConnection("127.0.0.1", port, timeout=DEADLINE_S)) as connection:
+    with closing(HTTPConnection("127.0.0.1", port, timeout=within_s)) as connection:
         try:
             connection.request("GET", path)
             return connection.getresponse().status

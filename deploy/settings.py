@@ -137,12 +137,12 @@ def load() -> Settings:
 
 def _read_file(env: Env, path: str) -> None:
     """Two systems in one command are a slip: the file of one, exported before, and the data folder of another."""
-    try:
-        named = dotenv_values(path).get("WAYWARDEN_DATA") if Path(path).is_file() else None
-    except UnicodeDecodeError:
-        raise _wrong("SETTINGS") from None
     if not Path(path).is_file():
         raise _wrong("SETTINGS")
+    try:
+        named = dotenv_values(path).get("WAYWARDEN_DATA")
+    except UnicodeDecodeError:
+        raise _wrong("SETTINGS") from None
     given = os.environ.get("WAYWARDEN_DATA")
     if given and named and Path(given).absolute() != Path(named).absolute():
         raise UnusableSettings(

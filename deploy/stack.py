@@ -22,13 +22,12 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
-from http.client import HTTPConnection, HTTPException
 from pathlib import Path
 from typing import Self
 
 import click
 
-from deploy.asking import troubles
+from deploy.asking import status_of, troubles
 from deploy.broker_rights import ADMINISTRATOR
 from deploy.broker_watch import BrokerWatch
 from deploy.data_folder import close_to_others
@@ -299,14 +298,7 @@ def stop_together(processes: list[Process]) -> None:
 
 
 def is_live(port: int) -> bool:
-    connection = HTTPConnection("127.0.0.1", port, timeout=2)
-    try:
-        connection.request("GET", "/health/live")
-        return connection.getresponse().status == 200
-    except (OSError, HTTPException):
-        return False
-    finally:
-        connection.close()
+    return status_of(port, "/health/live", within_s=2) == 200
 
 
 # --- the command --------------------------------------------------------------------------------------------------

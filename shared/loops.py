@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from typing import Any
 
 import eventlet
@@ -40,11 +41,10 @@ class Loop:
         """Wait until the turn in hand is over, within bounds: what a turn leaves undone is done by another process."""
         self.stopped.set()
         self.wake()
-        try:
-            with eventlet.Timeout(STOP_S):
-                self._thread.wait()
-        except eventlet.Timeout:
-            self._thread.kill()
+        # One that was ended already, by another stop or with its container, answers with a GreenletExit.
+        with eventlet.Timeout(STOP_S, False), suppress(eventlet.greenlet.GreenletExit):
+            self._thread.wait()
+        self._thread.kill()
 
     def _run(self) -> None:
         failures = 0

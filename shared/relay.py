@@ -124,7 +124,7 @@ class Relay(DependencyProvider):  # type: ignore[misc]
             helper = Sender(self, self._forward)
             self.senders = [Sender(self, self._forward, helper), helper]
         self.numbering = self.loop(self._number)
-        self.loops = [*(each.loop for each in self.senders), self.numbering, *map(self.loop, (self._fold, self._clean))]
+        self.loops = [self.numbering, *map(self.loop, (self._fold, self._clean))]
         self.database.listeners.append(self._heard)
 
     def loop(self, turn: Callable[[], float]) -> Loop:

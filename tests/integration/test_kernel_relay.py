@@ -18,7 +18,7 @@ from sqlalchemy import delete, insert, select, text
 
 from deploy.process import descendants
 from deploy.servers import Servers
-from shared import changes, clock, inbox, messaging, relay
+from shared import changes, clock, inbox, loops, messaging, relay
 from shared.errors import TooLarge
 from shared.inbox import retries
 from shared.outbox import LARGEST, claim, outbox, record, release, sendings
@@ -170,6 +170,24 @@ def test_a_stop_ends_while_the_broker_stands_still_and_nothing_is_lost(new_world
     again = new_world().start()
     until(lambda: again.sums("recorded").get("lamp_out") == 700, 60)
     until(lambda: pending(again) == 0, 30)
+
+
+def test_a_stop_ends_when_a_sender_does_not_and_so_does_another_one(
+    new_world: NewWorld, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(loops, "STOP_S", 0.2)
+    monkeypatch.setattr(messaging.Publisher, "publish", lambda *_: eventlet.sleep(60))
+    world = new_world().start()
+    fill(world, 1)
+    until(lambda: world.count(sendings, "inspections") > 0, 20)
+    assert world.runner
+    began = time.monotonic()
+    for _ in range(2):
+        for container in world.runner.containers:
+            for sender in container.extensions:
+                if isinstance(sender, relay.Relay):
+                    sender.stop()
+    assert time.monotonic() - began < 10
 
 
 def test_what_a_broker_confirmed_before_it_stood_still_is_marked(

@@ -60,8 +60,8 @@ WAITING = (
     .order_by(outbox.c.id)
 )
 # Losing either on a crash of the database means that events are sent again: no need to wait for its disk.
+_UNHURRIED = "SET LOCAL synchronous_commit = off;"
 _CLAIM = f"""
-    SET LOCAL synchronous_commit = off;
     SELECT pg_advisory_xact_lock({CLAIMING});
     DELETE FROM sendings WHERE at NOT BETWEEN clock_timestamp() - interval '{LEASE_S} s' AND clock_timestamp();
     WITH taken AS (
@@ -76,11 +76,11 @@ _CLAIM = f"""
     SELECT * FROM taken ORDER BY id
 """
 _RELEASE = """
-    SET LOCAL synchronous_commit = off;
-    WITH mine AS (DELETE FROM sendings WHERE id = %(claim)s RETURNING id)
+    WITH mine AS (DELETE FROM sendings WHERE id = %(sent)s RETURNING id)
     UPDATE outbox SET published_at = %(now)s
-    WHERE id = ANY(%(ids)s) AND published_at IS NULL AND EXISTS (SELECT FROM mine)
+    WHERE id = ANY(%(ids)s) AND published_at IS NULL AND EXISTS (SELECT FROM mine);
 """
+Sent = tuple[str, list[int]]  # a claim, and what the broker has of it
 
 
 def record(session: Session, *events: Event) -> None:
@@ -110,11 +110,18 @@ def _row(event: Event, now: object, request_id: str | None) -> dict[str, object]
     }
 
 
-def claim(session: Session, claim_id: str, limit: int) -> Sequence[Row[Any]]:
-    """Take the events that wait the longest, for a claim of one's own. SQLite has one process, and needs none."""
+def claim(session: Session, claim_id: str, limit: int, sent: Sent | None = None) -> Sequence[Row[Any]]:
+    """Take the events that wait the longest, for a claim of one's own; first ``release`` what was sent before.
+
+    All in one message to the server. SQLite has one process, and needs no claims.
+    """
     if session.get_bind().dialect.name == "sqlite":
+        if sent:
+            mark(session, sent[1])
         return session.execute(WAITING.limit(limit)).all()
-    return session.connection().exec_driver_sql(_CLAIM, {"claim": claim_id, "limit": limit}).all()
+    statements = _UNHURRIED + (_RELEASE if sent else "") + _CLAIM
+    values = {"claim": claim_id, "limit": limit} | (_released(sent) if sent else {})
+    return session.connection().exec_driver_sql(statements, values).all()
 
 
 def renew(session: Session, claim_id: str) -> None:
@@ -123,12 +130,16 @@ def renew(session: Session, claim_id: str) -> None:
     session.connection().exec_driver_sql("UPDATE sendings SET at = clock_timestamp() WHERE id = %(claim)s", values)
 
 
-def release(session: Session, claim_id: str, done: list[int]) -> None:
+def release(session: Session, sent: Sent) -> None:
     """Give a claim back and mark what the broker has; nothing, when the claim was lost meanwhile."""
     if session.get_bind().dialect.name == "sqlite":
-        return mark(session, done)
-    values = {"claim": claim_id, "ids": done, "now": clock.now()}
-    session.connection().exec_driver_sql(_RELEASE, values)
+        return mark(session, sent[1])
+    session.connection().exec_driver_sql(_UNHURRIED + _RELEASE, _released(sent))
+
+
+def _released(sent: Sent) -> dict[str, Any]:
+    claim_id, done = sent
+    return {"sent": claim_id, "ids": done, "now": clock.now()}
 
 
 def mark(session: Session, done: Sequence[int]) -> None:

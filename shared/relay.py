@@ -31,6 +31,7 @@ log = logs.get(__name__)
 FOLD_EVERY_S = 5
 LOOK_S = 1  # for what a replica left that died
 LOOK_WHILE_IN_FLIGHT_S = 0.05
+MARK_S = 0.25  # for a next batch, before what was sent is marked without one
 CLEAN_EVERY_S = 3600
 CLEAN_AT_ONCE = 5_000  # rows
 RESEND_AFTER_S = 30  # embedded: when a subscriber's inbox still lacks an event
@@ -51,12 +52,12 @@ class Sender:
     def __init__(self, relay: Relay, forward: Callable[[Sender], int], helper: Sender | None = None) -> None:
         self.relay, self.forward, self.helper = relay, forward, helper
         self.publisher: Publisher | None = None
-        self.sent: tuple[str, list[int]] | None = None  # a claim, and what the broker confirmed of it
+        self.sent: outbox.Sent | None = None
         self.limit = BATCH
         self.loop = relay.loop(self.send)
 
     def send(self) -> float:
-        """Publish a batch. After one comes the next turn at once, which marks it; then when there is more."""
+        """Publish a batch. The next one marks it, or where none comes soon a turn that finds nothing."""
         self.publisher = self.publisher or self.connect()
         limit = self.limit
         try:
@@ -73,14 +74,14 @@ class Sender:
             return 0
         time.sleep(rest(sent))
         if self.sent:
-            return 0
+            return MARK_S
         return LOOK_WHILE_IN_FLIGHT_S if self.relay.in_flight else LOOK_S
 
     def settle(self) -> None:
         """Mark what was sent, where no next batch does."""
         if self.sent:
             with self.relay.database.begin() as session:
-                outbox.release(session, *self.sent)
+                outbox.release(session, self.sent)
             self.sent = None
 
     def connect(self) -> Publisher:
@@ -153,9 +154,7 @@ class Relay(DependencyProvider):  # type: ignore[misc]
         """
         publisher, claim = cast(Publisher, sender.publisher), str(uuid4())
         with self.database.begin() as session:
-            if sender.sent:
-                outbox.release(session, *sender.sent)
-            rows = outbox.claim(session, claim, sender.limit)
+            rows = outbox.claim(session, claim, sender.limit, sender.sent)
         sender.sent = None
         if not rows:
             publisher.beat()

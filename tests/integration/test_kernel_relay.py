@@ -53,14 +53,14 @@ def test_senders_never_take_the_same_events_and_one_that_died_is_followed_after_
     assert len({*mine, *yours, *more}) == 30
     assert taken(world)[1] == []
     with world.databases["inspections"].begin() as session:
-        release(session, first, mine[:4])
+        release(session, (first, mine[:4]))
     second, left = taken(world)
     assert left == mine[4:]
     with world.databases["inspections"].begin() as session:
         session.execute(text("UPDATE sendings SET at = at - interval '1 minute'"))
     assert len(taken(world)[1]) == 26
     with world.databases["inspections"].begin() as session:
-        release(session, second, left)  # a paused sender comes back after its lease: it marks nothing
+        release(session, (second, left))  # a paused sender comes back after its lease: it marks nothing
     assert pending(world) == 26
 
 
@@ -81,7 +81,7 @@ def test_a_sender_that_comes_back_after_the_database_was_set_back_marks_nothing_
     with world.databases["inspections"].begin() as session:
         session.execute(delete(sendings))
     with world.databases["inspections"].begin() as session:
-        release(session, before, ids)
+        release(session, (before, ids))
     assert pending(world) == 3
 
 

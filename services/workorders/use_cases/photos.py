@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from datetime import timedelta
 from pathlib import Path
 
-from sqlalchemy import func, select
+from sqlalchemy import func, select, union
 from sqlalchemy.orm import Session
 
 from services.workorders import tables
@@ -43,11 +43,11 @@ def renew(session: Session, sha256: str) -> bool:
 
 def check_room(session: Session, *, sha256: str, size: int, by: Holder, bound: Bound) -> None:
     """Raises TooManyUnnamed where with this photo more of one account would wait to be named than may."""
-    if session.get(Photo, sha256) or is_named(session, sha256):
-        return
     waiting = select(func.count(), func.coalesce(func.sum(photos.c.size), 0))
     count, total = session.execute(waiting.where(photos.c.stored_by == by.name, unnamed)).one()
-    if count >= bound.photos or total + size > bound.bytes:
+    if count < bound.photos and total + size <= bound.bytes:
+        return
+    if not session.get(Photo, sha256) and not is_named(session, sha256):
         most = f"At most {bound.photos:,} photos and {bound.bytes:,} bytes of one account wait to be named"
         raise TooManyUnnamed(f"{most}: send the findings and orders that name them first.")
 
@@ -58,17 +58,14 @@ def is_named(session: Session, sha256: str) -> bool:
 
 
 def _named_of(session: Session, hashes: Sequence[str]) -> set[str]:
-    found: set[str] = set()
-    for each in NAMING:
-        found |= set(session.scalars(select(each.c.sha256).where(each.c.sha256.in_(hashes))))
-    return found
+    return set(session.scalars(union(*(select(each.c.sha256).where(each.c.sha256.in_(hashes)) for each in NAMING))))
 
 
 def note_named(session: Session, hashes: Iterable[str]) -> None:
     """Say that these photos, as far as they are there, are named from now on. Whoever removes one is waited for."""
-    here = select(photos.c.sha256).where(photos.c.sha256.in_(set(hashes)), unnamed)
-    if found := session.scalars(here.order_by(photos.c.sha256).with_for_update()).all():
-        session.execute(photos.update().where(photos.c.sha256.in_(found)).values(named=True))
+    if found := set(hashes):
+        here = select(photos.c.sha256).where(photos.c.sha256.in_(found), unnamed).order_by(photos.c.sha256)
+        session.execute(photos.update().where(photos.c.sha256.in_(here.with_for_update())).values(named=True))
 
 
 def keep_finding_photos(session: Session, events: Sequence[FindingEvent]) -> None:

@@ -285,8 +285,9 @@ def _is_stored() -> ColumnElement[bool]:
             photo_holders.c.crew == order_photos.c.named_crew,
         ),
     )
+    theirs = held.correlate(order_photos).exists()
     there = select(photos.c.sha256).where(
-        photos.c.sha256 == order_photos.c.sha256, or_(order_photos.c.named_by.is_(None), held.exists())
+        photos.c.sha256 == order_photos.c.sha256, or_(order_photos.c.named_by.is_(None), theirs)
     )
     return there.correlate(order_photos).exists()
 

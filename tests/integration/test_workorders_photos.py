@@ -84,6 +84,15 @@ def test_a_crew_that_names_anothers_photo_does_not_get_to_see_it(running: Runnin
     assert readers(running, digest, SOUTHWEST) == [SOUTHWEST]
 
 
+def test_what_is_awaited_stays_so_whatever_else_is_there(running: Running) -> None:
+    """A colleague's photo on the crew's other order has nothing to do with it."""
+    (content, digest), (mine, sent) = a_photo(), a_photo(1)
+    assert put(running, mine, SOUTHWEST) == 201
+    assert complete(running, at_work(running), SOUTHWEST, sent)["photos"][0]["state"] == "stored"
+    assert put(running, content, SOUTHEAST) == 201
+    assert complete(running, at_work(running), SOUTHWEST, digest)["photos"][0]["state"] == "awaited"
+
+
 def test_a_photo_that_was_awaited_is_shown_once_who_named_it_or_their_crew_sends_it(running: Running) -> None:
     number, (content, digest) = at_work(running), a_photo()
     assert complete(running, number, SOUTHWEST, digest)["photos"][0]["state"] == "awaited"

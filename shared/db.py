@@ -1,4 +1,4 @@
-"""Tables and transactions, on PostgreSQL and SQLite alike. One transaction per use case.
+"""Tables and transactions, on PostgreSQL and SQLite alike. One transaction per use case that changes something.
 
 Nothing waits for the database without a bound: not for a connection, a lock, an answer, or for whoever sleeps within a
 transaction. What is beyond a bound raises; ``failing`` tells it from an error of one's own.
@@ -87,7 +87,7 @@ class Time(sa.TypeDecorator[datetime]):
 
 
 class Database:
-    """One service's database: ``begin()`` to write, ``read()`` to read, ``listeners`` to hear what committed.
+    """One service's database: ``begin()`` to write, ``look()`` or ``read()``, ``listeners`` to hear what committed.
 
     ``patient``: for a process of its own that may take long, such as an import, and that nobody waits for.
     """
@@ -100,6 +100,8 @@ class Database:
         # process would block all of it there; here it waits without blocking.
         self._writers = threading.Semaphore(1 if self._sqlite else max(1, connections - max(1, connections // 4)))
         self._read = sessionmaker(self.engine, expire_on_commit=False)
+        at_once = self.engine if self._sqlite else self.engine.execution_options(isolation_level="AUTOCOMMIT")
+        self._look = sessionmaker(at_once, expire_on_commit=False)
         self._write = sessionmaker(self.engine.execution_options(writes=True), expire_on_commit=False)
 
     @contextmanager
@@ -126,8 +128,17 @@ class Database:
             self._writers.release()
 
     @contextmanager
+    def look(self) -> Iterator[Session]:
+        """Reads, each statement the state of its moment, without what a transaction costs: half of a short request."""
+        with self._look() as session:
+            yield session
+
+    @contextmanager
     def read(self, *, quick: bool = False) -> Iterator[Session]:
-        """A transaction that sees one state and changes nothing. ``quick``: raises where the server stands still."""
+        """A transaction that changes nothing, for what fetches piece by piece, or locks.
+
+        ``quick``: raises where the server stands still.
+        """
         with self._read() as session:
             if quick and not self._sqlite:
                 _wait_for(session, QUICK_S)

@@ -383,7 +383,7 @@ class EventConsumer(Entrypoint):  # type: ignore[misc]
     def _retry(self) -> float:
         """Try the parked event that is due the longest; at once look for another, or wait where there is none."""
         delays_s = self.settings.retry_delays_s
-        with self.database.read() as session:
+        with self.database.look() as session:
             message = inbox.due(session, self.queue, delays_s)
         if message is None:
             return RETRY_EVERY_S

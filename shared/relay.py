@@ -199,7 +199,7 @@ class Relay(DependencyProvider):  # type: ignore[misc]
         publisher = cast(Publisher, sender.publisher)
         # What is in flight is in the table: nothing newer has a lower id, though an empty one gives ids out again.
         newer = outbox.outbox.c.id > max(self.in_flight, default=0)
-        with self.database.read() as session:
+        with self.database.look() as session:
             rows = session.execute(outbox.WAITING.where(newer).limit(sender.limit)).all()
         late = time.monotonic() - RESEND_AFTER_S
         again = [row for row, sent_at in self.in_flight.values() if sent_at < late]
@@ -224,13 +224,13 @@ class Relay(DependencyProvider):  # type: ignore[misc]
         return [row.id for row in rows if not any(row.event_id in ids for ids in missing.values())]
 
     def _taken(self, queue: str, ids: list[Any]) -> set[Any]:
-        with self.databases[queue.partition(".")[0]].read() as session:
+        with self.databases[queue.partition(".")[0]].look() as session:
             known = inbox.inbox.c
             taken = select(known.event_id).where(known.queue == queue, known.event_id.in_(ids))
             return set(session.scalars(taken))
 
     def _number(self) -> float:
-        with self.database.read() as session:
+        with self.database.look() as session:
             waiting = changes.unnumbered(session)
         if not waiting:
             return LOOK_S
@@ -241,14 +241,14 @@ class Relay(DependencyProvider):  # type: ignore[misc]
 
     def _fold(self) -> float:
         """Only when rows were added: a fold leaves about as many rows as there are sums."""
-        with self.database.read() as session:
+        with self.database.look() as session:
             rows = tallies.rows(session)
         grown = rows - min(self.folded, rows)  # there may be fewer than ever: a database restored
         if grown > 100:
             for _ in range(grown // tallies.FOLD + 1):
                 with self.database.begin() as session:
                     tallies.fold(session)
-            with self.database.read() as session:
+            with self.database.look() as session:
                 self.folded = tallies.rows(session)
         return FOLD_EVERY_S
 

@@ -164,7 +164,7 @@ def http(
     """Let a method ``(self, call, **path variables)`` answer a route. ``said``: what ``Declared`` holds.
 
     What it returns is dumped by ``answer`` (a ``Page`` item by item, where ``paged``); it may also return
-    ``(status, thing)`` or a werkzeug Response. A GET gets a read transaction in ``call.session``, any other method a
+    ``(status, thing)`` or a werkzeug Response. A GET reads by ``call.session``, any other method gets a
     write transaction that commits before the answer leaves, unless ``transaction=False``. A POST that carries an
     ``id``, its ``natural_key`` or an Idempotency-Key takes effect once.
     """
@@ -193,7 +193,7 @@ def _carry_out(
     if not declared.transaction:
         return _render(declared, run(call, **path))
     if declared.reading:
-        with service.db.read() as call.session:
+        with service.db.look() as call.session:
             return _render(declared, run(call, **path))
     try:
         with service.db.begin() as call.session:
@@ -210,7 +210,7 @@ def _carry_out(
 def _first_answer(service: Any, command: Once | None, refused: Exception) -> Answer:
     """What the same command got before, if that is why it was refused now."""
     if command:
-        with service.db.read() as session:
+        with service.db.look() as session:
             if answer := kept(session, command):
                 return answer
     if duplicate(refused):

@@ -602,7 +602,7 @@ class WorkOrders(Service):
     def store_photo(self, call: Call, sha256: str) -> tuple[int, dict[str, Any]]:
         bound = Bound(self.settings.unnamed_photos, self.settings.unnamed_photo_bytes)
         content = read_body(call.request, LARGEST_BYTES)
-        with self.db.read() as session:  # before anything is written
+        with self.db.look() as session:  # before anything is written
             photos.check_room(session, sha256=sha256, size=len(content), by=holder_of(call.user), bound=bound)
         photo_files.check(sha256, content)
         picture = photo_files.look_at(content, call.user.name)

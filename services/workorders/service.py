@@ -600,15 +600,15 @@ class WorkOrders(Service):
         refuses=(WrongHash, NoImage, TooLarge, TooManyUnnamed),
     )
     def store_photo(self, call: Call, sha256: str) -> tuple[int, dict[str, Any]]:
-        bound = Bound(self.settings.unnamed_photos, self.settings.unnamed_photo_bytes)
+        bound, by = Bound(self.settings.unnamed_photos, self.settings.unnamed_photo_bytes), holder_of(call.user)
         content = read_body(call.request, LARGEST_BYTES)
         with self.db.look() as session:  # before anything is written
-            photos.check_room(session, sha256=sha256, size=len(content), by=holder_of(call.user), bound=bound)
+            named = photos.check_room(session, sha256=sha256, size=len(content), by=by, bound=bound)
         photo_files.check(sha256, content)
-        picture = photo_files.look_at(content, call.user.name)
+        picture = photo_files.look_at(content, by.name)
         aside(photo_files.keep, self.settings.data, sha256, content)
         with self.db.begin() as session:
-            new = photos.note_photo(session, sha256=sha256, picture=picture, by=holder_of(call.user), bound=bound)
+            new = photos.note_photo(session, sha256=sha256, picture=picture, by=by, named=named)
         return (201 if new else 200), {"sha256": sha256} | vars(picture)
 
     @http(

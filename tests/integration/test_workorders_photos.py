@@ -188,7 +188,8 @@ def database(made: Database) -> Iterator[Database]:
 def store(database: Database, digest: str, by: str = "ines", bound: Bound = PLENTY) -> bool:
     with database.begin() as session:
         picture = Picture("image/png", 100, 4, 3)
-        return photos.note_photo(session, sha256=digest, picture=picture, by=Holder(by), bound=bound)
+        named = photos.check_room(session, sha256=digest, size=picture.size, by=Holder(by), bound=bound)
+        return photos.note_photo(session, sha256=digest, picture=picture, by=Holder(by), named=named)
 
 
 def report(database: Database, digest: str) -> UUID:

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from datetime import timedelta
 from pathlib import Path
 
-from sqlalchemy import func, select, union
+from sqlalchemy import CompoundSelect, func, select, union
 from sqlalchemy.orm import Session
 
 from services.workorders import tables
@@ -21,14 +21,12 @@ NAMING = (tables.order_photos, tables.finding_photos)
 AT_ONCE = 500
 
 
-def note_photo(session: Session, *, sha256: str, picture: Picture, by: Holder, bound: Bound) -> bool:
-    """Say that a photo's bytes are there, and who has them; return whether they are news. Raises TooManyUnnamed.
+def note_photo(session: Session, *, sha256: str, picture: Picture, by: Holder, named: bool) -> bool:
+    """Say that a photo's bytes are there, and who has them; return whether they are news. ``named``: see check_room.
 
     Sent again, a photo that nothing names is as new: nobody removes it while its sender is told that it is there.
     """
-    check_room(session, sha256=sha256, size=picture.size, by=by, bound=bound)
-    row = vars(picture) | {"sha256": sha256, "stored_by": by.name, "stored_at": clock.now()}
-    row["named"] = is_named(session, sha256)
+    row = vars(picture) | {"sha256": sha256, "stored_by": by.name, "stored_at": clock.now(), "named": named}
     while not (new := bool(insert_new(session, photos, [row], photos.c.sha256))) and not renew(session, sha256):
         pass  # it was removed in between
     insert_new(session, tables.photo_holders, [vars(by) | {"sha256": sha256}])
@@ -41,24 +39,23 @@ def renew(session: Session, sha256: str) -> bool:
     return session.scalar(change.returning(photos.c.sha256)) is not None
 
 
-def check_room(session: Session, *, sha256: str, size: int, by: Holder, bound: Bound) -> None:
-    """Raises TooManyUnnamed where with this photo more of one account would wait to be named than may."""
-    waiting = select(func.count(), func.coalesce(func.sum(photos.c.size), 0))
-    count, total = session.execute(waiting.where(photos.c.stored_by == by.name, unnamed)).one()
-    if count < bound.photos and total + size <= bound.bytes:
-        return
-    if not session.get(Photo, sha256) and not is_named(session, sha256):
+def check_room(session: Session, *, sha256: str, size: int, by: Holder, bound: Bound) -> bool:
+    """Whether an order or a finding awaits this photo; what names it while it arrives is noticed later.
+
+    Raises TooManyUnnamed where with it more of one account would wait to be named than may; those that an account
+    sends at the same time do not count each other.
+    """
+    waiting = select(func.count(), func.coalesce(func.sum(photos.c.size), 0), _naming([sha256]).exists())
+    count, total, named = session.execute(waiting.where(photos.c.stored_by == by.name, unnamed)).one()
+    full = count >= bound.photos or total + size > bound.bytes
+    if full and not named and not session.get(Photo, sha256):
         most = f"At most {bound.photos:,} photos and {bound.bytes:,} bytes of one account wait to be named"
         raise TooManyUnnamed(f"{most}: send the findings and orders that name them first.")
+    return bool(named)
 
 
-def is_named(session: Session, sha256: str) -> bool:
-    """Whether an order or a finding awaits this photo."""
-    return bool(_named_of(session, [sha256]))
-
-
-def _named_of(session: Session, hashes: Sequence[str]) -> set[str]:
-    return set(session.scalars(union(*(select(each.c.sha256).where(each.c.sha256.in_(hashes)) for each in NAMING))))
+def _naming(hashes: Sequence[str]) -> CompoundSelect[str]:
+    return union(*(select(each.c.sha256).where(each.c.sha256.in_(hashes)) for each in NAMING))
 
 
 def note_named(session: Session, hashes: Iterable[str]) -> None:
@@ -86,7 +83,7 @@ def end_unnamed(session: Session, days: int) -> int:
     old = (unnamed, photos.c.stored_at < before)
     some = select(photos.c.sha256).where(*old).order_by(photos.c.sha256).limit(AT_ONCE)
     held = session.scalars(some.with_for_update(skip_locked=True)).all()
-    named = _named_of(session, held)
+    named = set(session.scalars(_naming(held)))
     gone = [sha256 for sha256 in held if sha256 not in named]
     session.execute(photos.update().where(photos.c.sha256.in_(named)).values(named=True))
     session.execute(tables.photo_holders.delete().where(tables.photo_holders.c.sha256.in_(gone)))

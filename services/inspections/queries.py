@@ -13,8 +13,10 @@ from sqlalchemy.orm import Session
 
 from services.inspections.domain.findings import ALL, UNITS, Finding, Sight, UnknownFinding
 from services.inspections.domain.light_checks import LightCheck, UnknownLightCheck
+from services.inspections.domain.places import Area, City
 from services.inspections.domain.rulebook import Rulebook, Source, read_categories
 from services.inspections.tables import (
+    areas,
     catalogue_copies,
     finding_moves,
     finding_sources,
@@ -53,7 +55,13 @@ def _read_rulebook(session: Session) -> Rulebook:
         categories=None if catalogue is None else read_categories(catalogue),
         sources={row.source: Source(**row._mapping) for row in rows},
         lighting=(catalogue or {}).get("lighting"),
+        bounds=tuple((catalogue or {}).get("city", {}).get("bounds", ())) or None,
     )
+
+
+def the_city(session: Session) -> City:
+    """Where the city lies, as far as we have been told."""
+    return City(rulebook(session).bounds, session.scalars(select(Area).order_by(areas.c.code)))
 
 
 def find_findings(
@@ -65,7 +73,7 @@ def find_findings(
 
 
 def _filtered(wanted: Select[Any], filters: Mapping[str, Any]) -> Select[Any]:
-    for name in ("state", "category", "source"):
+    for name in ("state", "category", "source", "place_check"):
         if filters.get(name) is not None:
             wanted = wanted.where(findings.c[name] == filters[name])
     if (code := filters.get("facility_code")) is not None:

@@ -6,6 +6,7 @@ from marshmallow import validate
 
 from services.inspections.domain.findings import Move, State
 from services.inspections.domain.light_checks import Outcome
+from services.inspections.domain.places import PlaceCheck
 from services.inspections.domain.rulebook import Severity
 from shared.fields import (
     UUID,
@@ -24,6 +25,7 @@ from shared.fields import (
 )
 
 POSITIVE = validate.Range(min=0, max=1e9, min_inclusive=False)
+ONE_PLACE_CHECK = validate.OneOf([*PlaceCheck])
 ONE_STATE, ONE_SEVERITY = validate.OneOf([*State]), validate.OneOf([*Severity])
 AT = {"description": "When it happened, if not just now.", "example": "2026-03-01T21:35:00+02:00"}
 FACILITY = {"description": "The facility's code.", "example": "lamp-4711"}
@@ -43,7 +45,7 @@ class FindingIn(Strict):
         allow_none=True,
         metadata={"description": "The facility, where known; an unknown code is accepted.", "example": "lamp-4711"},
     )
-    location = Location(required=True, metadata={"description": "Where, in WGS 84."})
+    location = Location(required=True, metadata={"description": "Where, in WGS 84; within 1 km of the city."})
     severity = String(
         required=True, validate=ONE_SEVERITY, metadata={"description": "How bad it is.", "example": "normal"}
     )
@@ -96,6 +98,14 @@ class FindingOut(Strict):
     location = Location(
         allow_none=True, metadata={"description": "Where; null for a lamp of a lighting check, known by its code only."}
     )
+    place_check = String(
+        allow_none=True,
+        validate=ONE_PLACE_CHECK,
+        metadata={
+            "description": "Whether the place lies in the city; unchecked until we have been told where that is.",
+            "example": "inside",
+        },
+    )
     quantity = Float(allow_none=True, metadata={"description": "How much, in the facility's unit.", "example": 12.5})
     description = String(shortest=0, metadata={"description": "In words.", "example": "Dark since yesterday."})
     photos = List(Sha256(), metadata={"description": "SHA-256 of each photo, see /photos.", "example": []})
@@ -121,6 +131,9 @@ class FindingsQuery(PageQuery):
     state = String(validate=ONE_STATE, metadata={"description": "In this state only.", "example": "confirmed"})
     category = String(longest=64, metadata={"description": "Of this category only.", "example": "lamp_out"})
     source = String(longest=32, metadata={"description": "From this source only.", "example": "patrol"})
+    place_check = String(
+        validate=ONE_PLACE_CHECK, metadata={"description": "Whose place is so.", "example": "unchecked"}
+    )
     facility_code = Code(metadata={"description": "Reported for, or linked to, this facility.", "example": "lamp-4711"})
 
 

@@ -27,7 +27,7 @@ from services.inspections.schemas import (
     SourceOut,
 )
 from shared.auth import User
-from shared.events.assets import CataloguePublished, DefectRecorded, LampMisbehaved
+from shared.events.assets import AreaChanged, CataloguePublished, DefectRecorded, LampMisbehaved
 from shared.events.workorders import OrderClosed, OrderReopened, OrderVoided
 from shared.fields import PageQuery
 from shared.messaging import on
@@ -139,6 +139,10 @@ class Inspections(Service):
     @on("inspections.report_lamps")
     def report_lamps(self, session: Session, events: Sequence[LampMisbehaved]) -> None:
         use_cases.report_lamps(session, events)
+
+    @on("inspections.keep_areas")
+    def keep_areas(self, session: Session, events: Sequence[AreaChanged]) -> None:
+        use_cases.keep_areas(session, events)
 
     @on("inspections.keep_catalogue")
     def keep_catalogue(self, session: Session, events: Sequence[CataloguePublished]) -> None:

@@ -22,13 +22,14 @@ from sqlalchemy.orm import relationship
 
 from services.inspections.domain.findings import Finding, Move, State
 from services.inspections.domain.light_checks import LightCheck, Look, Outcome
+from services.inspections.domain.places import Area, PlaceCheck
 from services.inspections.domain.rulebook import Severity, Source
 from shared.db import Time, new_mapping
 
 mapping = new_mapping()
 
 
-def _choice(choices: type[State | Move | Outcome | Severity], length: int) -> Enum:
+def _choice(choices: type[State | Move | Outcome | Severity | PlaceCheck], length: int) -> Enum:
     return Enum(choices, native_enum=False, length=length, values_callable=lambda each: [str(one) for one in each])
 
 
@@ -63,6 +64,7 @@ findings = Table(
     Column("order_number", String(64)),
     Column("order_revision", Integer, nullable=False),
     Column("slot", String(300)),
+    Column("place_check", _choice(PlaceCheck, 16)),
     Column("revision", Integer, nullable=False),
 )
 # At most one open finding of a single category on a facility. Most findings take no slot and cost the index nothing.
@@ -100,6 +102,14 @@ catalogue_copies = Table(
     Column("catalogue", JSON, nullable=False),
 )
 
+areas = Table(
+    "areas",
+    mapping.metadata,
+    Column("code", Text, primary_key=True),
+    Column("outline", JSON(none_as_null=True)),
+    Column("revision", Integer, nullable=False),
+)
+
 light_checks = Table(
     "light_checks",
     mapping.metadata,
@@ -133,3 +143,4 @@ mapping.map_imperatively(
     properties={"lamps": relationship(Look, order_by=light_check_lamps.c.position, lazy="selectin")},
 )
 mapping.map_imperatively(Source, finding_sources)
+mapping.map_imperatively(Area, areas)

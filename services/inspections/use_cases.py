@@ -28,13 +28,14 @@ from services.inspections.domain.findings import (
     slot,
 )
 from services.inspections.domain.light_checks import LightCheck, new_light_check
+from services.inspections.domain.places import PlaceCheck, lies_in
 from services.inspections.domain.rulebook import DARK_LAMP, Rulebook, Source, check_source_name, check_time
-from services.inspections.tables import catalogue_copies, finding_moves, findings
+from services.inspections.tables import areas, catalogue_copies, finding_moves, findings
 from shared import clock, outbox, tallies
 from shared.daylight import is_dark
 from shared.db import insert_new
 from shared.errors import expect
-from shared.events.assets import CataloguePublished, DefectRecorded, LampMisbehaved
+from shared.events.assets import AreaChanged, CataloguePublished, DefectRecorded, LampMisbehaved
 from shared.events.inspections import (
     FindingConfirmed,
     FindingEvent,
@@ -60,6 +61,7 @@ EVENTS: dict[State, type[FindingEvent]] = {
 }
 FINDINGS = "findings"  # the tally of findings by source and category
 CHUNK = 500  # rows of one insert
+DISTRICT = "district"
 OUR_OWN = "waywarden"  # moves that no person made
 
 
@@ -68,16 +70,25 @@ def report_finding(
 ) -> Finding:
     """Take a report; ``facts`` are those of ``domain.new_finding``. Raises Invalid, PatrolOnly and FindingExists.
 
-    What is reported on a facility already, in a category that stands there once at most, is merged at once.
+    A place far from the city is refused, once we know where that is. What is reported on a facility already, in a
+    category that stands there once at most, is merged at once.
     """
     may_report(role, source)
     book = queries.rulebook(session)
     finding = new_finding(book, id=id or uuid4(), reporter=reporter, source=source, now=clock.now(), **facts)
+    _look_at_place(session, finding)
     while not _insert(session, [finding]):
         _stand_behind(session, finding)
     tallies.add(session, FINDINGS, (finding.source, finding.category))
     _say(session, finding, finding.found_at)
     return finding
+
+
+def _look_at_place(session: Session, finding: Finding) -> None:
+    """Nearly all lie within the bounds, and do without the outlines. Raises FarFromCity."""
+    if place := finding.location:
+        inside = lies_in(queries.rulebook(session).bounds, place["lon"], place["lat"])
+        finding.place_check = PlaceCheck.INSIDE if inside else queries.the_city(session).must_hold(*place.values())
 
 
 def _insert(session: Session, arrived: Sequence[Finding]) -> set[UUID]:
@@ -378,6 +389,30 @@ def keep_catalogue(session: Session, events: Iterable[CataloguePublished]) -> No
         older = copies.update().where(copies.c.name == queries.CATALOGUE, copies.c.revision < event.revision)
         session.execute(older.values(revision=event.revision, catalogue=event.catalogue))
     queries.forget_rulebook(session)
+    _look_again(session)
+
+
+def keep_areas(session: Session, events: Iterable[AreaChanged]) -> None:
+    """Keep the newest revision of each district, and look again at the places that were taken unchecked."""
+    districts = sorted((each for each in events if each.level == DISTRICT), key=lambda each: (each.code, each.revision))
+    for event in districts:
+        row = {"code": event.code, "outline": event.outline, "revision": event.revision}
+        if not insert_new(session, areas, [row], areas.c.code):
+            known = {name: value for name, value in row.items() if value is not None}
+            older = areas.c.code == event.code, areas.c.revision <= event.revision
+            session.execute(areas.update().where(*older).values(known))
+    if districts:
+        _look_again(session)
+
+
+def _look_again(session: Session) -> None:
+    """At places of which it is not known that they lie in the city."""
+    doubtful = findings.c.place_check.in_([PlaceCheck.UNCHECKED, PlaceCheck.OUTSIDE])
+    wanted = select(Finding).where(doubtful).order_by(findings.c.id).with_for_update()
+    city, found = queries.the_city(session), session.scalars(wanted).all()
+    for finding in found:
+        if place := finding.location:
+            finding.note_place(city.check(*place.values()))
 
 
 def _take_slots(session: Session, opened: Collection[Finding]) -> None:

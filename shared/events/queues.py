@@ -44,6 +44,7 @@ QUEUES: dict[str, tuple[type[Event], ...]] = {
     "inspections.note_links": (DefectRecorded,),
     "inspections.follow_orders": (OrderClosed, OrderReopened, OrderVoided),
     "inspections.keep_catalogue": (CataloguePublished,),
+    "inspections.keep_areas": (AreaChanged,),
     "inspections.report_lamps": (LampMisbehaved,),
     "workorders.keep_finding_photos": (FindingReported, FindingRejected, FindingMerged),
     "workorders.open_for_defects": (DefectRecorded,),

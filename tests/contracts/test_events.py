@@ -112,6 +112,7 @@ BINDINGS = {
     "inspections.follow_orders": [
         "workorders.order_closed.v1", "workorders.order_reopened.v1", "workorders.order_voided.v1",
     ],
+    "inspections.keep_areas": ["assets.area_changed.v1"],
     "inspections.keep_catalogue": ["assets.catalogue_published.v1"],
     "inspections.note_links": ["assets.defect_recorded.v1"],
     "inspections.report_lamps": ["assets.lamp_misbehaved.v1"],

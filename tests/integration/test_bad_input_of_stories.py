@@ -231,6 +231,18 @@ def test_a_report_that_cannot_be_is_refused_and_names_what_is_wrong(system: Syst
     watch.moved()
 
 
+def test_a_place_outside_the_city_is_refused_and_swapped_numbers_are_called_so(cast: Cast) -> None:
+    body = finding(cast.lamps(1)[0], str(uuid4()))
+    lon, lat = body["location"]["lon"], body["location"]["lat"]
+    for place, hint in (({"lon": lat, "lat": lon}, "swapped"), ({"lon": lon, "lat": lat - 2}, "outside the city")):
+        answer = cast.inspector.send("POST", f"{API}/findings", body | {"location": place})
+        assert (answer.status, names(answer, "location")) == (422, True)
+        assert answer.json()["type"].endswith(":far-from-city")
+        assert hint in answer.json()["detail"]
+    taken = cast.inspector.post("/findings", body)
+    assert taken["place_check"] == "inside"
+
+
 def test_only_an_inspector_speaks_for_a_patrol(cast: Cast) -> None:
     body = finding(cast.lamps(1)[0], str(uuid4()))
     answer = cast.operator.send("POST", f"{API}/findings", body)

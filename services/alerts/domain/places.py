@@ -4,17 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterable
 from dataclasses import dataclass
-from math import cos, radians
 from typing import Any
 
-from shapely import affinity
-from shapely.geometry import Point, shape
-
 from shared.errors import Invalid
+from shared.outlines import Outlines
 
 NEAR_M = 30.0  # outlines come simplified: between two of them, and at a quay, the nearest district is meant
 FAR_M = 1_000.0  # beyond its outline no gauge is a district's: the name is a slip
-DEGREE_M = 111_195.0
 
 
 class UnknownDistrict(Invalid):
@@ -44,24 +40,17 @@ class Districts:
     """The outlines of a city's districts, ready to be asked."""
 
     def __init__(self, areas: Iterable[Area]) -> None:
-        drawn = [(area, shape({"type": "MultiPolygon", "coordinates": area.outline})) for area in areas if area.outline]
-        self.squeeze = cos(radians(drawn[0][1].centroid.y)) if drawn else 1.0  # of a degree of longitude here
-        self.drawn = [(area, self._flat(polygon)) for area, polygon in drawn]
-
-    def _flat(self, shape: Any) -> Any:
-        return affinity.scale(shape, self.squeeze, 1, origin=(0, 0))
+        self.outlines = Outlines((area.code, area.outline) for area in areas if area.outline)
 
     def check_near(self, code: str, longitude: float, latitude: float) -> None:
         """Raises FarFromDistrict where the district is drawn, and the place lies over FAR_M outside of it."""
-        place = self._flat(Point(longitude, latitude))
-        away_m = [polygon.distance(place) * DEGREE_M for area, polygon in self.drawn if area.code == code]
+        away_m = [metres for metres, drawn in self.outlines.away_m(longitude, latitude) if drawn == code]
         if away_m and min(away_m) > FAR_M:
             raise FarFromDistrict(f"The place is {min(away_m):,.0f} m outside the district {code}.", field="district")
 
     def at(self, longitude: float, latitude: float) -> str | None:
         """The district that holds a place, of several the first by code; else the nearest one within NEAR_M."""
-        place = self._flat(Point(longitude, latitude))
-        away = [(polygon.distance(place) * DEGREE_M, area.code) for area, polygon in self.drawn]
+        away = self.outlines.away_m(longitude, latitude)
         return min((each for each in away if each[0] <= NEAR_M), default=(0, None))[1]
 
 

@@ -13,6 +13,7 @@ from enum import StrEnum
 from uuid import UUID
 
 from services.inspections.domain.people import without_people
+from services.inspections.domain.places import PlaceCheck
 from services.inspections.domain.rulebook import Category, Rulebook, Severity, check_time
 from shared.errors import Conflict, Forbidden, Invalid, NotFound
 
@@ -112,6 +113,7 @@ class Finding:
     ``facility_code`` is what the reporter said; ``linked_code`` what assets made of it, ``owner``, ``authority`` and
     ``maintainer`` the units that this facility then named. A lamp of a lighting check
     comes without a place. ``slot`` is held while a finding of a single category is open: it is unique.
+    ``place_check`` says whether the place lies in the city.
     """
 
     id: UUID
@@ -142,6 +144,7 @@ class Finding:
     order_number: str | None = None
     order_revision: int = 0
     slot: str | None = None
+    place_check: PlaceCheck | None = None
     revision: int = 1
 
     @property
@@ -206,6 +209,11 @@ class Finding:
         self.linked_by, self.linked_code, self.link_revision = by, code, revision
         self.revision += 1
         return True
+
+    def note_place(self, found: PlaceCheck) -> None:
+        """Note what is known by now of where it lies."""
+        self.revision += self.place_check != found
+        self.place_check = found
 
     def follow(self, *, order: str, revision: int, move: Move, at: datetime, reason: str | None = None) -> bool:
         """Follow the order, whose newest revision counts. Says whether the finding moved; raises IllegalMove."""

@@ -78,11 +78,15 @@ def check_source_name(source: str) -> None:
 
 @dataclass(frozen=True, kw_only=True)
 class Rulebook:
-    """What a report is judged by: the catalogue's copy (None until the first one came) and the table of sources."""
+    """What a report is judged by: the catalogue's copy (None until the first one came) and the table of sources.
+
+    ``bounds``: west, south, east and north of the city, in degrees.
+    """
 
     categories: Mapping[str, Category] | None
     sources: Mapping[str, Source]
     lighting: dict[str, Any] | None = None
+    bounds: tuple[float, ...] | None = None
 
     def category(self, slug: str) -> Category:
         """The category; any will do as long as there is no catalogue. Raises UnknownCategory."""

@@ -43,7 +43,14 @@ def one_of(kind: Any) -> validate.OneOf:
 class MoveIn(Strict):
     """What every move takes: when and where it happened, if that is not here and now."""
 
-    at = Time(load_default=None, metadata=said("When it happened; now if not given.", "2026-03-01T21:30:00+02:00"))
+    at = Time(
+        load_default=None,
+        metadata=said(
+            "When it happened; now if not given. Not before the move that it follows, nor in the future: what is off"
+            " by up to 10 minutes is set right and marked, what is off by more is refused.",
+            "2026-03-01T21:30:00+02:00",
+        ),
+    )
     location = Location(load_default=None, metadata=said("Where it was done."))
 
 
@@ -121,7 +128,12 @@ class StepOut(Strict):
     to_state = String(required=True, validate=one_of(State), metadata=said("The state after."))
     by = String(required=True, metadata=said("Who made it; system where a rule did."))
     at = Time(required=True, metadata=said("When it happened."))
-    recorded_at = Time(required=True, metadata=said("When the system knew."))
+    recorded_at = Time(required=True, metadata=said("When the system knew; clocks go by this."))
+    said_at = Time(
+        required=True,
+        allow_none=True,
+        metadata=said("What the device said, where that could not be; at is the nearest time that can."),
+    )
     crew = String(required=True, allow_none=True, metadata=said("Who had the order afterwards."))
     reason = String(required=True, allow_none=True, metadata=said("Why."))
     note = String(required=True, shortest=0, metadata=said("What else was said."))
@@ -173,7 +185,10 @@ class OrderOut(Strict):
     rework_count = Integer(required=True, metadata=said("How often a check has failed."))
     quantity_done = Float(required=True, allow_none=True, metadata=said("How much was done, in the kind's unit."))
     note = String(required=True, shortest=0, metadata=said("What the crew said it did."))
-    disposed_at = Time(required=True, allow_none=True, metadata=said("When the crew was done."))
+    disposed_at = Time(required=True, allow_none=True, metadata=said("When the crew was done, as it says."))
+    disposal_known_at = Time(
+        required=True, allow_none=True, metadata=said("When the system knew that; the light goes by this.")
+    )
     closed_at = Time(required=True, allow_none=True, metadata=said("When the check passed."))
     void_reason = String(
         required=True, allow_none=True, validate=one_of(VoidReason), metadata=said("Why it was struck out.")

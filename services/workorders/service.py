@@ -14,7 +14,7 @@ from werkzeug.wrappers import Response
 from services.workorders import figures, passwords, photo_files, queries, schemas, tables
 from services.workorders.domain.crews import DispatchRule
 from services.workorders.domain.members import ACCESS_LIFETIME, REMEMBERED, Member, TooManyTries, WrongCredentials
-from services.workorders.domain.orders import IllegalMove, Order, Sight
+from services.workorders.domain.orders import IllegalMove, ImpossibleTime, Order, Sight
 from services.workorders.domain.photos import LARGEST_BYTES, Bound, Holder, NoImage, TooManyUnnamed, WrongHash
 from services.workorders.domain.places import UnknownDistrict
 from services.workorders.passwords import WeakPassword
@@ -59,7 +59,7 @@ def move(
         body=body,
         answer=schemas.OrderWithMovesOut,
         lets_go=lets_go,
-        refuses=(IllegalMove, NotFound, Stale, Invalid),
+        refuses=(IllegalMove, NotFound, Stale, ImpossibleTime, Invalid),
     )
 
 

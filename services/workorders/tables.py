@@ -87,6 +87,7 @@ work_orders = Table(
     Column("quantity_done", Float),
     Column("note", Text, nullable=False),
     Column("disposed_at", Time),
+    Column("disposal_known_at", Time),  # none: of a former version, for which both were one
     Column("closed_at", Time),
     Column("void_reason", one_of(VoidReason)),
     Index(None, "crew", "state"),
@@ -107,6 +108,7 @@ order_moves = Table(
     Column("by", String(100), nullable=False),
     Column("at", Time, nullable=False),
     Column("recorded_at", Time, nullable=False),
+    Column("said_at", Time),
     Column("crew", String(100)),
     Column("reason", Text),
     Column("note", Text, nullable=False),

@@ -190,6 +190,62 @@ def test_an_order_that_does_not_exist_is_not_found(running: Running, number: str
     assert running.call("GET", f"/work-orders/{number}", "dispatcher").status_code == 404
 
 
+def complete_at(running: Running, number: str, at: datetime) -> Answer:
+    body = {"note": "Lamp replaced.", "photos": [], "at": at.isoformat()}
+    return running.call("POST", f"/work-orders/{number}/complete", "crew crew-southwest", body)
+
+
+def started(running: Running, accepted: datetime) -> str:
+    """An order registered at noon, and accepted and started by its crew at this time."""
+    with clock.frozen(NOON):
+        number = running.new_order()
+    with clock.frozen(accepted):
+        for path in ("accept", "start"):
+            assert running.call("POST", f"/work-orders/{number}/{path}", "crew crew-southwest", {}).status_code == 200
+    return number
+
+
+def test_work_is_not_completed_before_it_was_accepted_and_the_answer_says_both_times(running: Running) -> None:
+    number = started(running, NOON + timedelta(hours=2))
+    with clock.frozen(NOON + timedelta(hours=3)):
+        refused = complete_at(running, number, NOON - timedelta(minutes=5))
+        assert (refused.status_code, refused.json["type"]) == (422, "urn:waywarden:problem:impossible-time")
+        assert "T11:55:00" in refused.json["detail"]
+        assert "T14:00:00" in refused.json["detail"]
+        assert running.call("GET", f"/work-orders/{number}", "dispatcher").json["state"] == "in_progress"
+
+
+def test_a_phone_that_is_slow_by_minutes_loses_no_move_and_makes_nobody_punctual(running: Running) -> None:
+    accepted = NOON + timedelta(hours=23, minutes=59)
+    number, late = started(running, accepted), NOON + timedelta(hours=24, minutes=5)
+    with clock.frozen(late):
+        answer = complete_at(running, number, accepted - timedelta(minutes=1))
+        assert (answer.status_code, answer.json["state"], answer.json["light"]) == (200, "completed", "red")
+        done = answer.json["moves"][-1]
+        times = [datetime.fromisoformat(done[name]) for name in ("said_at", "at", "recorded_at")]
+        assert times == [accepted - timedelta(minutes=1), accepted, late]
+        assert [each["said_at"] for each in answer.json["moves"][:-1]] == [None] * 4
+
+
+def test_a_phone_that_is_fast_by_minutes_did_it_just_now(running: Running) -> None:
+    number, now = started(running, NOON), NOON + timedelta(hours=1)
+    with clock.frozen(now):
+        done = complete_at(running, number, now + timedelta(minutes=9)).json["moves"][-1]
+        assert (done["at"], done["said_at"] > done["at"]) == (done["recorded_at"], True)
+        closed = running.call("POST", f"/work-orders/{number}/check", "dispatcher", {"passed": True, "note": "Lit."})
+        assert (closed.status_code, closed.json["moves"][-1]["said_at"]) == (200, None)
+
+
+def test_the_clock_of_rework_runs_from_when_the_crew_can_know_of_it(running: Running) -> None:
+    number, now = started(running, NOON), NOON + timedelta(hours=6)
+    with clock.frozen(NOON + timedelta(hours=1)):
+        complete_at(running, number, NOON + timedelta(hours=1))
+    with clock.frozen(now):
+        body = {"passed": False, "note": "Dark.", "at": (NOON + timedelta(hours=2)).isoformat()}
+        again = running.call("POST", f"/work-orders/{number}/check", "dispatcher", body).json
+    assert datetime.fromisoformat(again["due_at"]) == now + timedelta(hours=again["limit"]["amount"])
+
+
 def test_an_unsatisfied_call_back_reopens_the_order(running: Running) -> None:
     number, crew = running.new_order(), "crew crew-southwest"
     for path, role, body in (

@@ -14,9 +14,11 @@ from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, 
 from services.workorders.domain.clocks import Clock, Light, Limit, run
 from services.workorders.domain.drawing import draw
 from services.workorders.domain.orders import (
+    ASIDE,
     MOVES,
     OPEN,
     IllegalMove,
+    ImpossibleTime,
     Order,
     Severity,
     Stage,
@@ -167,17 +169,73 @@ def test_a_supervised_order_goes_on_as_before() -> None:
     assert (order.state, order.supervised) == (State.REGISTERED, True)
 
 
-@pytest.mark.parametrize("at", [NOON - timedelta(hours=1), NOON + timedelta(hours=1)])
+def said(at: datetime, recorded_at: datetime) -> Step:
+    return Step(by="someone", at=at, recorded_at=recorded_at)
+
+
+def minutes(amount: float) -> datetime:
+    return NOON + timedelta(minutes=amount)
+
+
+@pytest.mark.parametrize("at", [minutes(-60), minutes(60)])
 def test_a_move_happens_neither_before_its_order_nor_in_the_future(at: datetime) -> None:
     order = new_order()
-    with pytest.raises(Invalid):
-        order.dispatch(Step(by="someone", at=at, recorded_at=NOON), crew="kallio")
+    with pytest.raises(ImpossibleTime):
+        order.dispatch(said(at, NOON), crew="kallio")
+    assert (order.state, order.revision, len(order.moves)) == (State.REGISTERED, 1, 1)
 
 
-def test_a_device_clock_may_be_off_by_minutes() -> None:
+def started_order(at: datetime) -> Order:
     order = new_order()
-    order.dispatch(Step(by="someone", at=NOON + timedelta(minutes=5), recorded_at=NOON), crew="kallio")
-    assert order.state == State.DISPATCHED
+    order.dispatch(step(), crew="kallio")
+    order.accept(step(at))
+    order.start(step(at))
+    return order
+
+
+def test_a_move_is_refused_that_says_it_happened_long_before_the_one_it_follows_with_both_times() -> None:
+    order = started_order(minutes(60))
+    with pytest.raises(ImpossibleTime, match=r"T12:49:00.*T13:00:00.*now, .*T14:00:00"):
+        order.complete(said(minutes(49), minutes(120)), note="Done.", quantity=None, photos=[])
+    assert (order.state, order.disposed_at, len(order.moves)) == (State.IN_PROGRESS, None, 4)
+
+
+@pytest.mark.parametrize(
+    ("at", "possible"), [(50, 60), (59.9, 60), (60, 60), (119, 119), (120, 120), (120.1, 120), (130, 120)]
+)
+def test_a_device_clock_may_be_off_by_minutes_which_is_set_right_and_marked(at: float, possible: float) -> None:
+    order = started_order(minutes(60))
+    order.complete(said(minutes(at), minutes(120)), note="Done.", quantity=None, photos=[])
+    done = order.moves[-1]
+    assert (done.at, done.recorded_at, order.disposed_at) == (minutes(possible), minutes(120), minutes(possible))
+    assert done.said_at == (None if at == possible else minutes(at))
+
+
+def test_what_a_crew_did_without_a_net_is_taken_late_with_the_times_that_it_says() -> None:
+    order = new_order()
+    order.dispatch(step(), crew="kallio")
+    order.supervise(step(minutes(200)), note="Watched, while the crew was out of reach.")
+    order.accept(said(minutes(5), minutes(300)))
+    order.start(said(minutes(9), minutes(300)))
+    order.complete(said(minutes(60), minutes(301)), note="Done.", quantity=None, photos=[])
+    assert [each.at for each in order.moves[3:]] == [minutes(5), minutes(9), minutes(60)]
+    assert {each.said_at for each in order.moves} == {None}
+
+
+@pytest.mark.parametrize("at", [5, 23 * 60, 24 * 60 + 30])
+def test_nobody_makes_themselves_punctual_by_the_time_that_they_say(at: float) -> None:
+    order = started_order(NOON)
+    order.complete(said(minutes(at), minutes(24 * 60 + 30)), note="Done.", quantity=None, photos=[])
+    assert order.light(minutes(0)) == Light.RED
+    assert (order.disposed_at, order.disposal_known_at) == (minutes(at), minutes(24 * 60 + 30))
+
+
+def test_an_order_of_a_former_version_keeps_the_light_of_its_one_time() -> None:
+    order = completed_order(minutes(60))
+    order.disposal_known_at = None
+    assert order.light(minutes(10_000)) == Light.GREEN
+    order.disposed_at = minutes(25 * 60)
+    assert order.light(minutes(0)) == Light.RED
 
 
 def test_a_photo_that_is_named_twice_is_kept_once() -> None:
@@ -230,12 +288,18 @@ class AnyLife(RuleBasedStateMachine):
         self.now = NOON
         self.due_at = self.order.due_at
         self.reworks = 0
+        self.skew = timedelta()
+
+    @rule(minutes=st.sampled_from([0, -3, 3, 10]))
+    def another_device(self, minutes: float) -> None:
+        self.skew = timedelta(minutes=minutes)
 
     def attempt(self, name: str, **more: object) -> None:
         self.now += timedelta(minutes=7)
+        at = self.now + self.skew
         before, legal = self.order.state, self.order.state in MOVES[name].sources
         try:
-            getattr(self.order, name)(step(self.now), **more)
+            getattr(self.order, name)(said(at, self.now), **more)
         except IllegalMove:
             assert not legal
             assert self.order.state == before
@@ -292,6 +356,12 @@ class AnyLife(RuleBasedStateMachine):
         states = [each.to_state for each in self.order.moves]
         assert [each.from_state for each in self.order.moves[1:]] == states[:-1]
         assert states[-1] == self.order.state
+
+    @invariant()
+    def no_move_happens_before_the_one_it_follows_or_after_it_was_known(self) -> None:
+        leading = [each.at for each in self.order.moves if each.move not in ASIDE]
+        assert leading == sorted(leading)
+        assert all(each.at <= each.recorded_at for each in self.order.moves)
 
     @invariant()
     def every_move_counts_once(self) -> None:

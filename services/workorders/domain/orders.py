@@ -57,6 +57,7 @@ MOVES = {
     "follow_alert": Move(OPEN, None, asked=False),
     "send_again": Move((State.COMPLETED,), State.DISPATCHED, asked=False),
 }
+ASIDE = frozenset(name for name, move in MOVES.items() if move.target is None)  # no other move follows from it
 
 
 class Severity(StrEnum):
@@ -87,6 +88,13 @@ class IllegalMove(Conflict):
     zh = "工单状态不允许此操作"
 
 
+class ImpossibleTime(Invalid):
+    """A move happens after the one that it follows, and not in the future."""
+
+    slug = "impossible-time"
+    zh = "操作时间不得早于前一操作，也不得晚于当前时间"
+
+
 @dataclass(frozen=True)
 class Sight:
     """Whose orders somebody sees: one crew's, those that name one unit as owner, authority or maintainer, or all."""
@@ -100,11 +108,15 @@ ALL = Sight()
 
 @dataclass(eq=False, kw_only=True)
 class Step:
-    """One move that was made: by whom, when in the world, when we knew, and why. ``crew`` is who has it afterwards."""
+    """One move that was made: by whom, when in the world, when we knew, and why. ``crew`` is who has it afterwards.
+
+    ``said_at`` is set where the time that was given could not be: what the device said; ``at`` is the nearest that can.
+    """
 
     by: str
     at: datetime
     recorded_at: datetime
+    said_at: datetime | None = None
     move: str = ""
     from_state: State | None = None
     to_state: State = State.REGISTERED
@@ -146,6 +158,8 @@ class OrderPhoto:
 class Order:
     """One case for one crew. ``due_at`` is when it must be disposed; ``warn_at`` when 80 % of that time is used.
 
+    ``disposed_at`` is when the crew was done, as it says; ``disposal_known_at`` when we knew, which is what the clock
+    goes by: nobody makes themselves punctual by what they say.
     ``alert_active``: whether the alert that it came from stands; None where there is none, or nobody told us.
     """
 
@@ -186,6 +200,7 @@ class Order:
     quantity_done: float | None = None
     note: str = ""
     disposed_at: datetime | None = None
+    disposal_known_at: datetime | None = None
     closed_at: datetime | None = None
     void_reason: VoidReason | None = None
     moves: list[Step] = field(default_factory=list)
@@ -210,7 +225,7 @@ class Order:
 
     def light(self, now: datetime) -> Light:
         """Green below 80 % of the time, yellow up to the due time, red beyond. A disposed order keeps its light."""
-        at = self.disposed_at or now
+        at = now if self.disposed_at is None else max(self.disposed_at, self.disposal_known_at or self.disposed_at)
         if at <= self.warn_at:
             return Light.GREEN
         return Light.YELLOW if at <= self.due_at else Light.RED
@@ -222,6 +237,10 @@ class Order:
     def known_since(self) -> datetime:
         """When we knew of its last move."""
         return max(self.registered_at, *(each.recorded_at for each in self.moves[-1:]))
+
+    def stands_since(self) -> datetime:
+        """When the move happened that the next one follows."""
+        return max(self.registered_at, *(each.at for each in self.moves if each.move not in ASIDE))
 
     def legal_moves(self) -> list[str]:
         """What somebody may ask of it now."""
@@ -257,13 +276,14 @@ class Order:
 
     def complete(self, step: Step, *, note: str, quantity: float | None, photos: Iterable[str]) -> None:
         self._make("complete", step, crew=self.crew, note=note)
-        self.note, self.quantity_done, self.disposed_at = note, quantity, step.at
+        self.note, self.quantity_done = note, quantity
+        self.disposed_at, self.disposal_known_at = step.at, step.recorded_at
         self.add_photos(photos, Stage.DONE, step)
 
     def undo_complete(self, step: Step) -> None:
         """The crew's own mistake, undone before the check."""
         self._make("undo_complete", step, crew=self.crew)
-        self.disposed_at = None
+        self.disposed_at = self.disposal_known_at = None
 
     def pass_check(self, step: Step, *, note: str) -> None:
         self._make("pass_check", step, crew=self.crew, note=note)
@@ -322,7 +342,7 @@ class Order:
         move = MOVES[name]
         if self.state not in move.sources:
             raise IllegalMove(f"An order that is {self.state} cannot {name.replace('_', ' ')}.")
-        check_time(step, self.registered_at)
+        set_right(step, self.stands_since())
         step.move, step.from_state, step.to_state = name, self.state, move.target or self.state
         step.crew, step.reason, step.note = crew, reason, note
         self.state, self.crew = step.to_state, crew
@@ -332,13 +352,23 @@ class Order:
     def _restart_clock(self, term: Term) -> None:
         self.limit_amount, self.limit_clock, self.limit_source = term.limit.amount, term.limit.clock, term.limit.source
         self.warn_at, self.due_at = term.warn_at, term.due_at
-        self.disposed_at = None
+        self.disposed_at = self.disposal_known_at = None
 
 
-def check_time(step: Step, registered_at: datetime) -> None:
-    """Clocks of field devices differ by minutes; a move in the future or before its order is a mistake."""
-    if not registered_at - CLOCK_SKEW <= step.at <= step.recorded_at + CLOCK_SKEW:
-        raise Invalid("A move happens after its order was registered, and not in the future.", field="at")
+def set_right(step: Step, after: datetime) -> None:
+    """Where a device's clock is off by minutes, a move happens at the nearest time that can be; what it said is noted.
+
+    Raises ImpossibleTime where it is further off.
+    """
+    possible = max(min(step.at, step.recorded_at), after)
+    if abs(step.at - possible) > CLOCK_SKEW:
+        raise ImpossibleTime(
+            f"{step.at.isoformat()} is not between the move before, {after.isoformat()}, and now,"
+            f" {step.recorded_at.isoformat()}.",
+            field="at",
+        )
+    if step.at != possible:
+        step.said_at, step.at = step.at, possible
 
 
 def number_of(registered_at: datetime, running: int) -> str:

@@ -53,7 +53,7 @@ class Mover:
 def moving(session: Session, number: str, mover: Mover) -> Iterator[tuple[Order, Step]]:
     """Hold the order, let the caller make one move, and keep the figures right.
 
-    Raises NotFound, Stale, IllegalMove, or Invalid where ``at`` cannot be.
+    Raises NotFound, Stale, IllegalMove, and ImpossibleTime where ``at`` cannot be.
     """
     order = get_order(session, number=number, sight=mover.sight, hold=True)
     expect(order.revision, mover.expected)
@@ -153,10 +153,13 @@ def supervise(session: Session, number: str, mover: Mover, *, note: str) -> Orde
 
 
 def new_term(session: Session, order: Order, step: Step, stage: str) -> Term:
-    """A new dispose clock: the catalogue's rework limit where it has one, else the limit that the order was given."""
+    """A new dispose clock: the catalogue's rework limit where it has one, else the limit that the order was given.
+
+    It runs from when we knew: the crew cannot have known earlier, and nobody gives it more time by what they say.
+    """
     catalogue = present_catalogue(session)
     limit = catalogue.limit_for(order.category, order.severity, stage) if stage == "rework" else None
-    return run(limit or order.limit, step.at, catalogue.zone)
+    return run(limit or order.limit, step.recorded_at, catalogue.zone)
 
 
 def check_crew_exists(session: Session, code: str) -> None:

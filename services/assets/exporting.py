@@ -8,6 +8,7 @@ from __future__ import annotations
 import csv
 import io
 import json
+import re
 import shutil
 import tempfile
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -28,6 +29,7 @@ NUMBERS = frozenset({"longitude", "latitude", "measure", "estimated_measure"})
 AT_ONCE = 2_000
 LONGEST_SHEET = 1_048_575  # rows below the heading
 LONGEST_CELL = 32_767  # characters that a cell of XLSX holds
+ESCAPE = re.compile(r"_x[0-9A-Fa-f]{4}_")  # of a character, in OOXML
 BOM = b"\xef\xbb\xbf"  # Excel then reads the file as UTF-8
 
 Source = Mapping[str, Any]  # a facility by its columns
@@ -124,11 +126,17 @@ def write_xlsx(sources: Iterable[Source], file: BinaryIO) -> None:
         if sheet is None or not left:
             sheet, left = book.create_sheet(f"facilities {len(book.worksheets) + 1}"), LONGEST_SHEET
             sheet.append([*COLUMNS, GEOMETRY])
-        sheet.append([None if isinstance(cell, str) and len(cell) > LONGEST_CELL else cell for cell in row])
+        sheet.append([_in_sheet(cell) if isinstance(cell, str) else cell for cell in row])
         left -= 1
     if sheet is None:
         book.create_sheet("facilities 1").append([*COLUMNS, GEOMETRY])
     book.save(file)
+
+
+def _in_sheet(text: str) -> str | None:
+    """Where XML would make another line break of it, and where text looks like that, as the format writes it."""
+    text = ESCAPE.sub(r"_x005F\g<0>", text).replace("\r", "_x000D_") if "_x" in text or "\r" in text else text
+    return text if len(text) <= LONGEST_CELL else None
 
 
 def write_geopackage(sources: Iterable[Source], file: BinaryIO) -> None:

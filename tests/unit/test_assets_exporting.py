@@ -18,8 +18,11 @@ from services.assets import exports
 from services.assets.domain.columns import COLUMNS
 from services.assets.domain.sheets import armed, defused, harmless
 from services.assets.exporting import WRITE, Format
+from services.assets.schemas.noted_rows import _line
 from shared.db import Database
 from shared.errors import TooMany
+from tests.unit.importing import drafts, read
+from tests.unit.importing import written as file_of
 
 MANHOLE: dict[str, Any] = dict.fromkeys(COLUMNS) | {
     "code": "=1+1",
@@ -92,6 +95,46 @@ def test_no_export_holds_a_cell_that_runs(kind: Format, text: str) -> None:
         cells = {str(name.value): str(cell.value) for name, cell in zip(heading, row, strict=True)}
     for name in ("name", "code", "street"):
         assert cells[name][0] == "'"
+
+
+TEXTS = [
+    *FORMULAS, "''=a", "  Lamp", "Lamp  ", "a\tb", "a\nb", "a\r\nb", "a\rb", "\nx", "a  b", "a\u00a0b", "a\u2028b",
+    "a\x85b", "\u3000x", "-", "None", "N/A", "无", "nan", "#REF!", "\\n", "'", "''", "'a", "+358", "1.0", "007",
+    "1E+10", "true", "_x000D_", "_x000d_a\r", "{}", "[1]", '"q"', "a,b;c\t", "Hä",
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("kind", list(Format))
+def test_an_export_comes_back_to_the_letter(tmp_path: Path, kind: Format) -> None:
+    """Whatever people register by hand; codes hold no blanks at their ends."""
+    path = tmp_path / "export"
+    named = ("name", "street", "owner", "source")
+    sources = [
+        MANHOLE | dict.fromkeys(named, text) | {"code": f"X-{at}", "attributes": {"note": text}}
+        for at, text in enumerate(TEXTS)
+    ]
+    path.write_bytes(written(kind, *sources))
+    found = drafts(read(path)[1])
+    for text, draft in zip(TEXTS, found, strict=True):
+        assert [draft[name] for name in named] == [text] * len(named)
+        assert draft["attributes"] == {"note": text}
+
+
+@pytest.mark.parametrize("kind", list(Format))
+@pytest.mark.parametrize("code", ["=1+1", "'=1", "-", "none", "无", "＝L", "@1"])
+def test_a_code_comes_back_whatever_it_looks_like(tmp_path: Path, kind: Format, code: str) -> None:
+    path = tmp_path / "export"
+    path.write_bytes(written(kind, MANHOLE | {"code": code}))
+    assert [each["code"] for each in drafts(read(path)[1])] == [code]
+
+
+def test_refused_rows_come_back_as_they_came_and_without_what_was_said_of_them(tmp_path: Path) -> None:
+    columns = ["code", "lon", "lat", "note"]
+    cells = ["=L", "24.95", "60.17", "'=a"]
+    lines = [_line([*columns, "line", "rule", "reason"]), _line([*cells, 7, "null-island", "A coordinate is 0."])]
+    first = read(file_of(tmp_path, ",".join(columns) + "\n" + ",".join(cells)), kind="manhole")[1]
+    again = read(file_of(tmp_path, "".join(lines)), kind="manhole")[1]
+    assert drafts(again) == drafts(first)
 
 
 def test_csv_opens_in_excel_and_keeps_numbers_and_every_digit_of_a_place() -> None:

@@ -26,7 +26,7 @@ from services.assets.domain.facilities import (
 
 NOW = datetime(2026, 1, 15, 12, tzinfo=UTC)
 POINT = {"type": "Point", "coordinates": [24.94, 60.17]}
-ROAD = {"type": "LineString", "coordinates": [[24.94, 60.17], [24.94, 60.171]]}  # 111.2 m
+ROAD = {"type": "LineString", "coordinates": [[24.94, 60.17], [24.94, 60.171]]}  # 111.4 m
 
 
 def a_facility(**described: Any) -> Facility:
@@ -57,26 +57,26 @@ def test_a_lamp_counts_one() -> None:
 
 
 def test_a_pipe_is_as_long_as_its_line() -> None:
-    assert a_facility(kind="drain_pipe", geometry=ROAD).measure == pytest.approx(111.2, abs=0.1)
+    assert a_facility(kind="drain_pipe", geometry=ROAD).measure == pytest.approx(111.4, abs=0.1)
 
 
 def test_a_road_with_a_width_has_its_area() -> None:
     road = a_facility(kind="carriageway", geometry=ROAD, attributes={"width": 8, "lanes": 2})
-    assert road.measure == pytest.approx(111.2 * 8, abs=1)
+    assert road.measure == pytest.approx(111.4 * 8, abs=1)
     assert not road.measure_estimated
 
 
 def test_a_road_without_a_width_is_estimated_by_its_lanes_and_says_so() -> None:
     road = a_facility(kind="carriageway", geometry=ROAD, attributes={"lanes": "2", "class": "residential"})
-    assert road.measure == pytest.approx(111.2 * 2 * 3.25, abs=1)
+    assert road.measure == pytest.approx(111.4 * 2 * 3.25, abs=1)
     assert road.measure_estimated
 
 
 def test_a_road_without_lanes_is_estimated_by_its_class_else_by_its_kind() -> None:
     by_class = a_facility(kind="carriageway", geometry=ROAD, attributes={"class": "primary", "width": "narrow"})
     by_kind = a_facility(kind="carriageway", geometry=ROAD)
-    assert by_class.measure == pytest.approx(111.2 * 7, abs=1)
-    assert by_kind.measure == pytest.approx(111.2 * 6, abs=1)
+    assert by_class.measure == pytest.approx(111.4 * 7, abs=1)
+    assert by_kind.measure == pytest.approx(111.4 * 6, abs=1)
     assert by_class.measure_estimated
     assert by_kind.measure_estimated
 
@@ -133,5 +133,5 @@ def test_a_pothole_takes_what_was_measured_else_what_the_catalogue_assumes() -> 
 def test_a_better_width_measures_an_estimated_road_anew() -> None:
     road = a_facility(kind="carriageway", geometry=ROAD)
     road.revise({"attributes": {"width": 10}}, the_catalogue(), at=NOW)
-    assert road.measure == pytest.approx(1112, abs=1)
+    assert road.measure == pytest.approx(1114, abs=1)
     assert not road.measure_estimated

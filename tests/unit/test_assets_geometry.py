@@ -1,8 +1,8 @@
-"""Geometry on the sphere, as the registry uses it."""
+"""Geometry on the earth, as the registry uses it."""
 
 from __future__ import annotations
 
-from math import cos, radians
+from typing import Any
 
 import pytest
 from hypothesis import given
@@ -24,17 +24,29 @@ def line(*route: tuple[float, float]) -> geo.Geometry:
     return {"type": "LineString", "coordinates": [list(each) for each in route]}
 
 
-def test_a_degree_of_latitude_is_some_111_kilometres() -> None:
-    assert geo.length_m(line((24, 60), (24, 61))) == pytest.approx(111_195, rel=1e-4)
-
-
-def test_a_degree_of_longitude_shrinks_with_the_latitude() -> None:
-    assert geo.length_m(line((24, 60), (25, 60))) == pytest.approx(111_195 * cos(radians(60)), rel=1e-3)
+@pytest.mark.parametrize(
+    ("ends", "length"),  # of arcs of WGS 84's meridian, parallels and equator, by the ellipsoid's own formulas
+    [
+        (((0, 0), (1, 0)), 111_319.491),
+        (((24, 0), (24, 1)), 110_574.389),
+        (((24, 60), (24, 61)), 111_420.7),
+        (((24.94, 60.17), (24.941, 60.17)), 55.513),
+        (((24.94, 60.17), (24.94, 60.171)), 111.415),
+    ],
+)
+def test_a_length_is_measured_on_the_ellipsoid(ends: tuple[Any, Any], length: float) -> None:
+    assert geo.length_m(line(*ends)) == pytest.approx(length, rel=1e-4)
 
 
 def test_the_area_of_a_small_square_is_its_sides_multiplied() -> None:
-    side = geo.DEGREE_M / 100
-    assert geo.area_m2(SQUARE) == pytest.approx(side * side * cos(radians(60.005)), rel=1e-4)
+    north, east = (geo.length_m(line(*ends)) for ends in (((24, 60), (24, 60.01)), ((24, 60.005), (24.01, 60.005))))
+    assert geo.area_m2(SQUARE) == pytest.approx(north * east, rel=1e-5)
+
+
+def test_the_place_that_stands_for_a_line_is_as_ever() -> None:
+    """Codes that imports made hold it."""
+    found = geo.anchor(line((24.9401, 60.1701), (24.9431, 60.1711), (24.9434, 60.1751)))
+    assert found == pytest.approx((24.94318268412213, 60.17220245496176), abs=1e-12)
 
 
 def test_a_hole_takes_its_area_away() -> None:

@@ -108,11 +108,11 @@ def changed_area(area: Mapping[str, Any], changes: Mapping[str, Any], at: dateti
 
 def drawn(geometry: dict[str, Any]) -> dict[str, Any]:
     """A polygon and its box. Raises NoPolygon, CrossesItself and, for one larger than any city, TooLarge."""
-    if geo.area_m2(geometry) <= 0:
-        raise NoPolygon("Give a Polygon or MultiPolygon with an area.", field="geometry")
     west, south, east, north = geo.box_of(geometry)
     if east - west > WIDEST_DEG or north - south > WIDEST_DEG:
         raise geo.TooLarge(f"The area is over {WIDEST_DEG:g}° wide or high.", field="geometry")
+    if geo.area_m2(geometry) <= 0:
+        raise NoPolygon("Give a Polygon or MultiPolygon with an area.", field="geometry")
     if not (polygon := shape(geometry)).is_valid:
         raise CrossesItself(f"{shapely.is_valid_reason(polygon)}.", field="geometry")
     return {"geometry": geometry, "west": west, "south": south, "east": east, "north": north}

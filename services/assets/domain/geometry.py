@@ -1,4 +1,6 @@
-"""Geometry on the sphere, as far as the registry needs it: measures, nearness, areas, and cells to find things by.
+"""Geometry on the earth, as far as the registry needs it: measures, nearness, areas, and cells to find things by.
+
+What is measured is measured on the ellipsoid; what only finds or places things is reckoned on the sphere.
 
 Geometries are GeoJSON objects in WGS 84, longitude first. A box is (west, south, east, north) in degrees. Nothing here
 crosses the antimeridian.
@@ -11,12 +13,15 @@ from itertools import pairwise
 from math import asin, asinh, ceil, cos, floor, hypot, pi, radians, sin, sqrt, tan
 from typing import Any
 
+from pyproj import Geod
+
 from shared.errors import Invalid
 
 Geometry = dict[str, Any]
 Position = Sequence[float]
 Box = tuple[float, float, float, float]
 
+ELLIPSOID = Geod(ellps="WGS84")
 EARTH_RADIUS_M = 6_371_008.8  # mean radius, IUGG
 DEGREE_M = radians(1) * EARTH_RADIUS_M
 CELL_DEG = 0.001
@@ -94,15 +99,19 @@ def metres_between(one: Position, other: Position) -> float:
 
 
 def length_m(geometry: Geometry) -> float:
-    """Length of a line, or of a polygon's outline, in metres; 0 for points."""
-    return sum(metres_between(one, other) for one, other in segments(geometry))
+    """Geodesic length of a line, or of a polygon's outline, in metres; 0 for points.
+
+    C. Karney, "Algorithms for geodesics", J. Geodesy 87, 2013, as PROJ has it.
+    """
+    return sum(ELLIPSOID.line_length(*_axes(line)) for line in lines(geometry))
+
+
+def _axes(line: Sequence[Position]) -> tuple[list[float], list[float]]:
+    return [each[0] for each in line], [each[1] for each in line]
 
 
 def area_m2(geometry: Geometry) -> float:
-    """Area of a polygon less its holes in square metres; 0 for points and lines.
-
-    Spherical formula of Chamberlain and Duquette, "Some Algorithms for Polygons on a Sphere", JPL 07-03, 2007.
-    """
+    """Area of a polygon less its holes in square metres, between geodesics; 0 for points and lines."""
     match geometry["type"]:
         case "Polygon":
             return _polygon_area(geometry["coordinates"])
@@ -117,11 +126,8 @@ def _polygon_area(rings: Sequence[Sequence[Position]]) -> float:
 
 
 def _ring_area(ring: Sequence[Position]) -> float:
-    total = sum(
-        radians(other[0] - one[0]) * (2 + sin(radians(one[1])) + sin(radians(other[1])))
-        for one, other in pairwise(ring)
-    )
-    return abs(total) * EARTH_RADIUS_M**2 / 2
+    area, _ = ELLIPSOID.polygon_area_perimeter(*_axes(ring))
+    return abs(area)
 
 
 def contains(geometry: Geometry, longitude: float, latitude: float) -> bool:
@@ -161,7 +167,8 @@ def _from_origin(one: tuple[float, float], other: tuple[float, float]) -> float:
 def anchor(geometry: Geometry) -> tuple[float, float]:
     """The (longitude, latitude) that stands for a geometry on a map.
 
-    A point itself, the middle of a line's longest part along its length, the middle of a polygon's box.
+    A point itself, the middle of a line's longest part along its length, the middle of a polygon's box. Codes that
+    imports make hold it, so that it is reckoned as ever: on the sphere.
     """
     parts = lines(geometry)
     if not parts:
@@ -170,11 +177,15 @@ def anchor(geometry: Geometry) -> tuple[float, float]:
     if geometry["type"] in ("Polygon", "MultiPolygon"):
         west, south, east, north = box_of(geometry)
         return (west + east) / 2, (south + north) / 2
-    return _middle(max(parts, key=lambda line: length_m({"type": "LineString", "coordinates": line})))
+    return _middle(max(parts, key=_length_on_sphere))
+
+
+def _length_on_sphere(line: Sequence[Position]) -> float:
+    return sum(metres_between(one, other) for one, other in pairwise(line))
 
 
 def _middle(line: Sequence[Position]) -> tuple[float, float]:
-    left = length_m({"type": "LineString", "coordinates": line}) / 2
+    left = _length_on_sphere(line) / 2
     for one, other in pairwise(line):
         step = metres_between(one, other)
         if step >= left and step > 0:

@@ -17,6 +17,7 @@ from services.assets.domain import geometry as geo
 from services.assets.domain.attributes import Attribute
 from services.assets.domain.catalogue import Catalogue, Unit
 from services.assets.domain.columns import ATTRIBUTES, SOURCE
+from services.assets.domain.sheets import armed
 from services.assets.importing import measures, shapes
 from services.assets.importing.formats import records
 from services.assets.importing.kinds import Kinds
@@ -27,6 +28,7 @@ from services.assets.importing.words import FIELDS, TEXTS
 
 T = TypeVar("T")
 LONGEST_ATTRIBUTES = 20_000
+MAPS = {"geojson", "geopackage", "shapefile"}  # nobody opens them in a spreadsheet, so that exports defuse nothing
 LONGEST_KEY = 100
 SURELY_SHORT = 5_000  # characters in the values, so that names and quotes do not count
 MOST_REMEMBERED = 10_000
@@ -97,6 +99,7 @@ class _Drafter:
         self.again = ATTRIBUTES in self.mapping  # an export of ours
         if self.again:
             dropped |= {ATTRIBUTES, SOURCE}
+        self.guarded = understood.format not in MAPS
         self.kept = [each for each in understood.columns if each not in dropped]
         self.open = understood.format == "geojson"  # later features may have other properties
         self.dropped = dropped
@@ -166,7 +169,7 @@ class _Drafter:
         self._type(kind, attributes, repairs)
         if self.again:
             attributes |= _exported(record.raw.get(ATTRIBUTES))
-            draft["source"] = tidy(record.raw.get(SOURCE))
+            draft["source"] = self._said(record.raw.get(SOURCE))
         for field, column in self.texts:
             self._text(draft, field, column, record.raw, attributes, repairs)
         self._measure(draft, record.raw, attributes, repairs)
@@ -175,6 +178,12 @@ class _Drafter:
         self._check_measurable(draft)
         draft["code"] = self._code(draft, record, attributes, repairs)
         return draft
+
+    def _said(self, cell: Any) -> Any:
+        """What a cell says of a text; an export of ours is taken to the letter."""
+        if not self.again:
+            return tidy(cell)
+        return (armed(cell) if self.guarded and isinstance(cell, str) else cell) or None
 
     def _kind(self, raw: Mapping[str, Any], dimension: int, repairs: list[tuple[str, str]]) -> str:
         if (column := self.understood.kind_column) is None:
@@ -241,9 +250,9 @@ class _Drafter:
         self, draft: dict[str, Any], field: str, column: str, raw: Mapping[str, Any], attributes: dict[str, Any],
         repairs: list[tuple[str, str]],
     ) -> None:  # fmt: skip
-        if (value := tidy(raw.get(column))) is None:
+        if (value := self._said(raw.get(column))) is None:
             return
-        text = _one_line(value)
+        text = value if self.again and isinstance(value, str) else _one_line(value)
         if len(text) > TEXTS[field]:
             attributes[column] = text
             repairs.append(("text-cut", f"{field} holds {TEXTS[field]} characters at most."))
@@ -307,7 +316,7 @@ class _Drafter:
         self, draft: dict[str, Any], record: Record, attributes: dict[str, Any], repairs: list[tuple[str, str]]
     ) -> str:
         column = self.mapping.get("code")
-        given = None if column is None else tidy(record.raw.get(column))
+        given = None if column is None else self._said(record.raw.get(column))
         if given is None:
             repairs.append((CODES_GENERATED, "The code is made of the kind and the place."))
             return self._made(draft)

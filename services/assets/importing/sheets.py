@@ -32,6 +32,7 @@ MOST_EMPTY = 20_000  # rows in a row, after which nothing more is expected
 # A format that makes a code of a number: 0000000, 000-000, "L-"0. Not 0.00, #,##0, 0" m".
 CODE_FORMAT = re.compile(r'\A((?:"[^"]*"|\\.|[-/ ])*+)0(?:"[^"]*"|\\.|[-/ 0])*+')
 PART = re.compile(r'"([^"]*)"|\\(.)|(.)')
+ESCAPED = re.compile(r"_x(0009|000[aAdD]|005[fF])_")  # characters that XML would lose, and what only looks so
 EXACT_DIGITS = 15  # what a numeric cell holds
 
 
@@ -167,6 +168,8 @@ def _value(cell: Any) -> Any:
     """A cell as JSON has it: days and times as text."""
     if isinstance(cell, datetime):
         return cell.date().isoformat() if cell.time() == time() else cell.isoformat()
+    if isinstance(cell, str):
+        return ESCAPED.sub(lambda found: chr(int(found[1], 16)), cell) if "_x" in cell else cell
     return str(cell) if isinstance(cell, date | time | timedelta) else cell
 
 

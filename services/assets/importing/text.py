@@ -12,7 +12,9 @@ from itertools import islice
 from pathlib import Path
 from typing import Any
 
+from services.assets.domain.columns import are_noted, are_ours
 from services.assets.domain.imports import text_encoding
+from services.assets.domain.sheets import armed
 from services.assets.importing.encodings import encoding_of
 from services.assets.importing.headings import find_header, named
 from services.assets.importing.model import Options, Record, Understood, Unusable
@@ -90,10 +92,10 @@ def _sample(text: str, delimiter: str) -> list[tuple[int, list[str]]]:
     return list(islice(_cells(io.StringIO(whole, newline=""), delimiter), SAMPLE_ROWS))
 
 
-def _cells(file: Any, delimiter: str) -> Iterator[tuple[int, list[str]]]:
-    """(line, cells) of each row that holds anything; ``line`` is where it begins."""
+def _cells(file: Any, delimiter: str, *, exact: bool = False) -> Iterator[tuple[int, list[str]]]:
+    """(line, cells) of each row that holds anything; ``line`` is where it begins. ``exact``: blanks belong to cells."""
     csv.field_size_limit(LONGEST_CELL)
-    reader = csv.reader(file, delimiter=delimiter, skipinitialspace=True)
+    reader = csv.reader(file, delimiter=delimiter, skipinitialspace=not exact)
     begins = 1
     try:
         for cells in reader:
@@ -125,11 +127,12 @@ def _count(path: Path, encoding: str, delimiter: str) -> int:
 
 def records(path: Path, understood: Understood) -> Iterator[Record]:
     """The rows, with what is wrong with their shape as a table."""
-    columns, width = understood.columns, len(understood.columns)
+    columns, width, noted = understood.columns, len(understood.columns), are_noted(understood.columns)
     with _opened(path, understood.encoding or "utf-8") as file:
-        for line, cells in _cells(_readable(file), understood.delimiter or ","):
+        for line, cells in _cells(_readable(file), understood.delimiter or ",", exact=are_ours(columns)):
             if line <= understood.header_line:
                 continue
+            cells = [*map(armed, cells)] if noted else cells
             if len(cells) == width:
                 yield Record(line, dict(zip(columns, cells, strict=True)))
             else:

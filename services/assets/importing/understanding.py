@@ -14,7 +14,17 @@ import shapely
 
 from services.assets.domain.attributes import Type
 from services.assets.domain.catalogue import Catalogue, Unit
-from services.assets.domain.columns import ATTRIBUTES, GEOMETRY, ONLY_SHOWN, SOURCE, are_ours
+from services.assets.domain.columns import (
+    ATTRIBUTES,
+    CODE,
+    GEOMETRY,
+    MEASURE,
+    NOTED,
+    ONLY_SHOWN,
+    SOURCE,
+    are_noted,
+    are_ours,
+)
 from services.assets.domain.imports import text_encoding
 from services.assets.importing import datums, measures, shapes
 from services.assets.importing.formats import describe, records
@@ -117,12 +127,17 @@ class _Finder:
         self.guess: str | None = None  # what nothing in the file says of its places
         if are_ours(self.columns):
             self._know_again()
+        elif are_noted(self.columns):
+            self.notes.append("These are rows that an import refused or repaired: what it said of them is left out.")
+            self.left_out += NOTED
 
     def _know_again(self) -> None:
         """An export of the registry: geometry and attributes are whole, and what only the registry says stays out."""
         self.notes.append("The file is an export of the registry: what it says of facilities is compared with them.")
         self.left_out = [each for each in self.columns if each in ONLY_SHOWN]
-        self.mapping = {ATTRIBUTES: ATTRIBUTES, SOURCE: SOURCE} | self.mapping
+        self.mapping = {
+            each: each for each in (CODE, MEASURE, ATTRIBUTES, SOURCE) if each not in self.spoken_of
+        } | self.mapping
         if GEOMETRY in self.columns and not self.mapping.keys() & {*PLACE_FIELDS}:
             self.mapping["place"] = GEOMETRY
 

@@ -9,7 +9,7 @@ from typing import Any
 from uuid import UUID
 
 from sqlalchemy import ColumnElement, Select, and_, or_, select, true
-from sqlalchemy.orm import Session, selectinload
+from sqlalchemy.orm import Session, joinedload, selectinload
 
 from services.workorders import tables
 from services.workorders.domain.crews import Crew, DispatchRule
@@ -74,7 +74,10 @@ def get_order(session: Session, *, number: str, sight: Sight, hold: bool = False
     """An order, locked with ``hold``. Raises NotFound also beyond ``sight``: that it is there is not theirs to know."""
     # By its key alone: a planner that knows no statistics yet would rather go through all orders of a crew.
     wanted = select(Order, and_(true(), *seen(sight))).where(orders.id == (parse_number(number) or 0))
-    order, theirs = session.execute(wanted.with_for_update() if hold else wanted).first() or (None, False)
+    wanted = wanted.options(joinedload(Order.moves))  # type: ignore[arg-type]
+    if hold:
+        wanted = wanted.with_for_update(of=tables.work_orders)
+    order, theirs = session.execute(wanted).unique().first() or (None, False)
     if order is None or not theirs or order.number != number:
         raise NotFound(f"There is no work order {number}.").but_there(order is not None and order.number == number)
     return order

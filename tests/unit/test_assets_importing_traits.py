@@ -402,9 +402,52 @@ def test_absent_keys_are_nothing_and_late_ones_are_kept(tmp_path: Path) -> None:
     assert [each["attributes"] for each in found] == [{}, {"n": 1}, {}, {"n": 3}]
 
 
-def test_property_names_that_are_data_are_pointed_out(tmp_path: Path) -> None:
-    path = written(tmp_path, collection(feature(point(*HELSINKI), {"37.280718": 37.28, "126.825285": 126.8})))
-    assert any("look like a row of data" in note for note in read(path, kind=LAMP)[0].notes)
+@pytest.mark.parametrize(
+    "properties",
+    [
+        {"37.280718": 37.28, "126.825285": 126.8},
+        {
+            "OBJECTID": 1,
+            "Sewage": "Sewage",
+            "Existing": "Existing",
+            "None": "",
+            "9/10/2020": "Fri, 01 Oct 1999",
+            "a": 1,
+        },
+        {"code": "A", "Sewage": "Sewage", "existing": "Existing", "note": "x"},
+        {"code": "A", "name": "x", "2020-09-10": "2021-01-01", "note": "y", "owner": "z"},
+        {"code": "A", "name": "x", "2020年9月10日": "2021", "note": "y", "owner": "z"},
+        {"code": "A", "name": "x", "owner": "y", "44.97": 44.97},
+        {"code": "A", "name": "x", "owner": "y", "110105": "110105"},
+        {"code": "A", "name": "x", "owner": "y", "POINT (24.9 60.1)": 1},
+        {"1": "a", "2": "b", "name": "c"},
+    ],
+)
+def test_a_file_whose_names_are_data_is_asked_about(tmp_path: Path, properties: dict[str, Any]) -> None:
+    path = written(tmp_path, collection(*[feature(point(*HELSINKI), properties) for _ in range(3)]))
+    with pytest.raises(Unusable, match="look like a row of data"):
+        read(path, kind=LAMP)
+    assert len(drafts(read(path, kind=LAMP, header=True)[1])) >= 1
+
+
+@pytest.mark.parametrize(
+    "properties",
+    [
+        {"code": "A", "2019": 3, "2020": 4, "lamp": "LED"},
+        {"code": "A", "bridge": "bridge", "kind": "x"},
+        {"code": "A", "1st floor": 3, "12 V": 4, "note": "x", "owner": "y"},
+        {},
+    ],
+)
+def test_names_with_numbers_are_names(tmp_path: Path, properties: dict[str, Any]) -> None:
+    assert len(read(written(tmp_path, collection(feature(point(*HELSINKI), properties))), kind=LAMP)[1]) == 1
+
+
+def test_a_table_whose_first_line_is_a_row_is_asked_about(tmp_path: Path) -> None:
+    path = written(tmp_path, "A1,North,Main St,LED,City,24.9401,60.1701\nA2,South,High St,LED,Port,24.9412,60.1711\n")
+    with pytest.raises(Unusable, match="false if the first line is a row"):
+        read(path, kind=LAMP)
+    assert [place(each) for each in read(path, kind=LAMP, header=False)[1]] == [[24.9401, 60.1701], [24.9412, 60.1711]]
 
 
 def test_defaults_and_the_district_fill_what_a_row_does_not_say(tmp_path: Path) -> None:

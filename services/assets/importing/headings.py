@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
 
 from services.assets.importing.encodings import HEADINGS
 from services.assets.importing.model import Unusable
@@ -16,7 +17,32 @@ DATA = re.compile(
     r"\A(?:[-+(\[]?\s*\d[\d\s.,:/()°'\"+-]*[a-zA-Z%°]?\]?|"
     r"(SRID=\d+;\s*)?(POINT|LINESTRING|POLYGON|MULTI\w+)\s*+(?:Z\s*+)?\(.*|\{.*)"
 )
+SURELY_DATA = re.compile(
+    r"\d{1,4}(?:[-/.]|年)\d{1,2}(?:[-/.]|月)\d{1,4}日?(?:[T ].*)?|[-+]?\d+[.,]\d+|[-+]?\d{5,}|\d{1,2}:\d\d(?::\d\d)?|"
+    r"(?:SRID=\d+;\s*+)?(?:POINT|LINESTRING|POLYGON|MULTI\w++)\s*+(?:Z\s*+)?\(.*|\{.*",
+    re.DOTALL,
+)
+NUMBERED = re.compile(r"column \d+")
 KNOWN = HEADINGS | {plain(name) for name in PLACES}
+
+
+def data_among(names: Sequence[str], rows: Sequence[Mapping[str, Any]]) -> list[str]:
+    """The names of columns that are data, where there are too many to be names; else none.
+
+    A name is data that is a date, a fraction, a long number or a geometry, or that all its values repeat. Years and
+    small numbers are names, unless most are such.
+    """
+    given = [each for each in names if not NUMBERED.fullmatch(each)]
+    surely = [each for each in given if SURELY_DATA.fullmatch(each.strip())]
+    repeated = [each for each in given if _is_repeated(each, rows)]
+    likely = [each for each in given if each in {*surely, *repeated} or looks_like_data(each)]
+    return likely if surely or len(repeated) > 1 or (likely and len(likely) * 2 > len(given)) else []
+
+
+def _is_repeated(name: str, rows: Sequence[Mapping[str, Any]]) -> bool:
+    values = (row.get(name) for row in rows)
+    told = [plain(str(each)) for each in values if each not in (None, "")]
+    return bool(told) and {*told} == {plain(name)}
 
 
 def looks_like_data(cell: str) -> bool:

@@ -17,6 +17,7 @@ from services.assets.domain.catalogue import Catalogue, Unit
 from services.assets.domain.columns import (
     ATTRIBUTES,
     CODE,
+    COLUMNS,
     GEOMETRY,
     MEASURE,
     NOTED,
@@ -28,7 +29,7 @@ from services.assets.domain.columns import (
 from services.assets.domain.imports import text_encoding
 from services.assets.importing import datums, measures, shapes
 from services.assets.importing.formats import describe, records
-from services.assets.importing.headings import looks_like_data
+from services.assets.importing.headings import data_among
 from services.assets.importing.kinds import Kinds, check_given
 from services.assets.importing.model import CODES_GENERATED, Options, Record, Understood, Unusable
 from services.assets.importing.typed import names_of
@@ -135,13 +136,13 @@ class _Finder:
         """An export of the registry: geometry and attributes are whole, and what only the registry says stays out."""
         self.notes.append("The file is an export of the registry: what it says of facilities is compared with them.")
         self.left_out = [each for each in self.columns if each in ONLY_SHOWN]
-        self.mapping = {
-            each: each for each in (CODE, MEASURE, ATTRIBUTES, SOURCE) if each not in self.spoken_of
-        } | self.mapping
+        known = {CODE, MEASURE, ATTRIBUTES, SOURCE} & {*self.columns} - self.spoken_of
+        self.mapping = {each: each for each in COLUMNS if each in known} | self.mapping
         if GEOMETRY in self.columns and not self.mapping.keys() & {*PLACE_FIELDS}:
             self.mapping["place"] = GEOMETRY
 
     def find(self) -> Understood:
+        self._refuse_data_as_names()
         self._find_place()
         self._find_crs()
         chunk = self._find_orientation()
@@ -163,6 +164,19 @@ class _Finder:
     def first_of(self, names: Sequence[str]) -> str | None:
         """The column with the surest of these names."""
         return next((self.by_name[plain(name)] for name in names if plain(name) in self.by_name), None)
+
+    def _refuse_data_as_names(self) -> None:
+        """Where a conversion took a row of data for the headings, nobody knows what the values mean."""
+        if self.options.header is not None:
+            return
+        if data := data_among(self.columns, [each.raw for each in self.sample[:FEW]]):
+            raise Unusable(
+                f"The names of columns look like a row of data ({_listed(data[:5])}), so that nobody knows what their "
+                f"values mean: get the file with its headings, or say header true if they are names{self._or_not()}."
+            )
+
+    def _or_not(self) -> str:
+        return ", false if the first line is a row" if self.understood.header_line else ""
 
     def _given_mapping(self) -> dict[str, str]:
         given = dict(self.options.mapping)
@@ -493,10 +507,6 @@ class _Finder:
         self._find_decimals()
         if "installed_on" in self.mapping:
             self.know(date_order=date_order([str(each) for each in self.values(self.mapping["installed_on"])]))
-        if self.understood.columns and sum(map(looks_like_data, self.columns)) * 2 >= len(self.columns):
-            self.notes.append(
-                "The names of the properties look like a row of data: the facility they belong to is lost."
-            )
 
     def _propose(self, field: str, column: str | None) -> bool:
         """Give a column that nothing else has to a field that nobody spoke of; whether that was so."""

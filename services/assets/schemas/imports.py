@@ -57,7 +57,12 @@ class OptionsIn(Strict):
     )
     encoding = String(longest=40, metadata={"description": "The text's encoding.", "example": "gb18030"})
     delimiter = String(longest=1, metadata={"description": "What stands between cells.", "example": ";"})
-    header = Boolean(metadata={"description": "Whether the first line holds headings.", "example": True})
+    header = Boolean(
+        metadata={
+            "description": "Whether the first line holds headings; of features, that names of properties are names.",
+            "example": True,
+        }
+    )
     layer = String(longest=200, metadata={"description": "The layer of a GeoPackage, the sheet of a workbook."})
     district = String(longest=60, metadata=DISTRICT)
     defaults = Texts(metadata={"description": "Field → value where a row says nothing.", "example": {"owner": "City"}})

@@ -134,6 +134,15 @@ class Database:
             yield session
 
     @contextmanager
+    def alone(self) -> Iterator[Session]:
+        """For one message of statements that belong together: PostgreSQL commits it itself, and waits for no answer.
+
+        No lock in it is held while we are busy with something else. On SQLite a transaction.
+        """
+        with self.begin() if self._sqlite else self.look() as session:
+            yield session
+
+    @contextmanager
     def read(self, *, quick: bool = False) -> Iterator[Session]:
         """A transaction that changes nothing, for what fetches piece by piece, or locks.
 

@@ -161,10 +161,14 @@ def test_a_server_that_stands_still_is_given_up(
     database: Database, servers: Servers, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(db, "SLACK_S", 1)
-    with pytest.raises(DBAPIError) as lost, eventlet.Timeout(20), ExitStack() as held:
+
+    def ask(held: ExitStack) -> None:
         with database.begin(statement_s=1) as session:
             held.enter_context(paused(servers.postgres.pid))
             session.execute(text("SELECT 1"))
+
+    with ExitStack() as held, pytest.raises(DBAPIError) as lost, eventlet.Timeout(20):
+        ask(held)
     assert db.away(lost.value)
     database.check()
 

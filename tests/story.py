@@ -18,14 +18,13 @@ from uuid import uuid4
 
 from PIL import Image
 
+from services.assets.domain.lighting import Place, sun_down
 from shared import clock
-from shared.daylight import is_dark
 from tests.client import API, Client, System, Thing, wait_for
 
 ENDED = ("resolved", "rejected", "merged")
-# Well within the lighting hours of the sample city, whatever minutes its catalogue adds or takes.
-NIGHT = {"longitude": 24.945, "latitude": 60.172, "on_after_sunset_min": 60, "off_before_sunrise_min": 60}
-DAY = {"longitude": 24.945, "latitude": 60.172, "on_after_sunset_min": -60, "off_before_sunrise_min": -60}
+HELSINKI = Place(24.945, 60.172, "Europe/Helsinki")
+AN_HOUR = timedelta(hours=1)  # more than the minutes that the catalogue of the sample city adds or takes
 
 
 class Cast:
@@ -252,20 +251,35 @@ def order_of(reader: Client, *, state: str | None = None, **origin: str) -> Thin
 
 
 def check_lamps(inspector: Client, at: datetime, *, lit: Sequence[str], dark: Sequence[str]) -> Thing:
-    """Report a patrol's look at lamps, by their codes."""
+    """Report a patrol's look at lamps, by their codes; what came of it."""
     lamps = [{"facility_code": code, "lit": code in lit} for code in (*lit, *dark)]
     body = {"id": str(uuid4()), "checked_at": at.isoformat(), "lamps": lamps}
-    return inspector.post("/light-checks", body)  # type: ignore[no-any-return]
+    return judged(inspector, inspector.post("/light-checks", body)["id"])
+
+
+def judged(reader: Client, check_id: str) -> Thing:
+    """A lighting check, once assets has said which of its lamps should have burnt."""
+
+    def look() -> Thing | None:
+        found = reader.get(f"/light-checks/{check_id}")
+        return found if found["within_lighting_hours"] is not None else None
+
+    return wait_for(look, f"the judgement of lighting check {check_id}")
 
 
 def last_night() -> datetime:
     """The latest moment at which street lamps burned for sure: now, if it is night."""
-    return _latest(lambda at: is_dark(at, NIGHT))
+    return _latest(lambda at: _sun_is_down(at - AN_HOUR) and _sun_is_down(at + AN_HOUR))
 
 
 def last_day() -> datetime:
     """The latest moment at which no street lamp burned."""
-    return _latest(lambda at: not is_dark(at, DAY))
+    return _latest(lambda at: not _sun_is_down(at - AN_HOUR) and not _sun_is_down(at + AN_HOUR))
+
+
+def _sun_is_down(at: datetime) -> bool:
+    sky = sun_down(HELSINKI, HELSINKI.night_of(at))
+    return sky is not None and sky.sunset <= at < sky.sunrise
 
 
 def _latest(fits: Callable[[datetime], bool]) -> datetime:

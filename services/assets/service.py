@@ -77,6 +77,10 @@ class Assets(
     def record_looks(self, session: Session, events: Sequence[LightsChecked]) -> None:
         use_cases.record_looks(session, events)
 
+    @on("assets.judge_looks")
+    def judge_looks(self, session: Session, events: Sequence[LightsChecked]) -> None:
+        looks.tell_judgements(session, events)
+
     # --- jobs
 
     @on_start

@@ -428,6 +428,16 @@ lighting_schedules = Table(
     Column("revision", Integer, nullable=False),
 )
 
+# How a schedule was until it was changed; without a state: it was not there.
+past_lighting_schedules = Table(
+    "past_lighting_schedules",
+    mapping.metadata,
+    Column("id", Serial, Identity(), primary_key=True),
+    Column("code", String(40), nullable=False),
+    Column("known_to", Time, nullable=False, index=True),
+    Column("state", JSON(none_as_null=True)),
+)
+
 # What was planned for a night: kept, so that a night that is over stays planned as it was.
 lighting_plans = Table(
     "lighting_plans",

@@ -54,7 +54,6 @@ def _read_rulebook(session: Session) -> Rulebook:
     return Rulebook(
         categories=None if catalogue is None else read_categories(catalogue),
         sources={row.source: Source(**row._mapping) for row in rows},
-        lighting=(catalogue or {}).get("lighting"),
         bounds=tuple((catalogue or {}).get("city", {}).get("bounds", ())) or None,
     )
 
@@ -123,7 +122,8 @@ def find_light_checks(session: Session, *, sight: Sight, limit: int, cursor: str
     if sight.reporter is not None:  # a check is of lamps of several units, and so of none
         wanted = wanted.where(light_checks.c.inspector == sight.reporter)
     by = [light_checks.c.recorded_at, light_checks.c.id]
-    return page(session, wanted, by, limit=limit, cursor=cursor)
+    make = lambda row: LightCheck(**row._mapping, lamps=[])  # noqa: E731
+    return page(session, wanted, by, limit=limit, cursor=cursor, make=make)
 
 
 def get_light_check(session: Session, check_id: UUID, *, sight: Sight = ALL) -> LightCheck:

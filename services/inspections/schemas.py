@@ -196,10 +196,19 @@ class LampOut(LampIn):
     """A look at one lamp, and what became of it."""
 
     outcome = String(
+        attribute="shown",
         validate=validate.OneOf([*Outcome]),
         metadata={
-            "description": "Lit, a new finding, one that stood already, or no time to burn.",
+            "description": "Lit, a new finding, one that stood already, or dark when its schedule wants it so; a dark "
+            "lamp is awaited at first, and one that the registry does not know is an unknown lamp.",
             "example": "finding",
+        },
+    )
+    reason = String(
+        allow_none=True,
+        metadata={
+            "description": "Why the lamp need not burn then, or that nobody knows it: a slug, a colon, and words.",
+            "example": "not-planned: by the schedule part-night the lamp need not burn then",
         },
     )
     finding_id = UUID(allow_none=True, metadata={"description": "The finding that stands for the dark lamp."})
@@ -212,7 +221,18 @@ class LightCheckSummaryOut(Strict):
     inspector = String(metadata={"description": "Who looked.", "example": "inspector-1"})
     checked_at = Time(metadata={"description": "When they looked.", "example": "2026-03-01T19:30:00+00:00"})
     recorded_at = Time(metadata={"description": "When we knew.", "example": "2026-03-01T19:40:00+00:00"})
-    within_lighting_hours = Boolean(metadata={"description": "Whether lamps should burn then.", "example": True})
+    within_lighting_hours = Boolean(
+        allow_none=True,
+        attribute="within",
+        metadata={
+            "description": "Whether any of its lamps should have burnt by its schedule; null for the moment until "
+            "assets has said so.",
+            "example": True,
+        },
+    )
+    lamps_planned = Integer(
+        allow_none=True, metadata={"description": "How many of them should have burnt.", "example": 119}
+    )
     lamps_checked = Integer(metadata={"description": "How many lamps were looked at.", "example": 120})
     lamps_lit = Integer(metadata={"description": "How many of them burned.", "example": 118})
     revision = Integer(metadata=REVISION)

@@ -27,7 +27,7 @@ from services.inspections.schemas import (
     SourceOut,
 )
 from shared.auth import User
-from shared.events.assets import AreaChanged, CataloguePublished, DefectRecorded, LampMisbehaved
+from shared.events.assets import AreaChanged, CataloguePublished, DefectRecorded, LampMisbehaved, LightsJudged
 from shared.events.workorders import OrderClosed, OrderReopened, OrderVoided
 from shared.fields import PageQuery
 from shared.messaging import on
@@ -139,6 +139,10 @@ class Inspections(Service):
     @on("inspections.report_lamps")
     def report_lamps(self, session: Session, events: Sequence[LampMisbehaved]) -> None:
         use_cases.report_lamps(session, events)
+
+    @on("inspections.follow_judgements")
+    def follow_judgements(self, session: Session, events: Sequence[LightsJudged]) -> None:
+        use_cases.follow_judgements(session, events)
 
     @on("inspections.keep_areas")
     def keep_areas(self, session: Session, events: Sequence[AreaChanged]) -> None:

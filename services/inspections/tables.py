@@ -120,6 +120,8 @@ light_checks = Table(
     Column("within_lighting_hours", Boolean, nullable=False),
     Column("lamps_checked", Integer, nullable=False),
     Column("lamps_lit", Integer, nullable=False),
+    Column("lamps_planned", Integer),
+    Column("awaited", Boolean),
     Column("revision", Integer, nullable=False),
 )
 Index("ix_light_checks_recorded_at_id", light_checks.c.recorded_at, light_checks.c.id)
@@ -132,6 +134,8 @@ light_check_lamps = Table(
     Column("facility_code", String(200), nullable=False),
     Column("lit", Boolean, nullable=False),
     Column("outcome", _choice(Outcome, 32), nullable=False),
+    Column("verdict", _choice(Outcome, 32)),
+    Column("reason", Text),
     Column("finding_id", Uuid),
 )
 

@@ -27,15 +27,14 @@ from services.inspections.domain.findings import (
     new_finding,
     slot,
 )
-from services.inspections.domain.light_checks import LightCheck, new_light_check
+from services.inspections.domain.light_checks import Judged, LightCheck, UnknownLightCheck, new_light_check
 from services.inspections.domain.places import PlaceCheck, lies_in
 from services.inspections.domain.rulebook import DARK_LAMP, Rulebook, Source, check_source_name, check_time
-from services.inspections.tables import areas, catalogue_copies, finding_moves, findings
+from services.inspections.tables import areas, catalogue_copies, finding_moves, findings, light_checks
 from shared import clock, outbox, tallies
-from shared.daylight import is_dark
 from shared.db import insert_new
 from shared.errors import expect
-from shared.events.assets import AreaChanged, CataloguePublished, DefectRecorded, LampMisbehaved
+from shared.events.assets import AreaChanged, CataloguePublished, DefectRecorded, LampMisbehaved, LightsJudged
 from shared.events.inspections import (
     FindingConfirmed,
     FindingEvent,
@@ -231,39 +230,50 @@ def check_lights(
     lamps: Sequence[Mapping[str, Any]],
     id: UUID | None = None,
 ) -> LightCheck:
-    """Take a lighting check; ``lamps``: [{"facility_code", "lit"}]. Raises SeenTwice and InTheFuture.
+    """Take a lighting check; ``lamps``: [{"facility_code", "lit"}]. Raises SeenTwice, InTheFuture, UnknownCategory.
 
-    Within lighting hours a dark lamp is a confirmed finding, unless one is open for it. Lighting hours are those of
-    the catalogue's copy; as long as there is none, a patrol that checks lamps is believed to do so when they burn.
+    What was seen is kept; assets, which has the lamps' schedules, says what it means (``follow_judgements``).
     """
-    book = queries.rulebook(session)
-    check = new_light_check(
-        id=id or uuid4(),
-        inspector=inspector,
-        checked_at=checked_at,
-        now=clock.now(),
-        within=book.lighting is None or is_dark(checked_at, book.lighting),
-        lamps=lamps,
-    )
-    check.conclude(_report_dark(session, book, check))
+    check = new_light_check(id=id or uuid4(), inspector=inspector, checked_at=checked_at, now=clock.now(), lamps=lamps)
+    if check.lamps_lit < check.lamps_checked:
+        queries.rulebook(session).category(DARK_LAMP)
     session.add(check)
     _say_checked(session, check)
     return check
 
 
-def _report_dark(session: Session, book: Rulebook, check: LightCheck) -> dict[str, UUID]:
-    """Report the dark lamps that are not reported yet; the finding that stands for each."""
-    waiting = {code: _dark_lamp(book, check, code) for code in check.dark}
-    standing: dict[str, UUID] = {}
+def follow_judgements(session: Session, events: Iterable[LightsJudged]) -> None:
+    """Report the dark lamps that should have burnt, each a confirmed finding unless one is open for it.
+
+    Raises UnknownLightCheck.
+    """
+    said = {
+        event.check_id: {lamp.facility_code: Judged(lamp.planned, lamp.reason) for lamp in event.lamps}
+        for event in events
+    }
+    wanted = select(LightCheck).where(light_checks.c.id.in_(said)).order_by(light_checks.c.id).with_for_update()
+    checks = {check.id: check for check in session.scalars(wanted)}
+    if missing := said.keys() - checks.keys():
+        raise UnknownLightCheck(f"There are no lighting checks {sorted(map(str, missing))}.")
+    dark = {check: check.judge(said[check.id]) for check in checks.values()}
+    standing = _report_dark(session, [(check, code) for check, codes in dark.items() for code in codes])
+    for check, codes in dark.items():
+        check.conclude({code: standing[check.finding_id(code)] for code in codes})
+
+
+def _report_dark(session: Session, dark: Iterable[tuple[LightCheck, str]]) -> dict[UUID, UUID]:
+    """Report the dark lamps that are not reported yet: for each one's own finding, the one that stands for it."""
+    book = queries.rulebook(session)
+    waiting = {check.finding_id(code): _dark_lamp(book, check, code) for check, code in dark}
+    standing: dict[UUID, UUID] = {}
     while waiting:  # again for the lamps whose open finding ended in between
         went_in = _insert(session, list(waiting.values()))
-        arrived = {code: each for code, each in waiting.items() if each.id in went_in}
-        for finding in arrived.values():
-            tallies.add(session, FINDINGS, (finding.source, finding.category))
-            _say(session, finding, finding.found_at)
-        standing |= {code: each.id for code, each in arrived.items()}
-        standing |= _stand_already(session, check, [each for each in waiting.values() if each.id not in went_in])
-        waiting = {code: each for code, each in waiting.items() if code not in standing}
+        for each in went_in:
+            tallies.add(session, FINDINGS, (waiting[each].source, waiting[each].category))
+            _say(session, waiting[each], waiting[each].found_at)
+        standing |= {each: each for each in went_in}
+        standing |= _stand_already(session, [finding for id, finding in waiting.items() if id not in went_in])
+        waiting = {id: finding for id, finding in waiting.items() if id not in standing}
     return standing
 
 
@@ -279,18 +289,19 @@ def _dark_lamp(book: Rulebook, check: LightCheck, code: str) -> Finding:
         now=check.recorded_at,
         facility_code=code,
     )
+    finding.confirmed_at = finding.confirmed_at and max(clock.now(), check.recorded_at)
     finding.slot = f"{DARK_LAMP}:{code}"  # also where a city's catalogue lets several stand: a look is one fact
     return finding
 
 
-def _stand_already(session: Session, check: LightCheck, refused: Sequence[Finding]) -> dict[str, UUID]:
+def _stand_already(session: Session, refused: Sequence[Finding]) -> dict[UUID, UUID]:
     """The open findings of lamps that were reported before; the patrol's look confirms those that waited."""
-    codes = {each.slot: each.facility_code or "" for each in refused if each.slot}
-    wanted = select(Finding).where(findings.c.slot.in_(codes)).order_by(findings.c.id).with_for_update()
-    holders = session.scalars(wanted).all() if codes else []
-    for holder in holders:
-        _confirm_seen(session, holder, by=check.inspector, at=check.checked_at)
-    return {codes[holder.slot]: holder.id for holder in holders if holder.slot}
+    looks = {each.slot: each for each in refused}
+    wanted = select(Finding).where(findings.c.slot.in_(looks)).order_by(findings.c.id).with_for_update()
+    holders = {each.slot: each for each in session.scalars(wanted)} if looks else {}
+    for place, holder in holders.items():
+        _confirm_seen(session, holder, by=looks[place].reporter, at=looks[place].found_at)
+    return {each.id: holders[each.slot].id for each in refused if each.slot in holders}
 
 
 def report_lamps(session: Session, events: Iterable[LampMisbehaved]) -> None:

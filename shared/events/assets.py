@@ -132,6 +132,30 @@ class LampMisbehaved(Event):
 
 
 @dataclass(frozen=True, kw_only=True)
+class LampJudged:
+    """One lamp that a patrol looked at, and whether its schedule wanted it lit; ``planned`` None: no lamp of ours.
+
+    ``reason``: why it need not burn, or that nobody knows it, beginning with a slug and a colon.
+    """
+
+    facility_code: str
+    lit: bool
+    planned: bool | None
+    reason: str = ""
+
+
+@dataclass(frozen=True, kw_only=True)
+class LightsJudged(Event):
+    """What the lamps of a lighting check should have done at ``happened_at``, each by its own schedule of that time."""
+
+    service: ClassVar[str] = "assets"
+    about: ClassVar[str] = "check_id"
+
+    check_id: UUID
+    lamps: list[LampJudged]
+
+
+@dataclass(frozen=True, kw_only=True)
 class CataloguePublished(Event):
     """The whole catalogue of kinds and defect categories; its revision grows with every change.
 

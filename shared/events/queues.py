@@ -8,7 +8,14 @@ from __future__ import annotations
 
 from shared.events import Event
 from shared.events.alerts import AlertCleared, AlertEscalated, AlertMoved, AlertRaised
-from shared.events.assets import AreaChanged, CataloguePublished, DefectRecorded, LampMisbehaved, UnitChanged
+from shared.events.assets import (
+    AreaChanged,
+    CataloguePublished,
+    DefectRecorded,
+    LampMisbehaved,
+    LightsJudged,
+    UnitChanged,
+)
 from shared.events.inspections import (
     FindingConfirmed,
     FindingMerged,
@@ -32,6 +39,7 @@ QUEUES: dict[str, tuple[type[Event], ...]] = {
     "assets.record_defects": (FindingConfirmed,),
     "assets.follow_orders": (OrderClosed, OrderReopened, OrderVoided),
     "assets.record_looks": (LightsChecked,),
+    "assets.judge_looks": (LightsChecked,),
     "assets.keep_orders": (
         OrderRegistered,
         OrderDispatched,
@@ -46,6 +54,7 @@ QUEUES: dict[str, tuple[type[Event], ...]] = {
     "inspections.keep_catalogue": (CataloguePublished,),
     "inspections.keep_areas": (AreaChanged,),
     "inspections.report_lamps": (LampMisbehaved,),
+    "inspections.follow_judgements": (LightsJudged,),
     "workorders.keep_finding_photos": (FindingReported, FindingRejected, FindingMerged),
     "workorders.open_for_defects": (DefectRecorded,),
     "workorders.open_for_alerts": (AlertEscalated, AlertRaised),

@@ -100,6 +100,12 @@ ONLY_HERE: dict[type[Event], dict[str, Any]] = {
         "parent": "kluuvi",
         "outline": [[[[24.94, 60.165], [24.95, 60.165], [24.95, 60.17], [24.94, 60.17], [24.94, 60.165]]]],
     },
+    assets.LightsJudged: {
+        "lamps": [
+            assets.LampJudged(facility_code="HEL-LIGHT-004711", lit=False, planned=True),
+            assets.LampJudged(facility_code="4712", lit=False, planned=None, reason="unknown-lamp: no such lamp"),
+        ]
+    },
     assets.UnitChanged: {"code": "lights-ltd", "name": "Lights Ltd", "name_zh": "照明公司", "roles": ["maintainer"]},
     alerts.AlertRaised: {"source": "gauge-07", "kind": "water_level", "unit": "m", "severity": "severe"},
     alerts.SensorSilent: {"source": "gauge-07", "kind": "water_level"},

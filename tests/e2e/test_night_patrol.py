@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
+
 from tests.client import System, Thing, wait_for
 from tests.conftest import Either, await_quiet, prove_sums
 from tests.figures import Looks, Watch
@@ -62,6 +64,42 @@ def test_looks_by_day_do_not_count(running: Either, system: System, cast: Cast) 
     looks.moved(checked=1, lit=1)
     watch.moved()
     prove_sums(running, system)
+
+
+def follow_schedule(cast: Cast, lamp: str, code: str, hours: Thing | None = None) -> None:
+    """Let a lamp follow a schedule from now on, which is a new one where hours are given."""
+    if hours is not None:
+        body = {"code": code, "kinds": ["landscape_light"], "districts": [DISTRICT], "hours": hours}
+        cast.operator.post("/lighting-schedules", body)
+    cast.operator.patch(f"/facilities/{lamp}", {"attributes": {"lighting_schedule": code}})
+
+
+def test_each_lamp_goes_by_its_own_schedule_at_any_hour(running: Either, system: System, cast: Cast) -> None:
+    looks, watch = Looks(system, DISTRICT), Watch(system, DISTRICT)
+    resting, burning = fresh_lamps(cast, 2)
+    follow_schedule(cast, resting, "always-off", {"burns": "off"})
+    follow_schedule(cast, burning, "always-on", {"on_at": "12:00", "off_at": "11:59"})
+
+    check = check_lamps(cast.inspector, datetime.now(UTC), lit=[], dark=[resting, burning, "no-such-lamp"])
+    assert outcomes(check) == {
+        resting: "outside_lighting_hours", burning: "finding", "no-such-lamp": "unknown_lamp",
+    }  # fmt: skip
+    reasons = [lamp["reason"] for lamp in check["lamps"]]
+    assert "always-off" in reasons[0]
+    assert reasons[1] is None
+    assert reasons[2].startswith("unknown-lamp: ")
+    assert (check["within_lighting_hours"], check["lamps_planned"]) == (True, 1)
+
+    found = check["lamps"][1]["finding_id"]
+    order = wait_for(lambda: order_of(cast.dispatcher, finding_id=found), "the order of the dark lamp")
+    assert order["facility_code"] == burning
+    await_quiet(system)
+    looks.moved(checked=1, lit=0)
+    watch.moved(findings=1, intact=-1, defective=1, dispatched=1)
+    for code in (resting, "no-such-lamp"):
+        assert list(cast.dispatcher.items("/findings", facility_code=code)) == []
+    prove_sums(running, system)
+    follow_schedule(cast, resting, "city")
 
 
 def test_the_latest_look_counts(system: System, cast: Cast) -> None:

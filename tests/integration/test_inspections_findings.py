@@ -22,18 +22,17 @@ from services.inspections.domain.findings import (
     State,
     UnknownFinding,
 )
-from services.inspections.domain.light_checks import LightCheck, Outcome
+from services.inspections.domain.light_checks import LightCheck, Outcome, UnknownLightCheck
 from services.inspections.domain.rulebook import UnknownCategory, WrongSourceName
 from shared import clock, tallies
 from shared.db import Database
 from shared.errors import Stale
-from shared.events.assets import CataloguePublished, DefectRecorded, LampMisbehaved
+from shared.events.assets import CataloguePublished, DefectRecorded, LampJudged, LampMisbehaved, LightsJudged
 from shared.events.workorders import OrderClosed, OrderEvent, OrderReopened, OrderVoided
 from shared.outbox import outbox
 from tests.integration.databases import ENGINES, left_as_found, migrated
 
 NIGHT = datetime(2026, 3, 2, 20, tzinfo=UTC)
-DAY = datetime(2026, 3, 2, 12, tzinfo=UTC)
 CATALOGUE: dict[str, Any] = {
     "kinds": {"street_light": {"group": "lighting"}},
     "categories": {
@@ -80,10 +79,33 @@ def hotline(database: Database, **more: Any) -> Finding:
     return report(database, **{"source": "hotline", "role": "operator", "reporter": "operator-1"} | more)
 
 
-def look(database: Database, lit: dict[str, bool], at: datetime = NIGHT) -> LightCheck:
+def see(database: Database, lit: dict[str, bool]) -> LightCheck:
+    """What a patrol saw, before anybody has judged it."""
     lamps = [{"facility_code": code, "lit": burns} for code, burns in lit.items()]
     with database.begin() as session:
-        return use_cases.check_lights(session, inspector="inspector-1", checked_at=at, lamps=lamps)
+        return use_cases.check_lights(session, inspector="inspector-1", checked_at=NIGHT, lamps=lamps)
+
+
+def judgement(check: LightCheck, planned: bool | None = True, reason: str = "", **other: bool | None) -> LightsJudged:
+    """That all its lamps should have burnt, or should not; or, by code, otherwise."""
+    lamps = [
+        LampJudged(facility_code=each.facility_code, lit=each.lit, planned=other.get(each.facility_code, planned),
+                   reason=reason)
+        for each in check.lamps
+    ]  # fmt: skip
+    return LightsJudged(revision=1, happened_at=NIGHT, recorded_at=NIGHT, check_id=check.id, lamps=lamps)
+
+
+def judge(database: Database, *events: LightsJudged) -> list[LightCheck]:
+    with database.begin() as session:
+        use_cases.follow_judgements(session, events)
+    with database.read() as session:
+        return [queries.get_light_check(session, each.check_id) for each in events]
+
+
+def look(database: Database, lit: dict[str, bool]) -> LightCheck:
+    """A look at lamps that should burn."""
+    return judge(database, judgement(see(database, lit)))[0]
 
 
 def stored(database: Database, finding_id: UUID) -> Finding:
@@ -319,10 +341,10 @@ def test_a_lighting_check_reports_each_dark_lamp_once(database: Database) -> Non
     publish(database)
     known = hotline(database, facility_code="b")
     check = look(database, {"a": True, "b": False, "c": False})
-    outcomes = {each.facility_code: each.outcome for each in check.lamps}
+    outcomes = {each.facility_code: each.shown for each in check.lamps}
     assert outcomes == {"a": Outcome.LIT, "b": Outcome.ALREADY_REPORTED, "c": Outcome.FINDING}
     assert stored(database, known.id).state is State.CONFIRMED
-    assert {each.outcome for each in look(database, {"b": False, "c": False}).lamps} == {Outcome.ALREADY_REPORTED}
+    assert {each.shown for each in look(database, {"b": False, "c": False}).lamps} == {Outcome.ALREADY_REPORTED}
     with database.read() as session:
         again = queries.get_light_check(session, check.id)
         assert [(each.facility_code, each.finding_id) for each in again.lamps] == [
@@ -330,10 +352,62 @@ def test_a_lighting_check_reports_each_dark_lamp_once(database: Database) -> Non
         ]
 
 
-def test_a_lamp_that_is_dark_by_day_is_no_finding(database: Database) -> None:
+def test_a_dark_lamp_is_no_finding_before_it_is_judged(database: Database) -> None:
     publish(database)
-    assert look(database, {"a": False}, DAY).lamps[0].outcome is Outcome.OUTSIDE_LIGHTING_HOURS
+    check = see(database, {"a": False})
+    assert (check.lamps[0].shown, check.within) == (Outcome.AWAITED, None)
     assert told(database) == ["lights_checked"]
+    judge(database, judgement(check))
+    assert told(database) == ["lights_checked", "confirmed"]
+
+
+def test_a_lamp_that_is_dark_as_planned_is_no_finding(database: Database) -> None:
+    publish(database)
+    (check,) = judge(database, judgement(see(database, {"a": False, "b": False}), False, "not-planned: …", b=True))
+    assert [each.shown for each in check.lamps] == [Outcome.OUTSIDE_LIGHTING_HOURS, Outcome.FINDING]
+    assert (check.lamps[0].reason, check.lamps[0].finding_id) == ("not-planned: …", None)
+    assert (check.within, check.lamps_planned) == (True, 1)
+    assert told(database) == ["lights_checked", "confirmed"]
+
+
+def test_a_lamp_that_nobody_knows_is_no_finding(database: Database) -> None:
+    publish(database)
+    (check,) = judge(database, judgement(see(database, {"?": False}), None, "unknown-lamp: …"))
+    assert (check.lamps[0].shown, check.lamps[0].reason) == (Outcome.UNKNOWN_LAMP, "unknown-lamp: …")
+    assert told(database) == ["lights_checked"]
+
+
+def test_two_checks_of_one_dark_lamp_judged_at_once_are_one_finding(database: Database) -> None:
+    publish(database)
+    one, other = see(database, {"a": False}), see(database, {"a": False, "b": False})
+    first, second = judge(database, judgement(one), judgement(other))
+    stands = {first.lamps[0].finding_id, second.lamps[0].finding_id}
+    assert len(stands) == 1
+    assert {first.lamps[0].shown, second.lamps[0].shown} == {Outcome.FINDING, Outcome.ALREADY_REPORTED}
+    assert told(database) == ["lights_checked", "lights_checked", "confirmed", "confirmed"]
+
+
+def test_a_judgement_heard_again_reports_nothing_again(database: Database) -> None:
+    publish(database)
+    check = see(database, {"a": False})
+    (judged,) = judge(database, judgement(check))
+    follow(database, order(OrderClosed, judged.lamps[0].finding_id, 5))
+    assert judge(database, judgement(check))[0].lamps[0].finding_id == judged.lamps[0].finding_id
+    assert told(database) == ["lights_checked", "confirmed", "resolved"]
+
+
+def test_a_judgement_on_a_check_that_is_not_ours_is_refused(database: Database) -> None:
+    with pytest.raises(UnknownLightCheck):
+        judge(database, LightsJudged(revision=1, happened_at=NIGHT, recorded_at=NIGHT, check_id=uuid4(), lamps=[]))
+
+
+def test_a_finding_of_a_check_is_confirmed_when_it_is_judged_and_reported_when_we_knew(database: Database) -> None:
+    publish(database)
+    check, later = see(database, {"a": False}), NIGHT + timedelta(hours=3)
+    with clock.frozen(later):
+        (judged,) = judge(database, judgement(check))
+    finding = stored(database, judged.lamps[0].finding_id or uuid4())
+    assert (finding.found_at, finding.reported_at, finding.confirmed_at) == (NIGHT, NIGHT, later)
 
 
 def misbehaved(code: str, category: str = "lamp_out", night: str = "2026-03-02", **more: Any) -> LampMisbehaved:
@@ -387,7 +461,7 @@ def test_a_long_walk_is_taken_in_one_check(database: Database) -> None:
     publish(database)
     check = look(database, {f"L-{number}": number % 2 == 0 for number in range(2_000)})
     assert (check.lamps_checked, check.lamps_lit) == (2_000, 1_000)
-    assert sum(each.outcome is Outcome.FINDING for each in check.lamps) == 1_000
+    assert sum(each.shown is Outcome.FINDING for each in check.lamps) == 1_000
 
 
 def test_the_tallies_are_what_the_findings_say(database: Database) -> None:

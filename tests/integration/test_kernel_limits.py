@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import os
+import signal
 import socket
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import contextmanager
 from typing import Any
 from uuid import uuid4
 
@@ -14,6 +16,7 @@ from sqlalchemy import insert, select, text
 from sqlalchemy.exc import DBAPIError, IntegrityError
 from werkzeug.test import TestResponse
 
+from deploy.process import descendants
 from deploy.readiness import Readiness
 from deploy.servers import Servers
 from shared import db
@@ -21,7 +24,6 @@ from shared.db import Database
 from shared.envelope import seal
 from shared.inbox import retries
 from tests.integration.toy import World, confirmed, raised, things, until
-from tests.paused import paused
 
 NewWorld = Callable[..., World]
 
@@ -161,14 +163,20 @@ def test_a_server_that_stands_still_is_given_up(
     database: Database, servers: Servers, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(db, "SLACK_S", 1)
+    family = [servers.postgres.pid, *descendants(servers.postgres.pid)]
 
-    def ask(held: ExitStack) -> None:
+    def ask() -> None:
         with database.begin(statement_s=1) as session:
-            held.enter_context(paused(servers.postgres.pid))
+            for each in family:
+                os.kill(each, signal.SIGSTOP)
             session.execute(text("SELECT 1"))
 
-    with ExitStack() as held, pytest.raises(DBAPIError) as lost, eventlet.Timeout(20):
-        ask(held)
+    try:
+        with pytest.raises(DBAPIError) as lost, eventlet.Timeout(20):
+            ask()
+    finally:
+        for each in family:
+            os.kill(each, signal.SIGCONT)
     assert db.away(lost.value)
     database.check()
 

@@ -24,7 +24,7 @@ from tests.integration.databases import ENGINES, left_as_found, migrated
 
 COPIES = {
     "assets": {"facility_orders", "catalogue_editions"},  # an edition's revision is its key: the next one is raised
-    "inspections": {"catalogue_copies"},
+    "inspections": {"catalogue_copies", "areas"},
     "workorders": {"areas", "units", "catalogues"},
     "alerts": {"areas", "catalogue"},
 }

@@ -21,6 +21,7 @@ from astral import Observer
 from astral.sun import elevation, noon
 
 from services.assets.domain.catalogue import Catalogue
+from services.assets.domain.facilities import IN_SERVICE
 from shared.errors import Conflict, Invalid, NotFound
 
 HORIZON_DEG = -0.833  # centre of the sun at sunset: its own radius and the refraction of the air
@@ -213,9 +214,41 @@ class Plan:
     def planned_s(self) -> int:
         return sum(int((off - on).total_seconds()) for on, off in self.spans)
 
+    def wants(self, at: datetime) -> bool:
+        """Whether the lamps should burn at a moment of the night."""
+        return any(on <= at < off for on, off in self.spans)
+
     def allowed(self, tolerance: timedelta) -> tuple[Span, ...]:
         """What is planned or dark, with a tolerance before and after: a lamp that burns outside of it burns by day."""
         return _merged(((on - tolerance, off + tolerance) for on, off in (*self.spans, *self.dark)), self.window)
+
+
+class LampThen(NamedTuple):
+    """What decides whether a lamp should burn, as it was at some moment; ``named``: the schedule that it names."""
+
+    kind: str
+    district: str | None
+    condition: str
+    named: str | None
+
+
+class Judgement(NamedTuple):
+    """Whether a lamp should have burnt at some moment; where not, ``reason`` says why."""
+
+    planned: bool
+    reason: str = ""
+
+
+def judged(lamp: LampThen, at: datetime, schedules: Mapping[str, LightingSchedule], catalogue: Catalogue) -> Judgement:
+    """Whether a lamp should burn, by the schedule of ``schedules`` (by code) that it follows."""
+    if lamp.condition not in IN_SERVICE:
+        return Judgement(False, f"not-in-service: the lamp is {lamp.condition.replace('_', ' ')}")
+    named = {"lighting_schedule": lamp.named}
+    code = schedule_of(schedules.values(), kind=lamp.kind, district=lamp.district, attributes=named)
+    schedule = schedules[code]
+    if plan(schedule, schedule.place(catalogue).night_of(at), catalogue).wants(at):
+        return Judgement(True)
+    return Judgement(False, f"not-planned: by the schedule {code} the lamp need not burn then")
 
 
 def plan(schedule: LightingSchedule, night: date, catalogue: Catalogue) -> Plan:

@@ -23,7 +23,15 @@ from services.assets.domain.lighting import (
     city_place,
     plan,
 )
-from services.assets.tables import areas, facilities, lamp_nights, lamp_nights_due, lighting_plans, lighting_schedules
+from services.assets.tables import (
+    areas,
+    facilities,
+    lamp_nights,
+    lamp_nights_due,
+    lighting_plans,
+    lighting_schedules,
+    past_lighting_schedules,
+)
 from shared import clock, errors
 from shared.db import insert_new
 
@@ -48,6 +56,7 @@ def add_schedule(session: Session, *, location: dict[str, float] | None = None, 
     row = {column.key: getattr(schedule, column.key) for column in lighting_schedules.c}
     if not insert_new(session, lighting_schedules, [row], lighting_schedules.c.code):
         raise ScheduleTaken(f"There is a lighting schedule {schedule.code!r} already.", field="code")
+    _keep_past(session, schedule.code, None)
     _plan_anew(session)
     return schedule
 
@@ -65,6 +74,7 @@ def change_schedule(session: Session, code: str, *, expected: int | None, **chan
     errors.expect(schedule.revision, expected)
     _only_to_come(each for each in changes.get("exceptions", ()) if each not in schedule.exceptions)
     _must_exist(session, _new(changes, schedule, "districts"), _new(changes, schedule, "kinds"))
+    _keep_past(session, code, {name: getattr(schedule, name) for name in DESCRIBED})
     if "location" in changes:
         changes |= _placed(changes.pop("location"))
     for name, value in changes.items():
@@ -74,6 +84,11 @@ def change_schedule(session: Session, code: str, *, expected: int | None, **chan
     schedule.revision += 1
     _plan_anew(session)
     return schedule
+
+
+def _keep_past(session: Session, code: str, state: Mapping[str, Any] | None) -> None:
+    """How it was until now: what was seen before is judged by that."""
+    session.execute(insert(past_lighting_schedules).values(code=code, known_to=clock.now(), state=state))
 
 
 def _new(changes: Mapping[str, Any], schedule: LightingSchedule, what: str) -> set[str]:
@@ -97,6 +112,7 @@ def _placed(location: dict[str, float] | None) -> dict[str, Any]:
 
 
 PLACE = ("longitude", "latitude")
+DESCRIBED = tuple(column.key for column in lighting_schedules.c if column.key != "code")
 
 
 def _only_to_come(exceptions: Iterable[dict[str, Any]]) -> None:

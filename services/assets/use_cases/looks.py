@@ -1,9 +1,8 @@
-"""Looks at lamps: the latest one within the window, seen in lighting hours, makes the sampled light-on rate."""
+"""Looks at lamps: the latest one within the window, when its lamp should burn, makes the sampled light-on rate."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import asdict
 from datetime import datetime, timedelta
 from typing import Any, NamedTuple
 
@@ -11,15 +10,18 @@ from sqlalchemy import select, update
 from sqlalchemy.orm import Session
 
 from services.assets.domain.catalogue import the_catalogue
+from services.assets.domain.lamp_states import Refusal
+from services.assets.domain.lighting import Judgement
 from services.assets.queries.codes import ids_of_codes
 from services.assets.tables import facilities
 from services.assets.tables import looks as looks_table
 from services.assets.use_cases import ledger
+from services.assets.use_cases.judging import judge
 from services.assets.use_cases.ledger import Kept
-from shared import clock
-from shared.daylight import is_dark
+from shared import clock, outbox
 from shared.db import insert_new
-from shared.events.inspections import LightsChecked
+from shared.events.assets import LampJudged, LightsJudged
+from shared.events.inspections import LampLook, LightsChecked
 
 EXPIRE_AT_ONCE = 1_000
 
@@ -35,31 +37,64 @@ class Look(NamedTuple):
 
 def record_looks(session: Session, events: Sequence[LightsChecked]) -> None:
     """Take what patrols saw. Codes that are no lamp of ours are passed over."""
-    codes = {lamp.facility_code for event in events for lamp in event.lamps}
-    lamps = {slug for slug, kind in the_catalogue().kinds.items() if kind.lamp}
-    ids = ids_of_codes(session, codes)
-    locked = ledger.lock_facilities(session, facilities.c.id, ids.values())
-    kept = {key: each for key, each in locked.items() if each.kind in lamps}
+    ids = _lamps(session, events)
+    kept = ledger.lock_facilities(session, facilities.c.id, ids.values())
     seen = {
         (event.check_id, facility_id): Look(f"check/{event.check_id}", facility_id, event.happened_at, lamp.lit)
         for event in events
         for lamp in event.lamps
-        if (facility_id := ids.get(lamp.facility_code)) in kept
+        if (facility_id := ids.get(lamp.facility_code)) is not None
     }
     take_looks(session, kept, list(seen.values()))
 
 
+def tell_judgements(session: Session, events: Sequence[LightsChecked]) -> None:
+    """Tell of each look of these checks whether the lamp should have burnt."""
+    ids = _lamps(session, events)
+    known = [(lamp, event.happened_at) for event in events for lamp in event.lamps if lamp.facility_code in ids]
+    judged = judge(session, {(ids[lamp.facility_code], at) for lamp, at in known})
+    for event in events:
+        of = {code: judged[ids[code], event.happened_at] for code in _codes([event]) & ids.keys()}
+        lamps = [_judged(lamp, of.get(lamp.facility_code)) for lamp in event.lamps]
+        outbox.record(session, _told(event, lamps))
+
+
+def _told(event: LightsChecked, lamps: list[LampJudged]) -> LightsJudged:
+    return LightsJudged(
+        check_id=event.check_id,
+        revision=event.revision,
+        happened_at=event.happened_at,
+        recorded_at=clock.now(),
+        lamps=lamps,
+    )
+
+
+def _judged(lamp: LampLook, judgement: Judgement | None) -> LampJudged:
+    said = judgement._asdict() if judgement else {"planned": None, "reason": str(Refusal.UNKNOWN_LAMP)}
+    return LampJudged(facility_code=lamp.facility_code, lit=lamp.lit, **said)
+
+
+def _codes(events: Iterable[LightsChecked]) -> set[str]:
+    return {lamp.facility_code for event in events for lamp in event.lamps}
+
+
+def _lamps(session: Session, events: Iterable[LightsChecked]) -> dict[str, int]:
+    """The lamp that each code of these checks means; other codes are left out."""
+    ids = ids_of_codes(session, _codes(events))
+    kinds = [slug for slug, kind in the_catalogue().kinds.items() if kind.lamp]
+    are_lamps = select(facilities.c.id).where(facilities.c.id.in_(set(ids.values())), facilities.c.kind.in_(kinds))
+    lamps = set(session.scalars(are_lamps))
+    return {code: facility_id for code, facility_id in ids.items() if facility_id in lamps}
+
+
 def take_looks(session: Session, kept: Mapping[int, Kept], seen: Sequence[Look]) -> None:
     """Keep the looks, each once, and let the newest that counts stand for its lamp. ``kept`` must be locked."""
-    now = clock.now()
-    lighting = asdict(the_catalogue().lighting)
-    dark = {at: is_dark(at, lighting) for at in {look.at for look in seen}}
-    rows = [_row(look, dark[look.at], now) for look in sorted(seen)]
+    now, judged = clock.now(), judge(session, {(look.facility_id, look.at) for look in seen})
+    planned = {look for look in seen if judged[look.facility_id, look.at].planned}
+    rows = [_row(look, look in planned, now) for look in sorted(seen)]
     key = (looks_table.c.source, looks_table.c.facility_id)
     went_in = {tuple(row) for row in insert_new(session, looks_table, rows, *key)}
-    counting = [
-        look for look in seen if (look.source, look.facility_id) in went_in and dark[look.at] and look.at >= oldest(now)
-    ]
+    counting = [look for look in planned if (look.source, look.facility_id) in went_in and look.at >= oldest(now)]
     newest = {look.facility_id: look for look in sorted(counting, key=_age)}
     _stand_for_lamps(session, kept, [look for look in newest.values() if _newer(look, kept[look.facility_id])])
 
@@ -69,13 +104,13 @@ def oldest(now: datetime) -> datetime:
     return now - timedelta(days=the_catalogue().rules.light_on_window_days)
 
 
-def _row(look: Look, dark: bool, now: datetime) -> dict[str, Any]:
+def _row(look: Look, planned: bool, now: datetime) -> dict[str, Any]:
     return {
         "source": look.source,
         "facility_id": look.facility_id,
         "looked_at": look.at,
         "lit": look.lit,
-        "within_lighting_hours": dark,
+        "within_lighting_hours": planned,
         "recorded_at": now,
     }
 

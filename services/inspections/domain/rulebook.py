@@ -85,7 +85,6 @@ class Rulebook:
 
     categories: Mapping[str, Category] | None
     sources: Mapping[str, Source]
-    lighting: dict[str, Any] | None = None
     bounds: tuple[float, ...] | None = None
 
     def category(self, slug: str) -> Category:

@@ -9,7 +9,7 @@ from tests.conftest import Either, await_quiet, prove_sums
 from tests.figures import Watch
 from tests.story import Cast, LampStory, finding, order_of
 
-NOWHERE = {"lon": 24.7, "lat": 60.05}  # at sea, far from every facility
+NOWHERE = {"lon": 24.9, "lat": 60.0}  # of the city, at sea, far from every facility
 
 
 def linked(cast: Cast, finding_id: str) -> Thing:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import shutil
-import signal
 import subprocess
 import tempfile
 from collections.abc import Callable, Iterator
@@ -13,8 +12,8 @@ from pathlib import Path
 
 import pytest
 
-from deploy.process import Process, descendants
 from deploy.stack import Stack
+from tests.paused import paused
 
 Fault = Callable[[Stack], AbstractContextManager[None]]
 
@@ -29,19 +28,6 @@ def need_root(*programs: str) -> None:
         impossible("It takes root.")
     if absent := [each for each in programs if not shutil.which(each)]:
         impossible(f"Not installed: {' '.join(absent)}.")
-
-
-@contextmanager
-def paused(process: Process) -> Iterator[None]:
-    """Stopped where it stands, with all that it started: its connections stay open, and it says nothing."""
-    family = [process.pid, *descendants(process.pid)]
-    for each in family:
-        os.kill(each, signal.SIGSTOP)
-    try:
-        yield
-    finally:
-        for each in family:
-            os.kill(each, signal.SIGCONT)
 
 
 @contextmanager
@@ -97,8 +83,8 @@ def full(disk: Path) -> Iterator[None]:
 
 ALSO_IN_SHORT = ("PostgreSQL vanishes", "RabbitMQ vanishes", "RabbitMQ is short of memory")
 FAULTS: dict[str, Fault] = {
-    "PostgreSQL is paused": lambda stack: paused(stack.servers.postgres),
-    "RabbitMQ is paused": lambda stack: paused(stack.servers.rabbitmq),
+    "PostgreSQL is paused": lambda stack: paused(stack.servers.postgres.pid),
+    "RabbitMQ is paused": lambda stack: paused(stack.servers.rabbitmq.pid),
     "PostgreSQL vanishes": lambda stack: vanished(stack.servers.postgres.port),
     "RabbitMQ vanishes": lambda stack: vanished(stack.servers.rabbitmq.port),
     "RabbitMQ is short of memory": lambda stack: broker_alarm(

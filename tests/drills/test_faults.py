@@ -17,8 +17,9 @@ from tests.client import Client, System, wait_for
 from tests.drills.audit import audit
 from tests.drills.between import Between
 from tests.drills.conftest import SETTINGS, Size
-from tests.drills.faults import ALSO_IN_SHORT, FAULTS, full, paused, small_disk, vanished
+from tests.drills.faults import ALSO_IN_SHORT, FAULTS, full, small_disk, vanished
 from tests.drills.loop import Loop
+from tests.paused import paused
 
 
 @pytest.mark.parametrize("name", FAULTS)
@@ -99,7 +100,7 @@ def test_paused_replicas(
             with Loop(stack, wanted=size.stories) as loop:
                 for service in size.victims(chance):
                     loop.await_story()
-                    with paused(stack.process(service, chance.randrange(2))):
+                    with paused(stack.process(service, chance.randrange(2)).pid):
                         time.sleep(chance.uniform(12, 20))
                         loop.await_story()
             audit(stack, loop)

@@ -18,8 +18,8 @@ from services.workorders.tables import work_orders
 from tests.client import System, wait_for
 from tests.drills.audit import audit, rows
 from tests.drills.conftest import Size
-from tests.drills.faults import paused
 from tests.drills.loop import PATIENCE_S, Loop
+from tests.paused import paused
 from tests.story import Cast, LampStory
 
 PROMETHEUS_WAITS_S = 10  # its scrape_timeout, where nobody sets it
@@ -105,7 +105,7 @@ def test_health_and_metrics_tell_that_the_database_does_not_answer(whole: Stack,
     with closing(System.of(whole)) as system, system.nobody() as anybody:
         anybody.address = urlsplit(whole.service_url("assets")).netloc
         system.patience_s = 0
-        with stopped(postgres) if how == "stopped" else paused(postgres):
+        with stopped(postgres) if how == "stopped" else paused(postgres.pid):
             assert anybody.send("GET", "/health/live").status == 200
             assert anybody.send("GET", "/health/ready").status == 503
             asked_at = time.monotonic()

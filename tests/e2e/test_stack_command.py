@@ -23,12 +23,13 @@ import pytest
 from amqp.exceptions import AccessRefused
 from kombu import Connection
 
-from deploy.process import answers, descendants, free_port, send
+from deploy.process import answers, free_port, send
 from deploy.servers import RUNNING, Servers, missing
 from deploy.stack import ROOT, Stack, is_live
 from services.assets.domain.catalogue import FILE
 from shared.events.queues import QUEUES, SERVICES, exchange_of
 from tests.client import System, wait_for
+from tests.paused import paused
 
 pytestmark = pytest.mark.skipif(
     bool(missing(*RUNNING)) and not os.environ.get("CI"), reason=f"not installed: {missing(*RUNNING)}"
@@ -247,14 +248,8 @@ def test_the_status_shows_every_process(up: Up) -> None:
 def test_the_status_tells_what_lives_and_does_not_answer(up: Up, name: str) -> None:
     wait_for(lambda: status_of(up).returncode == 0, "all run and answer", 60)
     pid = up.status()[name][1]
-    family = [pid, *descendants(pid)]
-    try:
-        for each in family:
-            send(each, signal.SIGSTOP)
+    with paused(pid):
         told = status_of(up)
-    finally:
-        for each in family:
-            send(each, signal.SIGCONT)
     assert told.returncode == 1
     assert re.search(rf"{name} +not answering +process {pid}", told.stdout), told.stdout
     assert f"{name} ended" not in told.stdout

@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import os
-import signal
 import socket
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from typing import Any
 from uuid import uuid4
 
@@ -16,7 +14,6 @@ from sqlalchemy import insert, select, text
 from sqlalchemy.exc import DBAPIError, IntegrityError
 from werkzeug.test import TestResponse
 
-from deploy.process import descendants
 from deploy.readiness import Readiness
 from deploy.servers import Servers
 from shared import db
@@ -24,6 +21,7 @@ from shared.db import Database
 from shared.envelope import seal
 from shared.inbox import retries
 from tests.integration.toy import World, confirmed, raised, things, until
+from tests.paused import paused
 
 NewWorld = Callable[..., World]
 
@@ -163,20 +161,14 @@ def test_a_server_that_stands_still_is_given_up(
     database: Database, servers: Servers, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(db, "SLACK_S", 1)
-    family = [servers.postgres.pid, *descendants(servers.postgres.pid)]
 
-    def ask() -> None:
+    def ask(held: ExitStack) -> None:
         with database.begin(statement_s=1) as session:
-            for each in family:
-                os.kill(each, signal.SIGSTOP)
+            held.enter_context(paused(servers.postgres.pid))
             session.execute(text("SELECT 1"))
 
-    try:
-        with pytest.raises(DBAPIError) as lost, eventlet.Timeout(20):
-            ask()
-    finally:
-        for each in family:
-            os.kill(each, signal.SIGCONT)
+    with ExitStack() as held, pytest.raises(DBAPIError) as lost, eventlet.Timeout(20):
+        ask(held)
     assert db.away(lost.value)
     database.check()
 

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import os
-import signal
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -16,7 +14,6 @@ import pytest
 from prometheus_client import REGISTRY
 from sqlalchemy import delete, insert, select, text
 
-from deploy.process import descendants
 from deploy.servers import Servers
 from shared import changes, clock, inbox, loops, messaging, relay
 from shared.errors import TooLarge
@@ -24,6 +21,7 @@ from shared.inbox import retries
 from shared.outbox import LARGEST, claim, outbox, record, release, sendings
 from tests.integration.test_kernel_messaging import pending
 from tests.integration.toy import Inspections, World, confirmed, report, until
+from tests.paused import paused
 
 NewWorld = Callable[..., World]
 
@@ -143,24 +141,11 @@ def test_a_stop_ends_while_the_broker_takes_nothing(new_world: NewWorld, servers
     until(lambda: again.sums("recorded").get("lamp_out") == 1_500, 60)
 
 
-@contextmanager
-def standing_still(servers: Servers) -> Iterator[None]:
-    """The broker is paused, and its connections stay open."""
-    family = [servers.rabbitmq.pid, *descendants(servers.rabbitmq.pid)]
-    for each in family:
-        os.kill(each, signal.SIGSTOP)
-    try:
-        yield
-    finally:
-        for each in family:
-            os.kill(each, signal.SIGCONT)
-
-
 def test_a_stop_ends_while_the_broker_stands_still_and_nothing_is_lost(new_world: NewWorld, servers: Servers) -> None:
     world = new_world().start()
     world.report("before")
     until(lambda: world.sums("recorded") == {"before": 1})
-    with standing_still(servers):
+    with paused(servers.rabbitmq.pid):
         fill(world, 700)
         until(lambda: world.count(sendings, "inspections") > 0, 20)
         assert idle_in_transaction(servers) == 0
@@ -201,7 +186,7 @@ def test_what_a_broker_confirmed_before_it_stood_still_is_marked(
     publisher.publish(rows[:2])
     assert publisher.confirmed(rows[:2]) == [row.id for row in rows[:2]]
     monkeypatch.setattr(messaging, "SEND_S", 1)
-    with standing_still(servers), pytest.raises(messaging.Unconfirmed):
+    with paused(servers.rabbitmq.pid), pytest.raises(messaging.Unconfirmed):
         publisher.publish(rows)
     assert publisher.confirmed(rows) == []
     publisher.close()

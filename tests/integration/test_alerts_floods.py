@@ -11,7 +11,7 @@ from sqlalchemy import update
 
 from services.alerts import queries, tables
 from services.alerts.domain.alerts import SILENCE, Action, NotSilenced, StillThere, UnknownCategory
-from services.alerts.domain.places import FarFromDistrict, UnknownDistrict
+from services.alerts.domain.places import FarFromDistrict, PlaceSwapped, UnknownDistrict
 from services.alerts.domain.sensors import Severity, WrongThresholds
 from services.alerts.use_cases import categories, handling, places, rules
 from services.alerts.use_cases.readings import take_readings
@@ -377,6 +377,19 @@ def test_a_district_far_from_its_gauge_is_refused_and_one_across_the_river_is_ta
     with pytest.raises(FarFromDistrict):
         change(database, "river", district="far")
     assert district_of(database, "river") == "west"
+
+
+def test_a_gauge_whose_numbers_are_swapped_is_refused_and_one_up_the_river_is_taken(database: Database) -> None:
+    register(database, "early", district=None, location={"lon": 60.17, "lat": 25.0})
+    draw(database, district("east", 24.93, 25.1))
+    with pytest.raises(PlaceSwapped, match=r"lon 25, lat 60\.17 lies in the district east"):
+        register(database, "slip", location={"lon": 60.17, "lat": 25.0})
+    with pytest.raises(PlaceSwapped):
+        register(database, "slip", district="east", location={"lon": 60.17, "lat": 25.0})
+    register(database, "up the river", district=None, location={"lon": 26.5, "lat": 61.2})
+    with pytest.raises(PlaceSwapped):
+        change(database, "up the river", location={"lon": 60.17, "lat": 25.0})
+    change(database, "early", name="What was taken is not looked at again.")
 
 
 def test_a_rule_for_a_district_that_the_city_does_not_have_is_refused_once_it_has_any(database: Database) -> None:

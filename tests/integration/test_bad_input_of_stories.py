@@ -243,6 +243,21 @@ def test_a_place_outside_the_city_is_refused_and_swapped_numbers_are_called_so(c
     assert taken["place_check"] == "inside"
 
 
+def test_a_facility_or_a_gauge_whose_numbers_are_swapped_is_refused(cast: Cast) -> None:
+    turned = {"type": "Point", "coordinates": POINT["coordinates"][::-1]}
+    lamp = {"code": f"swapped-{uuid4()}", "kind": "street_light", "name": "", "geometry": turned}
+    there = cast.operator.post("/facilities", lamp | {"geometry": POINT})
+    gauge = {"code": "swapped", "kind": "water_level", "unit": "m", "location": {"lon": 60.17, "lat": 24.94}}
+    for answer in (
+        cast.operator.send("POST", f"{API}/facilities", lamp | {"code": f"swapped-{uuid4()}"}),
+        cast.operator.send("PATCH", f"{API}/facilities/{there['code']}", {"geometry": turned}),
+        cast.admin.send("POST", f"{API}/sensors", gauge),
+    ):
+        assert (answer.status, answer.json()["type"]) == (422, "urn:waywarden:problem:swapped-lon-lat")
+    elsewhere = {"type": "Point", "coordinates": [8.05, 50.05]}
+    cast.operator.post("/facilities", lamp | {"code": f"elsewhere-{uuid4()}", "geometry": elsewhere})
+
+
 def test_only_an_inspector_speaks_for_a_patrol(cast: Cast) -> None:
     body = finding(cast.lamps(1)[0], str(uuid4()))
     answer = cast.operator.send("POST", f"{API}/findings", body)

@@ -27,6 +27,13 @@ class FarFromDistrict(Invalid):
     zh = "位置不在该行政区内"
 
 
+class PlaceSwapped(Invalid):
+    """Longitude and latitude stand in each other's place."""
+
+    slug = "swapped-lon-lat"
+    zh = "经纬度颠倒"
+
+
 @dataclass(eq=False, kw_only=True)
 class Area:
     """A copy of a district that assets drew; ``outline`` is a MultiPolygon's coordinates, maybe simplified."""
@@ -47,6 +54,16 @@ class Districts:
         away_m = [metres for metres, drawn in self.outlines.away_m(longitude, latitude) if drawn == code]
         if away_m and min(away_m) > FAR_M:
             raise FarFromDistrict(f"The place is {min(away_m):,.0f} m outside the district {code}.", field="district")
+
+    def check_way_round(self, longitude: float, latitude: float) -> None:
+        """Raises PlaceSwapped where a place far from all districts lies in one of them the other way round.
+
+        What is far either way may be meant: a river is gauged above the city.
+        """
+        here, there = self.outlines.away_m(longitude, latitude), self.outlines.away_m(latitude, longitude)
+        if here and min(here)[0] > FAR_M and min(there)[0] <= NEAR_M:
+            swapped = f"lon {latitude:g}, lat {longitude:g} lies in the district {min(there)[1]}"
+            raise PlaceSwapped(f"Longitude and latitude seem swapped: {swapped}.", field="location")
 
     def at(self, longitude: float, latitude: float) -> str | None:
         """The district that holds a place, of several the first by code; else the nearest one within NEAR_M."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from sqlalchemy import or_, select, text
 from sqlalchemy.orm import Session
@@ -44,6 +44,11 @@ def place_sensor(session: Session, sensor: Sensor, named: str | None) -> None:
     else:
         drawn = Districts(session.scalars(select(Area)))
         sensor.district, sensor.district_found = drawn.at(sensor.longitude, sensor.latitude), True
+
+
+def check_way_round(session: Session, location: Mapping[str, float]) -> None:
+    """Raises PlaceSwapped for a place that is given the wrong way round, as far as the districts tell."""
+    Districts(session.scalars(select(Area))).check_way_round(location["lon"], location["lat"])
 
 
 def must_exist(session: Session, district: str | None) -> None:

@@ -18,7 +18,7 @@ from services.alerts.domain.sensors import (
 from services.alerts.tables import SENSOR, sensors
 from services.alerts.use_cases.following import follow, follow_doubt, follow_silence
 from services.alerts.use_cases.holding import lock_open, lock_sensor
-from services.alerts.use_cases.places import lock_drawing, place_alerts, place_sensor
+from services.alerts.use_cases.places import check_way_round, lock_drawing, place_alerts, place_sensor
 from services.alerts.use_cases.readings import RAIN, all_readings
 from shared import clock, tallies
 from shared.db import insert_new
@@ -41,7 +41,8 @@ def register_sensor(
 ) -> Sensor:
     """Add a sensor; ``facts``: name, margin, dwell_s, expected_every_s, bounds, largest_change, sentinels.
 
-    Raises WrongUnit, NotRain, WrongThresholds, WrongBounds, UnknownDistrict, FarFromDistrict and SensorExists.
+    Raises WrongUnit, NotRain, WrongThresholds, WrongBounds, PlaceSwapped, UnknownDistrict, FarFromDistrict and
+    SensorExists.
     """
     sensor = Sensor(
         code=code,
@@ -55,6 +56,7 @@ def register_sensor(
         **facts,
     )
     check_sensor(sensor)
+    check_way_round(session, location)
     place_sensor(session, sensor, district)
     row = {column.key: getattr(sensor, column.key) for column in SENSOR}
     if not insert_new(session, sensors, [row], sensors.c.code):
@@ -87,6 +89,7 @@ def _apply(session: Session, sensor: Sensor, changed: dict[str, Any]) -> None:
     if "sends" in changed:
         _send_otherwise(session, sensor, changed.pop("sends"))
     if location := changed.pop("location", None):
+        check_way_round(session, location)
         sensor.longitude, sensor.latitude = location["lon"], location["lat"]
     if any(name in changed for name in STARTS_ANEW):
         sensor.suspect_at = sensor.suspect_value = sensor.suspects = sensor.doubtful = sensor.calm_since = None

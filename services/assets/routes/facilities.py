@@ -19,6 +19,7 @@ from services.assets.domain.facilities import (
     UnknownFacility,
     UnknownKind,
 )
+from services.assets.domain.geometry import PlaceSwapped
 from services.assets.domain.viewers import UNITS, BoundToUnit
 from services.assets.routes.roles import WRITERS, must_be_unbound, viewer_of
 from services.assets.schemas.facilities import (
@@ -37,8 +38,8 @@ from shared.paging import Page
 from shared.web import Call, http
 
 GEOJSON = "application/geo+json"
-REGISTERING = (CodeTaken, BadCode, UnknownKind, NotMeasurable, WrongAttribute, BoundToUnit)
-CHANGING = (UnknownFacility, Stale, NotMeasurable, WrongAttribute, BoundToUnit)
+REGISTERING = (CodeTaken, BadCode, UnknownKind, NotMeasurable, PlaceSwapped, WrongAttribute, BoundToUnit)
+CHANGING = (UnknownFacility, Stale, NotMeasurable, PlaceSwapped, WrongAttribute, BoundToUnit)
 ACTING = (UnknownFacility, Stale, IllegalChange)
 
 

@@ -27,7 +27,7 @@ from services.assets.domain.standings import registered_differences, standing_of
 from services.assets.queries.codes import former_codes_among, get_facility
 from services.assets.tables import attribute_kinds, facilities, facility_cells
 from services.assets.use_cases import ledger
-from services.assets.use_cases.areas import fall_into_areas
+from services.assets.use_cases.areas import areas_of, fall_into_areas
 from services.assets.use_cases.ledger import Kept, kept_of
 from shared import clock, errors
 from shared.db import insert_new
@@ -42,11 +42,22 @@ REGISTERED = ("code", "name", "geometry", "attributes", "installed_on", "retired
 
 
 def register_facility(session: Session, *, who: str, at: datetime | None = None, **described: Any) -> Facility:
-    """Register one facility; raises CodeTaken when there is another of its code, and WrongAttribute."""
+    """Register one facility; raises CodeTaken when there is another of its code, WrongAttribute and PlaceSwapped."""
     check_attributes(the_catalogue().attributes_of(described["kind"]), described.get("attributes") or {})
+    _check_way_round(session, described["geometry"])
     if not register_facilities(session, [described], who=who, at=at):
         raise CodeTaken(f"There is a facility {described['code']!r} already.", field="code")
     return _facility(session, described["code"])
+
+
+def _check_way_round(session: Session, geometry: geo.Geometry) -> None:
+    """Raises PlaceSwapped for what lies in the city's bounds the other way round only, as imports find out too."""
+    longitude, latitude = place = geo.anchor(geometry)
+    here, there = (longitude, latitude, longitude, latitude), (latitude, longitude, latitude, longitude)
+    bounds = the_catalogue().city.bounds
+    if geo.overlap(there, bounds) and not geo.overlap(here, bounds) and not areas_of(session, [place])[0]:
+        swapped = f"lon {latitude:g}, lat {longitude:g} lies in the city"
+        raise geo.PlaceSwapped(f"Longitude and latitude seem swapped: {swapped}.", field="geometry")
 
 
 def register_facilities(
@@ -137,6 +148,8 @@ def amend(
 ) -> Facility:
     """Change a locked facility; its history tells what was done, how it was before, and ``details``."""
     _check_new_attributes(facility, changes.get("attributes", {}))
+    if "geometry" in changes:
+        _check_way_round(session, changes["geometry"])
     revise_facilities(session, {facility.code: changes}, who=who, at=at, what=what, details=details)
     return _facility(session, changes.get("code", facility.code))
 

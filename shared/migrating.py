@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
 
@@ -36,6 +36,28 @@ def in_batches(table: str, values: str, where: str) -> None:
     with _outside_transactions(patient=False):
         while done := op.get_bind().execute(change, {"last": last}).scalars().all():
             last = max(done)
+
+
+def rewrite(table: str, columns: Sequence[str], make: Callable[[Any], dict[str, Any]]) -> None:
+    """Give rows what ``make`` says of them, some of ascending ``id`` at a time; those that change are committed.
+
+    ``columns``: what is read of a row, all that is given anew included. A row that somebody else changed since it was
+    read keeps that. Begun anew after it was broken off, it looks through all again.
+    """
+    some = sa.text(f"SELECT id, {', '.join(columns)} FROM {table} WHERE id > :last ORDER BY id LIMIT {AT_ONCE}")
+    last = 0
+    with _outside_transactions(patient=False):
+        while rows := op.get_bind().execute(some, {"last": last}).all():
+            last = rows[-1].id
+            for row in rows:
+                new = {name: value for name, value in make(row).items() if value != getattr(row, name)}
+                if new:
+                    values = ", ".join(f"{name} = :{name}" for name in new)
+                    same = " AND ".join(f"{name} = :old_{name}" for name in new)
+                    old = {f"old_{name}": getattr(row, name) for name in new}
+                    op.get_bind().execute(
+                        sa.text(f"UPDATE {table} SET {values} WHERE id = :id AND {same}"), {"id": row.id, **new, **old}
+                    )
 
 
 @contextmanager

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import pytest
 from alembic.config import Config
@@ -12,9 +13,13 @@ from sqlalchemy import Engine, text
 
 from deploy.migrations import ROOT, migrate
 from services.assets import queries
+from services.assets.domain.facilities import CodeTaken
+from services.assets.queries.codes import ids_of_codes
 from services.assets.tables import mapping
+from services.assets.use_cases.registry import register_facility
 from shared.db import Database
 
+A_POINT = {"type": "Point", "coordinates": [24.94, 60.17]}
 FOLDER = ROOT / "services" / "assets" / "migrations"
 INSERT = """
 INSERT INTO facilities (
@@ -61,4 +66,42 @@ def test_facilities_that_were_there_are_found_by_text_place_and_attribute(databa
             (found,) = queries.list_facilities(session, limit=10, **asked).items
             assert (found.code, found.stands_since) == ("L-7", found.changed_at)
         assert session.execute(text("SELECT count(*) FROM facility_cells")).scalar() == 0
+    database.close()
+
+
+def a_lamp(number: int, code: str, name: str) -> str:
+    """A facility as 0006 has it, found by what its search text was then."""
+    columns = {"id": number, "code": f"'{code}'", "name": f"'{name}'", "search": f"'{code.lower()}\n{name.lower()}'"}
+    columns |= {"stands_since": "registered_at", "quadkey": 1}
+    names, values = ", ".join(columns), ", ".join(map(str, columns.values()))
+    others = "kind, geometry, longitude, latitude, west, south, east, north, unit, measure_milli, measure_estimated, "
+    others += "attributes, street, condition, defective_milli, revision, registered_at, changed_at"
+    return f"INSERT INTO facilities ({names}, {others}) SELECT {values}, {others} FROM facilities WHERE id = 7"
+
+
+def test_what_was_there_is_found_by_any_spelling_and_twins_stay_two(
+    database: Database, caplog: pytest.LogCaptureFixture
+) -> None:
+    as_in("0001", database.engine, INSERT)
+    lamps = [(101, "Ａ－３", "⼈民路"), (102, "Ha\u0308me", "Ha\u0308meentie")]
+    lamps += [(103, "B４", "x"), (104, "B4", "y"), (105, "B–４", "z")]
+    as_in("0006", database.engine, *(a_lamp(*each) for each in lamps))
+    migrate(database.engine, "assets", mapping.metadata)
+    assert "'B４' and 'B4'" in caplog.text
+    assert "Ａ－３" not in caplog.text
+    spellings = {101: ("Ａ－３", "A-3", "A–３"), 102: ("Ha\u0308me", "Häme"), 103: ("B４",), 104: ("B4", "Ｂ4")}
+    with database.begin() as session:
+        for number, codes in spellings.items():
+            for code in codes:
+                assert queries.get_facility(session, code).id == number
+                assert ids_of_codes(session, [code, "C"]) == {code: number}
+        for q, number in {"人民路": 101, "a-3": 101, "häme": 102, "HA\u0308MEENT": 102}.items():
+            assert [each.id for each in queries.list_facilities(session, limit=9, q=q).items] == [number]
+        lamp: dict[str, Any] = {"kind": "street_light", "geometry": A_POINT, "name": "Ha\u0308"}
+        for code in ("A-3", "Ａ-3", "Häme"):
+            with pytest.raises(CodeTaken):
+                register_facility(session, who="me", code=code, **lamp)
+        made = register_facility(session, who="me", code="Ｃ－１", **lamp)
+        assert (made.code, made.name, queries.get_facility(session, "C–1")) == ("C-1", "Hä", made)
+        assert queries.list_facilities(session, limit=9, code="Ｃ").items == [made]
     database.close()

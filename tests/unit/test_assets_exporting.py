@@ -121,7 +121,7 @@ def test_an_export_comes_back_to_the_letter(tmp_path: Path, kind: Format) -> Non
 
 
 @pytest.mark.parametrize("kind", list(Format))
-@pytest.mark.parametrize("code", ["=1+1", "'=1", "-", "none", "无", "＝L", "@1"])
+@pytest.mark.parametrize("code", ["=1+1", "'=1", "-", "none", "无", "@1"])
 def test_a_code_comes_back_whatever_it_looks_like(tmp_path: Path, kind: Format, code: str) -> None:
     path = tmp_path / "export"
     path.write_bytes(written(kind, MANHOLE | {"code": code}))

@@ -15,6 +15,7 @@ from typing import Any
 from services.assets.domain import geometry as geo
 from services.assets.domain.catalogue import Catalogue, Kind, Unit
 from services.assets.domain.searching import searchable
+from services.assets.domain.spelling import spelt, spelt_code
 from shared.errors import Conflict, Invalid, NotFound
 
 RESERVED_CODES = {"imports", "export", "labels.pdf", "life-counts"}  # they are addresses below /facilities
@@ -206,6 +207,7 @@ def revised(facility: Row, changes: Mapping[str, Any], catalogue: Catalogue) -> 
     A new geometry, or an estimate that attributes now better, is measured anew. Raises NotMeasurable.
     """
     new = {name: value for name, value in changes.items() if name != "measure"}
+    new |= {name: spelt(new[name]) for name in ("name", "street") if new.get(name)}
     if "geometry" in changes:
         new |= place_of(changes["geometry"])
     after, kind = {**facility, **new}, catalogue.kinds.get(facility["kind"])
@@ -254,7 +256,8 @@ def registered(
     """
     if kind not in catalogue.kinds:
         raise UnknownKind(f"There is no kind {kind!r}; the catalogue lists them under /kinds.", field="kind")
-    described = catalogue.kinds[kind]
+    described, code, name = catalogue.kinds[kind], spelt_code(code), spelt(name)
+    named |= {"street": spelt(named["street"])} if named.get("street") else {}
     milli, estimated = measure_of(geometry, described, attributes or {}, catalogue, measure)
     light_source, power = light_of(described, attributes or {})
     return {

@@ -12,6 +12,7 @@ from typing import Any, NamedTuple
 
 from services.assets.domain import geometry as geo
 from services.assets.domain.catalogue import Catalogue, Unit
+from services.assets.domain.spelling import spelt_code
 from shared.errors import Invalid
 
 DRY = frozenset({"water", "power", "telecom", "gas", "heat"})  # networks whose manholes no drain meets
@@ -74,7 +75,7 @@ class Node:
 
     def is_named(self, name: Any) -> bool:
         """Whether a pipe that names this code means the node; tables give codes of digits as numbers."""
-        return name is not None and str(name) in (self.code, *self.former)
+        return name is not None and spelt_code(str(name)) in map(spelt_code, (self.code, *self.former))
 
 
 @dataclass(frozen=True)

@@ -10,6 +10,8 @@ from __future__ import annotations
 import re
 from itertools import pairwise
 
+from services.assets.domain.spelling import folded
+
 IDEOGRAPH = r"[\u3040-\u30ff\u3400-\u9fff\uac00-\ud7af\uf900-\ufaff\U00020000-\U0003ffff]"
 RUN = re.compile(f"{IDEOGRAPH}+")
 SPACED = re.compile(rf"(?<={IDEOGRAPH})\s+(?={IDEOGRAPH})")
@@ -28,8 +30,9 @@ def sought(q: str) -> str:
 
 
 def _in_words(text: str, *, goes_on: bool = False) -> str:
+    text = folded(text)
     if text.isascii():
-        return SPACES.sub(" ", text.casefold())
+        return SPACES.sub(" ", text)
     text = SPACED.sub("", text)
 
     def words(run: re.Match[str]) -> str:
@@ -39,4 +42,4 @@ def _in_words(text: str, *, goes_on: bool = False) -> str:
             return f" {' '.join([*pairs, characters[-1]])} "
         return f" {' '.join(pairs)} " if pairs else f" {characters}"
 
-    return SPACES.sub(" ", RUN.sub(words, text).casefold())
+    return SPACES.sub(" ", RUN.sub(words, text))

@@ -18,6 +18,7 @@ from services.assets.domain.attributes import Attribute
 from services.assets.domain.catalogue import Catalogue, Unit
 from services.assets.domain.columns import ATTRIBUTES, SOURCE
 from services.assets.domain.sheets import armed
+from services.assets.domain.spelling import all_spelt, spelt, spelt_code
 from services.assets.importing import measures, shapes
 from services.assets.importing.formats import records
 from services.assets.importing.kinds import Kinds
@@ -28,6 +29,7 @@ from services.assets.importing.words import FIELDS, TEXTS
 
 T = TypeVar("T")
 LONGEST_ATTRIBUTES = 20_000
+OWN_TEXTS = {"name", "street"}  # the others name areas and units, and are as these are called
 MAPS = {"geojson", "geopackage", "shapefile"}  # nobody opens them in a spreadsheet, so that exports defuse nothing
 LONGEST_KEY = 100
 SURELY_SHORT = 5_000  # characters in the values, so that names and quotes do not count
@@ -203,7 +205,7 @@ class _Drafter:
     def _attributes(self, raw: Mapping[str, Any], repairs: list[tuple[str, str]]) -> dict[str, Any]:
         """All columns that became no field, by their names, less what means nothing."""
         names = (each for each in raw if each not in self.dropped) if self.open else self.kept
-        found = {name: value for name in names if (value := tidy(raw.get(name))) is not None}
+        found = {name: all_spelt(value) for name in names if (value := tidy(raw.get(name))) is not None}
         if self.open:
             found = {_cut_key(name): value for name, value in found.items()}
         text = "".join([each for each in raw.values() if type(each) is str])
@@ -253,6 +255,7 @@ class _Drafter:
         if (value := self._said(raw.get(column))) is None:
             return
         text = value if self.again and isinstance(value, str) else _one_line(value)
+        text = spelt(text) if field in OWN_TEXTS and not self.again else text
         if len(text) > TEXTS[field]:
             attributes[column] = text
             repairs.append(("text-cut", f"{field} holds {TEXTS[field]} characters at most."))
@@ -320,7 +323,7 @@ class _Drafter:
         if given is None:
             repairs.append((CODES_GENERATED, "The code is made of the kind and the place."))
             return self._made(draft)
-        code = self._cleaned(given, column or "", attributes, repairs)
+        code = self._cleaned(given, column or "", record.raw.get(column or ""), attributes, repairs)
         if before := self.lines.get(hash(code)):
             raise Refuse("duplicate-code", f"{code!r} stands in line {before} already.")
         self.lines[hash(code)] = record.line
@@ -333,7 +336,9 @@ class _Drafter:
         at = self.many[hash(code)] = self.many.get(hash(code), 0) + 1
         return code if at == 1 else f"{code}-{at}"
 
-    def _cleaned(self, given: Any, column: str, attributes: dict[str, Any], repairs: list[tuple[str, str]]) -> str:
+    def _cleaned(
+        self, given: Any, column: str, came: Any, attributes: dict[str, Any], repairs: list[tuple[str, str]]
+    ) -> str:
         if _is_spoilt(given, self.understood.format == "xlsx"):
             raise Refuse("spoilt-code", f"{str(given)[:60]} is what a spreadsheet left of a longer code.")
         text = str(int(given)) if isinstance(given, float) and given.is_integer() else str(given)
@@ -341,6 +346,9 @@ class _Drafter:
         if code != text:
             attributes[column] = text
             repairs.append(("code-cleaned", f"{text[:60]!r} became {code[:60]!r}."))
+        code = spelt_code(code)
+        if isinstance(came, str) and not came.isascii() and code != came.strip():
+            repairs.append(("code-respelled", f"{came[:60]!r} became {code[:60]!r}."))
         try:
             return facilities.checked_code(code)
         except facilities.BadCode as wrong:
@@ -377,7 +385,7 @@ def _one_line(value: Any) -> str:
 
 
 def _cut_key(name: str) -> str:
-    return name[:LONGEST_KEY] if name.isprintable() else SPOILT.sub("", name)[:LONGEST_KEY]
+    return spelt(name if name.isprintable() else SPOILT.sub("", name))[:LONGEST_KEY]
 
 
 def _check_size(attributes: Mapping[str, Any]) -> None:

@@ -7,6 +7,7 @@ from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
+from services.assets.domain.spelling import spelt
 from services.assets.importing.encodings import HEADINGS
 from services.assets.importing.model import Unusable
 from services.assets.importing.words import NOTHING, PLACES, plain
@@ -85,4 +86,4 @@ def named(header: Iterable[object], width: int) -> list[str]:
 
 def _tidy(name: object) -> str:
     text = "" if name is None else " ".join(str(name).split())
-    return "".join(each for each in text if each.isprintable())[:LONGEST_HEADING].strip("\ufeff ")
+    return spelt("".join(each for each in text if each.isprintable()))[:LONGEST_HEADING].strip("\ufeff ")

@@ -31,6 +31,7 @@ REPAIRED: Mapping[str, str] = {
     "outside-bounds": "With bounds=warn: the place lies outside the city's bounds and is kept.",
     "code-generated": "There is no code: one is made of the kind and the place, the same every time.",
     "code-cleaned": "The code holds a slash, blanks at its ends or control characters, which no address can carry.",
+    "code-respelled": "The code's characters look like others that are usual: wide ones, radicals, another dash, NFD.",
     "kind-assumed": "The kind's column does not say a kind of the catalogue; the kind given for the import is taken.",
     "impossible-date": "The date is in no calendar, or lies far off; it is kept as text under attributes.",
     "date-assumed": "Of the date only the month or year is known, or it is an Excel serial number.",

@@ -27,6 +27,7 @@ from services.assets.domain.columns import (
     are_ours,
 )
 from services.assets.domain.imports import text_encoding
+from services.assets.domain.spelling import spelt
 from services.assets.importing import datums, measures, shapes
 from services.assets.importing.formats import describe, records
 from services.assets.importing.headings import data_among
@@ -187,6 +188,9 @@ class _Finder:
         for field in given.keys() - {*FIELDS, *PLACE_FIELDS} - ours:
             if not any(field in kind.attributes for kind in self.catalogue.kinds.values()):
                 raise Unusable(f"There is no field {field!r}; there are {', '.join((*FIELDS, *PLACE_FIELDS))}.")
+        same = {spelt(each): each for each in self.columns}
+        given = {field: same.get(spelt(column), column) for field, column in given.items()}
+        self.kind_column = self.kind_column and same.get(spelt(self.kind_column), self.kind_column)
         for column in filter(None, (*given.values(), self.kind_column)):
             if column not in self.columns:
                 raise Unusable(f"There is no column {column!r}; there are {_listed(self.columns)}.")

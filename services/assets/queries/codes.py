@@ -1,4 +1,7 @@
-"""Which facility a code means: the one that has it, else the one that had it before it was renumbered."""
+"""Which facility a code means: the one that has it, else the one that had it before it was renumbered.
+
+However the code is spelt: what it says to the letter comes first (domain/spelling.py).
+"""
 
 from __future__ import annotations
 
@@ -8,6 +11,7 @@ from sqlalchemy import select, union_all
 from sqlalchemy.orm import Session
 
 from services.assets.domain.facilities import Facility, UnknownFacility
+from services.assets.domain.spelling import spelt_code
 from services.assets.tables import facilities, former_codes
 
 AT_ONCE = 10_000  # SQLite takes 32,766 values
@@ -16,21 +20,24 @@ AT_ONCE = 10_000  # SQLite takes 32,766 values
 def get_facility(session: Session, code: str, *, locked: bool = False) -> Facility:
     """The facility that has a code, else the one that had it; locked, if wanted. Raises UnknownFacility."""
     query = select(Facility).with_for_update(key_share=True) if locked else select(Facility)
-    had_it = select(former_codes.c.facility_id).where(former_codes.c.code == code).scalar_subquery()
-    for means in (facilities.c.code == code, facilities.c.id == had_it):
-        if (found := session.scalar(query.where(means))) is not None:
-            return found
+    for spelling in dict.fromkeys((code, spelt_code(code))):
+        had_it = select(former_codes.c.facility_id).where(former_codes.c.code == spelling).scalar_subquery()
+        for means in (facilities.c.code == spelling, facilities.c.id == had_it):
+            if (found := session.scalar(query.where(means))) is not None:
+                return found
     raise UnknownFacility(f"There is no facility {code!r}.")
 
 
 def ids_of_codes(session: Session, codes: Iterable[str]) -> dict[str, int]:
     """The id of the facility that each code means; codes that mean none are left out."""
-    wanted = set(codes)
-    if not wanted:
+    spellings = {code: spelt_code(code) for code in codes}
+    if not spellings:
         return {}
+    wanted = {*spellings, *spellings.values()}
     had_them = select(former_codes.c.code, former_codes.c.facility_id).where(former_codes.c.code.in_(wanted))
     have_them = select(facilities.c.code, facilities.c.id).where(facilities.c.code.in_(wanted))
-    return {code: int(facility_id) for code, facility_id in session.execute(union_all(had_them, have_them))}
+    ids = {code: int(facility_id) for code, facility_id in session.execute(union_all(had_them, have_them))}
+    return {code: ids.get(code, ids.get(other, 0)) for code, other in spellings.items() if {code, other} & ids.keys()}
 
 
 def former_codes_among(session: Session, codes: Iterable[str]) -> set[str]:

@@ -32,6 +32,7 @@ from services.assets.domain.attributes import known_as
 from services.assets.domain.catalogue import the_catalogue
 from services.assets.domain.facilities import Condition, Facility, LookedAt
 from services.assets.domain.searching import sought
+from services.assets.domain.spelling import spelt, spelt_code
 from services.assets.domain.standings import View
 from services.assets.domain.tiles import LEVELS, Tile, figure, text_of
 from services.assets.queries.past import past_day, registered_as_of, seen_as_of
@@ -260,7 +261,7 @@ def conditions(session: Session, of: FromClause, asked: Wanted) -> list[ColumnEl
 def _condition(of: FromClause, name: str, value: Any, plain: bool) -> Iterator[ColumnElement[bool]]:
     match name:
         case "code":
-            yield of.c.code.startswith(value, autoescape=True)
+            yield or_(*(of.c.code.startswith(each, autoescape=True) for each in {value, spelt_code(value)}))
         case "q":
             yield of.c.search.contains(sought(value), autoescape=True)
         case "attributes":
@@ -304,7 +305,7 @@ def _meanings(text: str) -> list[str | float | bool]:
         found.append(text == "true")
     with suppress(ValueError):
         found += [number] if isfinite(number := float(text)) else []
-    return found
+    return [*found, *([spelt(text)] if spelt(text) != text else [])]
 
 
 def nearest(session: Session, asked: Wanted, near: tuple[float, float, float], limit: int) -> list[Facility]:

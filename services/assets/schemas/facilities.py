@@ -8,6 +8,7 @@ from typing import Any
 from marshmallow import ValidationError, validate
 
 from services.assets.domain.facilities import Condition, LightSource, LookedAt
+from services.assets.domain.spelling import all_spelt
 from services.assets.domain.standings import View
 from services.assets.geojson import Geometry
 from services.assets.schemas.lists import AttributesAsked, Several
@@ -59,8 +60,15 @@ def _small_and_clean(value: dict[str, Any]) -> None:
         raise ValidationError("Holds a control character.")
 
 
+class _Attributes(Dict):
+    """In one spelling, as imports have them."""
+
+    def _deserialize(self, value: Any, attr: str | None, data: Any, **kwargs: Any) -> Any:
+        return all_spelt(super()._deserialize(value, attr, data, **kwargs))  # type: ignore[no-untyped-call]
+
+
 def Attributes(**kwargs: Any) -> Dict:
-    return Dict(keys=String(longest=100), validate=_small_and_clean, metadata=ATTRIBUTES, **kwargs)
+    return _Attributes(keys=String(longest=100), validate=_small_and_clean, metadata=ATTRIBUTES, **kwargs)
 
 
 class FacilityIn(Strict):

@@ -18,6 +18,7 @@ from sqlalchemy.orm import Session
 from services.assets.domain.catalogue import Catalogue, the_catalogue
 from services.assets.domain.facilities import Action, Condition, registered, revised
 from services.assets.domain.imports import changes_of, refusal_of
+from services.assets.domain.spelling import spelt_code
 from services.assets.importing import Row
 from services.assets.queries.codes import ids_of_codes
 from services.assets.tables import facilities, former_codes
@@ -99,7 +100,7 @@ def code_of(row: Row, code_column: str | None) -> str | None:
     if row.draft is not None:
         return str(row.draft["code"])
     said = row.raw.get(code_column) if code_column else None
-    return str(said).strip() if said not in (None, "") else None
+    return spelt_code(str(said).strip()) if said not in (None, "") else None
 
 
 def _known(session: Session, codes: set[str]) -> dict[str, dict[str, Any]]:

@@ -15,6 +15,7 @@ from sqlalchemy.orm import Session
 from services.assets.domain.catalogue import the_catalogue
 from services.assets.domain.lamp_states import Refusal, refuse
 from services.assets.domain.lighting import city_place
+from services.assets.domain.spelling import spelt_code
 from services.assets.tables import facilities, former_codes, lamp_nights_due, lamp_states, lamps
 from services.assets.use_cases.lighting import seconds
 from shared import clock
@@ -64,15 +65,17 @@ def take_states(session: Session, *, batch: Sequence[State]) -> Taken:
 
 
 def _lamp_ids(session: Session, codes: Collection[str]) -> dict[str, int]:
-    """A controller may send a code that its lamp had before it was renumbered."""
+    """A controller may send a code that its lamp had before it was renumbered, in any spelling."""
     is_lamp = facilities.c.kind.in_([slug for slug, kind in the_catalogue().kinds.items() if kind.lamp])
-    wanted = select(facilities.c.code, facilities.c.id).where(facilities.c.code.in_(codes), is_lamp)
-    ids = {code: each for code, each in session.execute(wanted)}  # noqa: C416
-    if lost := set(codes) - ids.keys():
+    spellings = {code: spelt_code(code) for code in codes}
+    wanted = {*spellings, *spellings.values()}
+    have = select(facilities.c.code, facilities.c.id).where(facilities.c.code.in_(wanted), is_lamp)
+    ids = {code: each for code, each in session.execute(have)}  # noqa: C416
+    if lost := wanted - ids.keys():
         had_them = select(former_codes.c.code, facilities.c.id).join_from(former_codes, facilities)
         rows = session.execute(had_them.where(former_codes.c.code.in_(lost), is_lamp))
         ids |= {row.code: row.id for row in rows}
-    return ids
+    return {code: ids.get(code, ids.get(other, 0)) for code, other in spellings.items() if {code, other} & ids.keys()}
 
 
 def _insert(session: Session, good: Mapping[Key, State]) -> set[Key]:

@@ -11,6 +11,7 @@ from sqlalchemy.orm import Session
 
 from services.assets.domain.catalogue import the_catalogue
 from services.assets.domain.facilities import CodeTaken, Facility, checked_code
+from services.assets.domain.spelling import spelt_code
 from services.assets.queries.codes import ids_of_codes
 from services.assets.tables import facility_history, former_codes
 from services.assets.use_cases import ledger
@@ -46,7 +47,7 @@ def renumber_facility(
     at: datetime | None = None,
 ) -> Facility:
     """Give it another code; the old one still finds it. Raises CodeTaken, BadCode."""
-    facility = load_facility(session, code, expected=expected)
+    facility, new_code = load_facility(session, code, expected=expected), spelt_code(new_code)
     facility.must_stand()
     _give_up_code(session, facility, new_code)
     changed = amend(session, facility, "renumbered", {"code": new_code}, who=who, at=at, reason=reason)
@@ -73,6 +74,7 @@ def replace_facility(
     facility.must_stand()
     _remember_installation(session, facility, who)
     changes.setdefault("installed_on", the_catalogue().city.day_of(at or clock.now()))
+    new_code = new_code and spelt_code(new_code)
     if new_code not in (None, facility.code):
         _give_up_code(session, facility, new_code)
         changes["code"] = new_code

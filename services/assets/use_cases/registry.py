@@ -23,6 +23,7 @@ from services.assets.domain.facilities import (
     revised,
     under_defects,
 )
+from services.assets.domain.spelling import spelt_code
 from services.assets.domain.standings import registered_differences, standing_of
 from services.assets.queries.codes import former_codes_among, get_facility
 from services.assets.tables import attribute_kinds, facilities, facility_cells
@@ -43,6 +44,7 @@ REGISTERED = ("code", "name", "geometry", "attributes", "installed_on", "retired
 
 def register_facility(session: Session, *, who: str, at: datetime | None = None, **described: Any) -> Facility:
     """Register one facility; raises CodeTaken when there is another of its code, WrongAttribute and PlaceSwapped."""
+    described["code"] = spelt_code(described["code"])
     check_attributes(the_catalogue().attributes_of(described["kind"]), described.get("attributes") or {})
     _check_way_round(session, described["geometry"])
     if not register_facilities(session, [described], who=who, at=at):
@@ -77,6 +79,7 @@ def register_facilities(
     them, which has one event for all of them.
     """
     now = clock.now()
+    drafts = [{**each, "code": spelt_code(each["code"])} for each in drafts]
     taken = former_codes_among(session, [each["code"] for each in drafts])
     drafts = [each for each in drafts if each["code"] not in taken]
     rows = {each["code"]: registered(the_catalogue(), at=at or now, known_at=now, **each) for each in reversed(drafts)}

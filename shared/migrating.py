@@ -38,26 +38,21 @@ def in_batches(table: str, values: str, where: str) -> None:
             last = max(done)
 
 
-def rewrite(table: str, columns: Sequence[str], make: Callable[[Any], dict[str, Any]]) -> None:
-    """Give rows what ``make`` says of them, some of ascending ``id`` at a time; those that change are committed.
+def rewrite(table: str, column: str, read: Sequence[str], make: Callable[[Any], Any]) -> None:
+    """Give a column what ``make`` says of each row's ``read`` columns, some rows of ascending ``id`` at a time.
 
-    ``columns``: what is read of a row, all that is given anew included. A row that somebody else changed since it was
-    read keeps that. Begun anew after it was broken off, it looks through all again.
+    Where somebody else changed it since it was read, that stays. Begun anew after it was broken off, it looks through
+    all rows again.
     """
-    some = sa.text(f"SELECT id, {', '.join(columns)} FROM {table} WHERE id > :last ORDER BY id LIMIT {AT_ONCE}")
+    some = sa.text(f"SELECT id, {', '.join((column, *read))} FROM {table} WHERE id > :last ORDER BY id LIMIT {AT_ONCE}")
+    change = sa.text(f"UPDATE {table} SET {column} = :new WHERE id = :id AND {column} = :old")
     last = 0
     with _outside_transactions(patient=False):
         while rows := op.get_bind().execute(some, {"last": last}).all():
             last = rows[-1].id
-            for row in rows:
-                new = {name: value for name, value in make(row).items() if value != getattr(row, name)}
-                if new:
-                    values = ", ".join(f"{name} = :{name}" for name in new)
-                    same = " AND ".join(f"{name} = :old_{name}" for name in new)
-                    old = {f"old_{name}": getattr(row, name) for name in new}
-                    op.get_bind().execute(
-                        sa.text(f"UPDATE {table} SET {values} WHERE id = :id AND {same}"), {"id": row.id, **new, **old}
-                    )
+            new = [{"id": row.id, "old": row[1], "new": make(row)} for row in rows]
+            if changed := [each for each in new if each["old"] != each["new"]]:
+                op.get_bind().execute(change, changed)
 
 
 @contextmanager

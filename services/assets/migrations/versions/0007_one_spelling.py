@@ -31,13 +31,13 @@ log = logging.getLogger("alembic.runtime.migration")
 
 
 def upgrade() -> None:
-    rewrite("facilities", ("code", "name", "street", "search"), _anew)
+    rewrite("facilities", "search", ("code", "name", "street"), _anew)
 
 
-def _anew(row: Any) -> dict[str, Any]:
+def _anew(row: Any) -> str:
     if (usual := spelt_code(row.code)) != row.code:
         _keep(usual, row)
-    return {"search": searchable(row.code, row.name, row.street)}
+    return searchable(row.code, row.name, row.street)
 
 
 def _keep(usual: str, row: Any) -> None:

@@ -70,7 +70,7 @@ def test_facilities_that_were_there_are_found_by_text_place_and_attribute(databa
 
 
 def a_lamp(number: int, code: str, name: str) -> str:
-    """A facility as 0006 has it, found by what its search text was then."""
+    """A facility as 0007 has it, found by what its search text was then."""
     columns = {"id": number, "code": f"'{code}'", "name": f"'{name}'", "search": f"'{code.lower()}\n{name.lower()}'"}
     columns |= {"stands_since": "registered_at", "quadkey": 1}
     names, values = ", ".join(columns), ", ".join(map(str, columns.values()))
@@ -85,7 +85,7 @@ def test_what_was_there_is_found_by_any_spelling_and_twins_stay_two(
     as_in("0001", database.engine, INSERT)
     lamps = [(101, "Ａ－３", "⼈民路"), (102, "Ha\u0308me", "Ha\u0308meentie")]
     lamps += [(103, "B４", "x"), (104, "B4", "y"), (105, "B–４", "z")]
-    as_in("0006", database.engine, *(a_lamp(*each) for each in lamps))
+    as_in("0007", database.engine, *(a_lamp(*each) for each in lamps))
     migrate(database.engine, "assets", mapping.metadata)
     assert "'B４' and 'B4'" in caplog.text
     assert "Ａ－３" not in caplog.text

@@ -18,8 +18,8 @@ from services.assets.domain.spelling import spelt_code
 from shared.db import Time
 from shared.migrating import rewrite
 
-revision = "0007"
-down_revision = "0006"
+revision = "0008"
+down_revision = "0007"
 
 MEANT = sa.text(
     "SELECT id FROM facilities WHERE code = :code UNION ALL SELECT facility_id FROM former_codes WHERE code = :code"

@@ -285,6 +285,7 @@ defects = Table(
     Column("reported_at", Time, nullable=False),
     Column("confirmed_at", Time, nullable=False),
     Column("recorded_at", Time, nullable=False),
+    Column("duplicate_of", Uuid),  # the finding that stands for this one
     Column("order_revision", Integer, nullable=False),  # of the newest order event that was followed
     Column("revision", Integer, nullable=False),
 )

@@ -11,7 +11,7 @@ from weakref import WeakKeyDictionary
 from sqlalchemy import ColumnElement, Pool, Select, or_, select
 from sqlalchemy.orm import Session
 
-from services.inspections.domain.findings import ALL, UNITS, Finding, Sight, UnknownFinding
+from services.inspections.domain.findings import ALL, UNITS, Finding, Sight, Standing, UnknownFinding
 from services.inspections.domain.light_checks import LightCheck, UnknownLightCheck
 from services.inspections.domain.places import Area, City
 from services.inspections.domain.rulebook import Rulebook, Source, read_categories
@@ -68,7 +68,9 @@ def find_findings(
 ) -> Page:
     """Findings in the order of their reporting, as far as ``sight`` goes."""
     wanted = _filtered(select(findings).where(*seen(sight)), filters)
-    return page(session, wanted, BY_REPORT, limit=limit, cursor=cursor, make=lambda row: Finding(**row._mapping))
+    found = page(session, wanted, BY_REPORT, limit=limit, cursor=cursor, make=lambda row: Finding(**row._mapping))
+    tell_standing(session, found.items)
+    return found
 
 
 def _filtered(wanted: Select[Any], filters: Mapping[str, Any]) -> Select[Any]:
@@ -78,6 +80,16 @@ def _filtered(wanted: Select[Any], filters: Mapping[str, Any]) -> Select[Any]:
     if (code := filters.get("facility_code")) is not None:
         wanted = wanted.where(or_(findings.c.facility_code == code, findings.c.linked_code == code))
     return wanted
+
+
+def tell_standing(session: Session, found: Iterable[Finding]) -> None:
+    """Let merged findings say how the one stands that stands for them: their reporters may not see that one itself."""
+    merged = [each for each in found if each.merged_into]
+    columns = findings.c["id", "state", "confirmed_at", "ended_at", "reason", "order_number"]
+    wanted = select(*columns).where(findings.c.id.in_({each.merged_into for each in merged}))
+    standing = {row.id: Standing(*row) for row in session.execute(wanted)} if merged else {}
+    for each in merged:
+        each.standing = standing.get(each.merged_into)
 
 
 def seen(sight: Sight) -> list[ColumnElement[bool]]:
@@ -95,6 +107,7 @@ def get_finding(session: Session, finding_id: UUID, *, sight: Sight = ALL) -> Fi
     finding = session.scalars(select(Finding).where(findings.c.id == finding_id, *seen(sight))).first()
     if finding is None:
         raise unknown(session, finding_id)
+    tell_standing(session, [finding])
     return finding
 
 

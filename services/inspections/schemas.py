@@ -84,6 +84,17 @@ class LinkOut(Strict):
     facility_code = String(allow_none=True, metadata={"description": "The facility found.", "example": "lamp-4711"})
 
 
+class StandingOut(Strict):
+    """How the finding stands that stands for a merged one."""
+
+    finding_id = UUID(metadata=FINDING_ID)
+    state = String(validate=ONE_STATE, metadata={"description": "Where in its life it is.", "example": "resolved"})
+    confirmed_at = Time(allow_none=True, metadata={"description": "Since when it is known to be true."})
+    ended_at = Time(allow_none=True, metadata={"description": "When it was resolved or rejected."})
+    reason = String(allow_none=True, metadata={"description": "Why it was rejected.", "example": None})
+    order_number = String(allow_none=True, metadata={"description": "The work order that ended or reopened it."})
+
+
 class FindingOut(Strict):
     """A finding as it stands."""
 
@@ -119,6 +130,12 @@ class FindingOut(Strict):
     )
     reason = String(allow_none=True, metadata={"description": "Why it was rejected.", "example": None})
     merged_into = UUID(allow_none=True, metadata={"description": "The finding that stands for it.", "example": None})
+    standing = Nested(
+        StandingOut, allow_none=True, metadata={"description": "How that one stands: what became of the report."}
+    )
+    last_seen_at = Time(
+        allow_none=True, metadata={"description": "When it was seen again, after it was found.", "example": None}
+    )
     order_number = String(
         allow_none=True, metadata={"description": "The work order that ended or reopened it.", "example": None}
     )
@@ -167,6 +184,10 @@ class MoveOut(Strict):
     note = String(allow_none=True, metadata={"description": "Why.", "example": "Seen from the camera."})
     happened_at = Time(metadata={"description": "When it happened.", "example": "2026-03-01T19:35:00+00:00"})
     recorded_at = Time(metadata={"description": "When we knew.", "example": "2026-03-01T19:35:02+00:00"})
+    said_at = Time(
+        allow_none=True,
+        metadata={"description": "What was said, where that could not be: happened_at is the nearest that can."},
+    )
 
 
 class LampIn(Strict):

@@ -27,7 +27,14 @@ from services.inspections.schemas import (
     SourceOut,
 )
 from shared.auth import User
-from shared.events.assets import AreaChanged, CataloguePublished, DefectRecorded, LampMisbehaved, LightsJudged
+from shared.events.assets import (
+    AreaChanged,
+    CataloguePublished,
+    DefectDuplicated,
+    DefectRecorded,
+    LampMisbehaved,
+    LightsJudged,
+)
 from shared.events.workorders import OrderClosed, OrderReopened, OrderVoided
 from shared.fields import PageQuery
 from shared.messaging import on
@@ -131,6 +138,10 @@ class Inspections(Service):
     @on("inspections.note_links")
     def note_links(self, session: Session, events: Sequence[DefectRecorded]) -> None:
         use_cases.note_links(session, events)
+
+    @on("inspections.merge_duplicates")
+    def merge_duplicates(self, session: Session, events: Sequence[DefectDuplicated]) -> None:
+        use_cases.merge_duplicates(session, events)
 
     @on("inspections.follow_orders")
     def follow_orders(self, session: Session, events: Sequence[OrderClosed | OrderReopened | OrderVoided]) -> None:

@@ -63,6 +63,7 @@ findings = Table(
     Column("maintainer", Text),
     Column("order_number", String(64)),
     Column("order_revision", Integer, nullable=False),
+    Column("last_seen_at", Time),
     Column("slot", String(300)),
     Column("place_check", _choice(PlaceCheck, 16)),
     Column("revision", Integer, nullable=False),
@@ -70,6 +71,9 @@ findings = Table(
 # At most one open finding of a single category on a facility. Most findings take no slot and cost the index nothing.
 Index("uq_findings_slot", findings.c.slot, unique=True,
       postgresql_where=findings.c.slot.is_not(None), sqlite_where=findings.c.slot.is_not(None))  # fmt: skip
+# The few for which another one stands.
+merged = findings.c.merged_into.is_not(None)
+Index("ix_findings_merged_into", findings.c.merged_into, postgresql_where=merged, sqlite_where=merged)
 Index("ix_findings_reported_at_id", findings.c.reported_at, findings.c.id)
 
 finding_moves = Table(
@@ -83,6 +87,7 @@ finding_moves = Table(
     Column("note", Text),
     Column("happened_at", Time, nullable=False),
     Column("recorded_at", Time, nullable=False),
+    Column("said_at", Time),  # what the device said, where that could not be
 )
 
 finding_sources = Table(

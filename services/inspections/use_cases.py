@@ -29,12 +29,19 @@ from services.inspections.domain.findings import (
 )
 from services.inspections.domain.light_checks import Judged, LightCheck, UnknownLightCheck, new_light_check
 from services.inspections.domain.places import PlaceCheck, lies_in
-from services.inspections.domain.rulebook import DARK_LAMP, Rulebook, Source, check_source_name, check_time
+from services.inspections.domain.rulebook import DARK_LAMP, Rulebook, Source, check_source_name, set_right
 from services.inspections.tables import areas, catalogue_copies, finding_moves, findings, light_checks
 from shared import clock, outbox, tallies
 from shared.db import insert_new
 from shared.errors import expect
-from shared.events.assets import AreaChanged, CataloguePublished, DefectRecorded, LampMisbehaved, LightsJudged
+from shared.events.assets import (
+    AreaChanged,
+    CataloguePublished,
+    DefectDuplicated,
+    DefectRecorded,
+    LampMisbehaved,
+    LightsJudged,
+)
 from shared.events.inspections import (
     FindingConfirmed,
     FindingEvent,
@@ -42,6 +49,7 @@ from shared.events.inspections import (
     FindingRejected,
     FindingReported,
     FindingResolved,
+    FindingSeenAgain,
     LampLook,
     LightsChecked,
     mark_of,
@@ -49,7 +57,7 @@ from shared.events.inspections import (
 from shared.events.workorders import OrderClosed, OrderReopened, OrderVoided
 
 OrderEnd = OrderClosed | OrderReopened | OrderVoided
-About = TypeVar("About", DefectRecorded, OrderEnd)
+About = TypeVar("About", DefectRecorded, DefectDuplicated, OrderEnd)
 
 EVENTS: dict[State, type[FindingEvent]] = {
     State.REPORTED: FindingReported,
@@ -80,6 +88,7 @@ def report_finding(
         _stand_behind(session, finding)
     tallies.add(session, FINDINGS, (finding.source, finding.category))
     _say(session, finding, finding.found_at)
+    queries.tell_standing(session, [finding])
     return finding
 
 
@@ -109,15 +118,21 @@ def _stand_behind(session: Session, finding: Finding) -> None:
     holder = session.scalars(select(Finding).where(findings.c.slot == finding.slot).with_for_update()).first()
     if holder is None:
         return  # it ended in between: the slot is free
-    if finding.state is State.CONFIRMED:
-        _confirm_seen(session, holder, by=finding.reporter, at=finding.found_at)
+    if seen_at := finding.seen_at:
+        _confirm_seen(session, holder, by=finding.reporter, at=seen_at)
     finding.arrive_merged(holder.id)
 
 
 def _confirm_seen(session: Session, finding: Finding, *, by: str, at: datetime) -> None:
-    """What a trusted source sees as well needs no other confirmation."""
+    """What a trusted source sees as well needs no other confirmation; that it was seen again, its order must know."""
     if finding.state is State.REPORTED:
-        _move(session, finding, Move.CONFIRM, by=by, at=at)
+        _move(session, finding, Move.CONFIRM, by=by, at=max(at, finding.reported_at))
+    _see_again(session, finding, at)
+
+
+def _see_again(session: Session, finding: Finding, at: datetime) -> None:
+    if finding.see_again(at := min(at, clock.now())):
+        outbox.record(session, FindingSeenAgain(**_facts(finding, at), seen_at=at))
 
 
 def confirm_finding(
@@ -168,27 +183,43 @@ def merge_finding(
     locked = _lock_all(session, {finding_id, into}, sight)
     finding = locked.get(finding_id) or _lock(session, finding_id, sight)
     expect(finding.revision, expected)
-    now = max(clock.now(), finding.reported_at)
-    happened_at = check_time(at or now, now, "at")
+    happened_at, said_at = _when(finding, at)
     if into not in locked:
         raise CannotMerge(f"There is no finding {into}.", field="into")
     finding.merge(locked[into], happened_at)
-    _log(session, finding, Move.MERGE, by=by, at=happened_at, note=None)
+    _log(session, finding, Move.MERGE, by=by, at=happened_at, note=None, said_at=said_at)
+    _bring_along(session, finding, into)
     return finding
+
+
+def _when(finding: Finding, at: datetime | None) -> tuple[datetime, datetime | None]:
+    """When somebody decides, and what they said where that could not be."""
+    now = max(clock.now(), finding.reported_at)
+    happened_at = set_right(at or now, finding.reported_at, now)
+    return happened_at, at if at and at != happened_at else None
 
 
 def _move(
     session: Session, finding: Finding, move: Move, *, by: str, at: datetime | None = None, note: str | None = None
 ) -> None:
-    now = max(clock.now(), finding.reported_at)
-    happened_at = check_time(at or now, now, "at")
+    happened_at, said_at = _when(finding, at)
     finding.move(move, happened_at, reason=note if move is Move.REJECT else None)
-    _log(session, finding, move, by=by, at=happened_at, note=note)
+    _log(session, finding, move, by=by, at=happened_at, note=note, said_at=said_at)
 
 
-def _log(session: Session, finding: Finding, move: Move, *, by: str, at: datetime, note: str | None) -> None:
+def _log(
+    session: Session,
+    finding: Finding,
+    move: Move,
+    *,
+    by: str,
+    at: datetime,
+    note: str | None,
+    said_at: datetime | None = None,
+) -> None:
     """Everybody may know who did what; the others' services hear of it."""
     row = {"finding_id": finding.id, "move": move, "state": finding.state, "moved_by": by, "note": note}
+    row["said_at"] = said_at
     session.execute(insert(finding_moves).values(**row, happened_at=at, recorded_at=_known_at(finding)))
     _say(session, finding, at)
 
@@ -296,7 +327,7 @@ def _dark_lamp(book: Rulebook, check: LightCheck, code: str) -> Finding:
 
 def _stand_already(session: Session, refused: Sequence[Finding]) -> dict[UUID, UUID]:
     """The open findings of lamps that were reported before; the patrol's look confirms those that waited."""
-    looks = {each.slot: each for each in refused}
+    looks = {each.slot: each for each in sorted(refused, key=lambda each: each.found_at)}
     wanted = select(Finding).where(findings.c.slot.in_(looks)).order_by(findings.c.id).with_for_update()
     holders = {each.slot: each for each in session.scalars(wanted)} if looks else {}
     for place, holder in holders.items():
@@ -354,7 +385,7 @@ def note_links(session: Session, events: Iterable[DefectRecorded]) -> None:
     _take_slots(session, changed)
 
 
-def _linked(locked: Mapping[UUID, Finding], event: DefectRecorded) -> bool:
+def _linked(locked: Mapping[UUID, Finding], event: DefectRecorded | DefectDuplicated) -> bool:
     finding = _found(locked, event.finding_id)
     units = {role: getattr(event, role) for role in UNITS}
     return finding.note_link(by=event.linked_by, code=event.facility_code, revision=event.revision, **units)
@@ -367,12 +398,13 @@ def follow_orders(session: Session, events: Iterable[OrderEnd]) -> None:
     """
     newest = _newest(events)
     locked = _lock_all(session, newest)
-    reopened = []
+    opened = []
     for finding_id, event in newest.items():
         finding = _found(locked, finding_id)
-        if _followed(session, finding, event) and finding.is_open:
-            reopened.append(finding)
-    _take_slots(session, reopened)
+        if _followed(session, finding, event):
+            opened += [finding] if finding.is_open else _surface(session, finding, event)
+    session.flush()  # slots that are free now, before they are taken anew
+    _take_slots(session, opened)
 
 
 def _followed(session: Session, finding: Finding, event: OrderEnd) -> bool:
@@ -383,6 +415,71 @@ def _followed(session: Session, finding: Finding, event: OrderEnd) -> bool:
     if moved:
         _log(session, finding, move, by=OUR_OWN, at=event.happened_at, note=reason)
     return moved
+
+
+def _surface(session: Session, ended: Finding, event: OrderEnd) -> list[Finding]:
+    """Let what was reported after the work was done, or after nothing was found, be looked at for itself.
+
+    What somebody saw whose word is trusted, the order has heard of, and begins again; where it was void, it cannot.
+    """
+    struck = isinstance(event, OrderVoided)
+    done_at = event.happened_at if struck else event.disposed_at
+    if done_at is None or ended.reason == "duplicate":
+        return []
+    later = [
+        each
+        for each in _merged_into(session, ended.id)
+        if each.found_at > done_at and each.link_revision == 0 and (struck or each.confirmed_at is None)
+    ]
+    for first in later[:1]:
+        first.move(Move.SURFACE, event.happened_at)
+        _log(session, first, Move.SURFACE, by=OUR_OWN, at=event.happened_at, note=None)
+    for other in later[1:]:
+        _stand_behind_anew(session, other, later[0].id)
+    return later[:1]
+
+
+def merge_duplicates(session: Session, events: Iterable[DefectDuplicated]) -> None:
+    """Merge the findings of which assets says that another one's defect stands for them. Raises UnknownFinding."""
+    newest = _newest(events)
+    locked = _lock_all(session, {*newest, *(event.duplicate_of for event in newest.values())})
+    standing = []
+    for finding_id, event in newest.items():
+        finding = _found(locked, finding_id)
+        into = _root(session, _found(locked, event.duplicate_of))
+        _linked(locked, event)
+        if finding.join(into.id, max(event.happened_at, finding.reported_at)):
+            _log(session, finding, Move.JOIN, by=OUR_OWN, at=event.happened_at, note=None)
+            _bring_along(session, finding, into.id)
+            if seen_at := finding.seen_at:
+                _see_again(session, into, seen_at)
+            standing.append(into)
+    session.flush()  # slots that are free now, before they are taken anew
+    _take_slots(session, standing)
+
+
+def _root(session: Session, finding: Finding) -> Finding:
+    """The finding that stands for this one, or itself."""
+    if finding.merged_into is None:
+        return finding
+    return _found(_lock_all(session, [finding.merged_into]), finding.merged_into)
+
+
+def _bring_along(session: Session, finding: Finding, into: UUID) -> None:
+    """What stood behind this finding stands behind the other one now: nobody follows a chain."""
+    for each in _merged_into(session, finding.id):
+        _stand_behind_anew(session, each, into)
+
+
+def _stand_behind_anew(session: Session, finding: Finding, into: UUID) -> None:
+    if finding.join(into, clock.now()):
+        _say(session, finding, clock.now())
+
+
+def _merged_into(session: Session, finding_id: UUID) -> Sequence[Finding]:
+    """What stands behind a finding, locked, in the order in which it was found."""
+    wanted = select(Finding).where(findings.c.merged_into == finding_id).order_by(findings.c.id).with_for_update()
+    return sorted(session.scalars(wanted), key=lambda each: (each.found_at, each.id))
 
 
 def _move_of(event: OrderEnd) -> tuple[Move | None, str | None]:
@@ -472,7 +569,16 @@ def _found(locked: Mapping[UUID, Finding], finding_id: UUID) -> Finding:
 
 def _say(session: Session, finding: Finding, happened_at: datetime) -> None:
     """Tell the other services what the finding is now."""
-    facts: dict[str, Any] = {
+    facts = _facts(finding, happened_at)
+    if finding.state is State.REJECTED:
+        facts["reason"] = finding.reason or ""
+    if finding.state is State.MERGED:
+        facts["merged_into"] = finding.merged_into
+    outbox.record(session, EVENTS[finding.state](**facts))
+
+
+def _facts(finding: Finding, happened_at: datetime) -> dict[str, Any]:
+    return {
         "finding_id": finding.id,
         "revision": finding.revision,
         "happened_at": happened_at,
@@ -491,11 +597,6 @@ def _say(session: Session, finding: Finding, happened_at: datetime) -> None:
         "photos": finding.photos,
         "reporter_mark": mark_of(finding.id, finding.reporter),
     }
-    if finding.state is State.REJECTED:
-        facts["reason"] = finding.reason or ""
-    if finding.state is State.MERGED:
-        facts["merged_into"] = finding.merged_into
-    outbox.record(session, EVENTS[finding.state](**facts))
 
 
 def _say_checked(session: Session, check: LightCheck) -> None:

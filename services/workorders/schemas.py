@@ -189,6 +189,11 @@ class OrderOut(Strict):
     disposal_known_at = Time(
         required=True, allow_none=True, metadata=said("When the system knew that; the light goes by this.")
     )
+    seen_at = Time(
+        required=True,
+        allow_none=True,
+        metadata=said("When the problem was last seen again; after disposed_at it speaks against the work."),
+    )
     closed_at = Time(required=True, allow_none=True, metadata=said("When the check passed."))
     void_reason = String(
         required=True, allow_none=True, validate=one_of(VoidReason), metadata=said("Why it was struck out.")

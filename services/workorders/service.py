@@ -18,14 +18,14 @@ from services.workorders.domain.orders import IllegalMove, ImpossibleTime, Order
 from services.workorders.domain.photos import LARGEST_BYTES, Bound, Holder, NoImage, TooManyUnnamed, WrongHash
 from services.workorders.domain.places import UnknownDistrict
 from services.workorders.passwords import WeakPassword
-from services.workorders.use_cases import accounts, alerts, copies, crews, moving, opening, photos, sign_in
+from services.workorders.use_cases import accounts, alerts, copies, crews, duplicates, moving, opening, photos, sign_in
 from services.workorders.use_cases.moving import Mover
 from services.workorders.use_cases.sign_in import Grant
 from shared.auth import COOKIE, PUBLIC, STAFF, User
 from shared.errors import Conflict, Invalid, NotFound, Stale, TooLarge
 from shared.events.alerts import AlertCleared, AlertEscalated, AlertMoved, AlertRaised
-from shared.events.assets import AreaChanged, CataloguePublished, DefectRecorded, UnitChanged
-from shared.events.inspections import FindingMerged, FindingRejected, FindingReported
+from shared.events.assets import AreaChanged, CataloguePublished, DefectDuplicated, DefectRecorded, UnitChanged
+from shared.events.inspections import FindingMerged, FindingRejected, FindingReported, FindingSeenAgain
 from shared.fields import PageQuery
 from shared.messaging import on
 from shared.paging import Page
@@ -87,6 +87,14 @@ class WorkOrders(Service):
     @on("workorders.open_for_defects")
     def open_for_defects(self, session: Session, events: Sequence[DefectRecorded]) -> None:
         opening.open_for_defects(session, events)
+
+    @on("workorders.void_duplicates")
+    def void_duplicates(self, session: Session, events: Sequence[DefectDuplicated]) -> None:
+        duplicates.void_duplicates(session, events)
+
+    @on("workorders.note_sightings")
+    def note_sightings(self, session: Session, events: Sequence[FindingSeenAgain]) -> None:
+        duplicates.note_sightings(session, events)
 
     @on("workorders.open_for_alerts")
     def open_for_alerts(self, session: Session, events: Sequence[AlertEscalated | AlertRaised]) -> None:

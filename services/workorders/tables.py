@@ -88,6 +88,7 @@ work_orders = Table(
     Column("note", Text, nullable=False),
     Column("disposed_at", Time),
     Column("disposal_known_at", Time),  # none: of a former version, for which both were one
+    Column("seen_at", Time),
     Column("closed_at", Time),
     Column("void_reason", one_of(VoidReason)),
     Index(None, "crew", "state"),

@@ -62,6 +62,17 @@ class DefectRestored(DefectEvent):
 
 
 @dataclass(frozen=True, kw_only=True)
+class DefectDuplicated(DefectEvent):
+    """The finding is about a defect that stands already: ``duplicate_of`` is the finding that stands for both.
+
+    Revision 1: it never was a defect of its own, and has no order.
+    """
+
+    about: ClassVar[str] = "finding_id"
+    duplicate_of: UUID
+
+
+@dataclass(frozen=True, kw_only=True)
 class FacilityChanged(Event):
     """A facility was registered or changed; ``condition``: intact | defective | out_of_service | retired.
 

@@ -83,6 +83,14 @@ class FindingResolved(FindingEvent):
 
 
 @dataclass(frozen=True, kw_only=True)
+class FindingSeenAgain(FindingEvent):
+    """Somebody whose word is trusted saw the problem of this finding again, last at ``seen_at``."""
+
+    about: ClassVar[str] = "finding_id"
+    seen_at: datetime
+
+
+@dataclass(frozen=True, kw_only=True)
 class LampLook:
     """One lamp, looked at once."""
 

@@ -11,6 +11,7 @@ from shared.events.alerts import AlertCleared, AlertEscalated, AlertMoved, Alert
 from shared.events.assets import (
     AreaChanged,
     CataloguePublished,
+    DefectDuplicated,
     DefectRecorded,
     LampMisbehaved,
     LightsJudged,
@@ -21,6 +22,7 @@ from shared.events.inspections import (
     FindingMerged,
     FindingRejected,
     FindingReported,
+    FindingSeenAgain,
     LightsChecked,
 )
 from shared.events.workorders import (
@@ -50,6 +52,7 @@ QUEUES: dict[str, tuple[type[Event], ...]] = {
     ),
     "assets.keep_declined_orders": (OrderDeclined,),
     "inspections.note_links": (DefectRecorded,),
+    "inspections.merge_duplicates": (DefectDuplicated,),
     "inspections.follow_orders": (OrderClosed, OrderReopened, OrderVoided),
     "inspections.keep_catalogue": (CataloguePublished,),
     "inspections.keep_areas": (AreaChanged,),
@@ -57,6 +60,8 @@ QUEUES: dict[str, tuple[type[Event], ...]] = {
     "inspections.follow_judgements": (LightsJudged,),
     "workorders.keep_finding_photos": (FindingReported, FindingRejected, FindingMerged),
     "workorders.open_for_defects": (DefectRecorded,),
+    "workorders.void_duplicates": (DefectDuplicated,),
+    "workorders.note_sightings": (FindingSeenAgain,),
     "workorders.open_for_alerts": (AlertEscalated, AlertRaised),
     "workorders.follow_alerts": (AlertMoved,),
     "workorders.end_alerts": (AlertCleared,),

@@ -12,7 +12,10 @@ from shared.events import Event
 
 @dataclass(frozen=True, kw_only=True)
 class OrderEvent(Event):
-    """A work order as it stands. It came from a finding or from an alert; ``due_at`` is when it must be disposed."""
+    """A work order as it stands. It came from a finding or from an alert; ``due_at`` is when it must be disposed.
+
+    ``disposed_at`` is when the crew was done, as it says.
+    """
 
     service: ClassVar[str] = "workorders"
 
@@ -28,6 +31,7 @@ class OrderEvent(Event):
     facility_code: str | None = None
     district: str | None = None
     crew: str | None = None
+    disposed_at: datetime | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -69,7 +73,7 @@ class OrderClosed(OrderEvent):
 
 @dataclass(frozen=True, kw_only=True)
 class OrderReopened(OrderEvent):
-    """The call-back was unsatisfied: the work starts again."""
+    """The call-back was unsatisfied, its alert got worse, or the problem was seen again: the work starts again."""
 
     about: ClassVar[str] = "number"
 

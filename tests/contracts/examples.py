@@ -36,6 +36,9 @@ VALUES: dict[str, Any] = {
     "latitude": 60.1699,
     "reported_at": datetime(2026, 1, 15, 17, 29, tzinfo=UTC),
     "confirmed_at": datetime(2026, 1, 15, 17, 30, tzinfo=UTC),
+    "seen_at": datetime(2026, 1, 16, 5, 10, tzinfo=UTC),
+    "disposed_at": datetime(2026, 1, 15, 22, 5, tzinfo=UTC),
+    "duplicate_of": UUID("0198a7c4-0000-7000-8000-000000000002"),
     "registered_at": datetime(2026, 1, 15, 17, 31, tzinfo=UTC),
     "due_at": datetime(2026, 1, 16, 17, 31, tzinfo=UTC),
     "since": datetime(2026, 1, 15, 17, 15, tzinfo=UTC),
@@ -109,6 +112,7 @@ ONLY_HERE: dict[type[Event], dict[str, Any]] = {
     assets.UnitChanged: {"code": "lights-ltd", "name": "Lights Ltd", "name_zh": "照明公司", "roles": ["maintainer"]},
     alerts.AlertRaised: {"source": "gauge-07", "kind": "water_level", "unit": "m", "severity": "severe"},
     alerts.SensorSilent: {"source": "gauge-07", "kind": "water_level"},
+    assets.DefectDuplicated: {"open": False},
     workorders.OrderClosed: {"state": "closed"},
     workorders.OrderDeclined: {"state": "registered", "crew": None},
 }

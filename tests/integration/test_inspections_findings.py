@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
+from itertools import permutations
 from typing import Any
 from uuid import NAMESPACE_URL, UUID, uuid4, uuid5
 
@@ -27,7 +29,14 @@ from services.inspections.domain.rulebook import UnknownCategory, WrongSourceNam
 from shared import clock, tallies
 from shared.db import Database
 from shared.errors import Stale
-from shared.events.assets import CataloguePublished, DefectRecorded, LampJudged, LampMisbehaved, LightsJudged
+from shared.events.assets import (
+    CataloguePublished,
+    DefectDuplicated,
+    DefectRecorded,
+    LampJudged,
+    LampMisbehaved,
+    LightsJudged,
+)
 from shared.events.workorders import OrderClosed, OrderEvent, OrderReopened, OrderVoided
 from shared.outbox import outbox
 from tests.integration.databases import ENGINES, left_as_found, migrated
@@ -79,11 +88,11 @@ def hotline(database: Database, **more: Any) -> Finding:
     return report(database, **{"source": "hotline", "role": "operator", "reporter": "operator-1"} | more)
 
 
-def see(database: Database, lit: dict[str, bool]) -> LightCheck:
+def see(database: Database, lit: dict[str, bool], at: datetime = NIGHT) -> LightCheck:
     """What a patrol saw, before anybody has judged it."""
     lamps = [{"facility_code": code, "lit": burns} for code, burns in lit.items()]
     with database.begin() as session:
-        return use_cases.check_lights(session, inspector="inspector-1", checked_at=NIGHT, lamps=lamps)
+        return use_cases.check_lights(session, inspector="inspector-1", checked_at=at, lamps=lamps)
 
 
 def judgement(check: LightCheck, planned: bool | None = True, reason: str = "", **other: bool | None) -> LightsJudged:
@@ -530,3 +539,152 @@ def test_a_finding_or_check_that_is_not_what_its_rows_say_is_found_and_set_right
     assert list(recount_rows(database, figures.PROOFS, repair=False)) == []
     assert stored(database, finding.id).state is State.CONFIRMED
     assert check.lamps_lit == 1
+
+
+# --- one thing, one finding
+
+
+def duplicate(finding_id: UUID, of: UUID, revision: int = 1, **more: Any) -> DefectDuplicated:
+    known: dict[str, Any] = {
+        "revision": revision, "happened_at": NIGHT, "recorded_at": NIGHT, "finding_id": finding_id, "open": False,
+        "category": "lamp_out", "severity": "normal", "source": "patrol", "longitude": 24.94, "latitude": 60.17,
+        "breaks_function": True, "linked_by": "place", "reported_at": NIGHT, "confirmed_at": NIGHT,
+        "facility_code": "L-1", "duplicate_of": of,
+    }  # fmt: skip
+    return DefectDuplicated(**known | more)
+
+
+def merge(database: Database, *events: DefectDuplicated) -> None:
+    with database.begin() as session:
+        use_cases.merge_duplicates(session, events)
+
+
+def sightings(database: Database) -> list[tuple[str, datetime]]:
+    with database.read() as session:
+        rows = session.scalars(select(outbox.c.body).where(outbox.c.event_type.contains("seen_again")).order_by("id"))
+        told = [json.loads(each)["data"] for each in rows]
+        return [(each["finding_id"], datetime.fromisoformat(each["seen_at"])) for each in told]
+
+
+def later(hours: float) -> datetime:
+    return NIGHT + timedelta(hours=hours)
+
+
+def test_assets_word_merges_two_findings_by_place_and_both_reporters_see_what_became_of_theirs(
+    database: Database,
+) -> None:
+    publish(database)
+    first = report(database, facility_code=None)
+    second = report(database, facility_code=None, reporter="inspector-2")
+    link(database, first.id, linked_by="place")
+    merge(database, duplicate(second.id, first.id))
+    now = stored(database, second.id)
+    assert (now.state, now.merged_into, now.linked_code, now.slot) == (State.MERGED, first.id, "L-1", None)
+    assert now.standing
+    assert (now.standing.finding_id, now.standing.state) == (first.id, State.CONFIRMED)
+    follow(database, order(OrderClosed, first.id, 6))
+    with database.read() as session:
+        sight = Sight("inspector-2")
+        theirs = queries.get_finding(session, second.id, sight=sight)
+        assert theirs.standing
+        assert theirs.standing.state == State.RESOLVED
+        listed = queries.find_findings(session, sight=sight, filters={}, limit=9, cursor=None).items
+        assert [each.standing and each.standing.order_number for each in listed] == ["20260302-000001"]
+    assert stored(database, first.id).standing is None
+
+
+def test_the_word_of_assets_twice_and_late_changes_nothing_more(database: Database) -> None:
+    first, second = report(database, facility_code=None), report(database, facility_code=None)
+    follow(database, order(OrderClosed, first.id, 6))
+    merge(database, duplicate(second.id, first.id))
+    before = stored(database, second.id).revision
+    merge(database, duplicate(second.id, first.id))
+    assert stored(database, second.id).revision == before
+    with pytest.raises(UnknownFinding):
+        merge(database, duplicate(uuid4(), first.id))
+
+
+def test_what_stood_behind_a_merged_finding_stands_behind_the_one_that_stands_now(database: Database) -> None:
+    publish(database)
+    first, by_code = report(database, facility_code=None), report(database, facility_code="L-1")
+    behind = report(database, facility_code="L-1", found_at=later(0))
+    assert behind.merged_into == by_code.id
+    link(database, first.id, linked_by="place")
+    merge(database, duplicate(by_code.id, first.id))
+    assert [stored(database, each.id).merged_into for each in (by_code, behind)] == [first.id, first.id]
+    assert stored(database, first.id).slot == "lamp_out:L-1"
+    assert report(database, facility_code="L-1").merged_into == first.id
+
+
+@pytest.mark.parametrize("heard", list(permutations(range(3))))
+def test_an_order_reopened_beside_a_newer_one_ends_merged_whatever_is_heard_first(
+    database: Database, heard: tuple[int, ...]
+) -> None:
+    publish(database)
+    old = report(database)
+    follow(database, order(OrderClosed, old.id, 5))
+    new = report(database)
+    steps = (
+        lambda: follow(database, order(OrderReopened, old.id, 6)),
+        lambda: merge(database, duplicate(old.id, new.id, revision=3)),
+        lambda: follow(database, order(OrderVoided, old.id, 7, reason="duplicate")),
+    )
+    for each in heard:
+        steps[each]()
+    assert (stored(database, old.id).state, stored(database, old.id).merged_into) == (State.MERGED, new.id)
+    assert (stored(database, new.id).state, stored(database, new.id).slot) == (State.CONFIRMED, "lamp_out:L-1")
+    assert list(recount_rows(database, figures.PROOFS, repair=False)) == []
+
+
+def test_each_look_of_a_patrol_at_what_is_known_is_told_once_with_its_time(database: Database) -> None:
+    publish(database)
+    first = report(database)
+    with clock.frozen(later(2)):
+        report(database, found_at=later(1))
+        report(database, found_at=later(0.5))
+        hotline(database, found_at=later(1.5))
+        judge(database, judgement(see(database, {"L-1": False}, at=later(2))))
+    assert sightings(database) == [(str(first.id), later(1)), (str(first.id), later(2))]
+    assert stored(database, first.id).last_seen_at == later(2)
+
+
+def test_a_clock_that_is_fast_sees_nothing_before_we_know_it(database: Database) -> None:
+    publish(database)
+    first = report(database)
+    with clock.frozen(later(1)):
+        report(database, found_at=later(1) + timedelta(minutes=5))
+    assert sightings(database) == [(str(first.id), later(1))]
+
+
+def test_the_look_of_a_finding_that_assets_merges_is_told_of_the_one_that_stands(database: Database) -> None:
+    first = report(database, facility_code=None)
+    with clock.frozen(later(3)):
+        second = report(database, facility_code=None, found_at=later(2))
+        merge(database, duplicate(second.id, first.id))
+    assert sightings(database) == [(str(first.id), later(2))]
+
+
+def test_a_report_that_nobody_confirmed_surfaces_where_it_was_found_after_the_work_was_done(database: Database) -> None:
+    publish(database)
+    first = report(database)
+    with clock.frozen(later(5)):
+        before, since, again = (hotline(database, found_at=later(each)) for each in (1, 3, 4))
+        assert {each.merged_into for each in (before, since, again)} == {first.id}
+        follow(database, order(OrderClosed, first.id, 6, disposed_at=later(2), happened_at=later(5)))
+    assert stored(database, before.id).merged_into == first.id
+    surfaced = stored(database, since.id)
+    assert (surfaced.state, surfaced.merged_into, surfaced.slot) == (State.REPORTED, None, "lamp_out:L-1")
+    assert stored(database, again.id).merged_into == since.id
+    with database.begin() as session:
+        use_cases.confirm_finding(session, finding_id=since.id, by="operator-1")
+    assert stored(database, since.id).state is State.CONFIRMED
+
+
+def test_what_a_patrol_saw_after_an_order_was_void_as_unfounded_is_looked_at_for_itself(database: Database) -> None:
+    publish(database)
+    first = report(database)
+    with clock.frozen(later(3)):
+        early, late = report(database, found_at=later(1)), report(database, found_at=later(2.5))
+        follow(database, order(OrderVoided, first.id, 3, reason="unfounded", happened_at=later(2)))
+    assert stored(database, early.id).state is State.MERGED
+    assert stored(database, late.id).state is State.REPORTED

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import asdict
+from dataclasses import asdict, fields
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -21,14 +21,15 @@ from services.workorders.domain.catalogue import UnknownKind
 from services.workorders.domain.orders import ALL, Order, Sight, State, Step
 from services.workorders.domain.places import UnitNotKnown, UnknownDistrict
 from services.workorders.sample import load_sample
-from services.workorders.use_cases import accounts, alerts, copies, crews, moving, opening
+from services.workorders.use_cases import accounts, alerts, copies, crews, duplicates, moving, opening
 from services.workorders.use_cases.moving import Mover
 from services.workorders.use_cases.telling import ORDERS_BY_STATE
 from shared import clock, tallies
 from shared.db import Database, kernel
 from shared.errors import Invalid
 from shared.events.alerts import AlertCleared, AlertEscalated, AlertEvent, AlertMoved, AlertRaised
-from shared.events.assets import AreaChanged, CataloguePublished, DefectRecorded, UnitChanged
+from shared.events.assets import AreaChanged, CataloguePublished, DefectDuplicated, DefectRecorded, UnitChanged
+from shared.events.inspections import FindingSeenAgain
 from shared.outbox import outbox
 
 NOON = datetime(2026, 3, 2, 12, tzinfo=UTC)
@@ -535,3 +536,114 @@ def test_an_order_that_is_not_where_its_last_move_left_it_is_found_and_set_right
     assert line == "orders: 1 differ, of work_orders.id 1"
     assert list(recount_rows(database, figures.PROOFS, repair=False)) == []
     assert list(recount_sums(database, figures, repair=False)) == []
+
+
+# --- one thing, one order
+
+
+def duplicate(finding_id: UUID, of: UUID, revision: int) -> DefectDuplicated:
+    known = {each.name: getattr(defect(finding_id), each.name) for each in fields(DefectRecorded)}
+    return DefectDuplicated(**known | {"revision": revision, "open": False, "duplicate_of": of})
+
+
+def void_duplicates(database: Database, *events: DefectDuplicated) -> None:
+    with database.begin() as session:
+        duplicates.void_duplicates(session, events)
+
+
+def see(database: Database, finding_id: UUID, at: datetime) -> None:
+    known: dict[str, Any] = {
+        "revision": 4, "happened_at": at, "recorded_at": at, "finding_id": finding_id, "state": "confirmed",
+        "category": "lamp_out", "severity": "normal", "source": "patrol", "longitude": 24.95, "latitude": 60.18,
+        "reported_at": NOON, "seen_at": at,
+    }  # fmt: skip
+    with database.begin() as session:
+        duplicates.note_sightings(session, [FindingSeenAgain(**known)])
+
+
+def counted_right(database: Database) -> bool:
+    astray = [*recount_rows(database, figures.PROOFS, repair=False), *recount_sums(database, figures, repair=False)]
+    return astray == []
+
+
+def test_a_finding_that_never_was_a_defect_of_its_own_gets_no_order(database: Database) -> None:
+    void_duplicates(database, duplicate(uuid4(), uuid4(), revision=1))
+    assert told(database) == []
+
+
+@pytest.mark.parametrize("opened_first", [True, False])
+def test_of_two_orders_for_one_thing_the_second_is_void_whatever_is_heard_first(
+    database: Database, opened_first: bool
+) -> None:
+    standing, second = uuid4(), uuid4()
+    open_for(database, defect(standing))
+    if opened_first:
+        open_for(database, defect(second))
+    void_duplicates(database, duplicate(second, standing, revision=3))
+    open_for(database, defect(second))
+    void_duplicates(database, duplicate(second, standing, revision=3))
+    with database.read() as session:
+        found = {each.finding_id: each for each in session.scalars(select(Order))}
+        assert [found[each].state for each in (standing, second)] == [State.DISPATCHED, State.VOID]
+        assert found[second].void_reason == "duplicate"
+        assert str(standing) in found[second].moves[-1].note
+    assert told(database).count("workorders.order_voided.v1") == 1
+    assert counted_right(database)
+
+
+def done_order(database: Database, *, checked: bool = False, at: datetime = NOON) -> Order:
+    finding_id = uuid4()
+    open_for(database, defect(finding_id))
+    number, crew = only_order(database).number, Mover(name="crew-1", at=at)
+    with database.begin() as session:
+        moving.accept(session, number, Mover(name="crew-1"))
+        moving.start(session, number, Mover(name="crew-1"))
+    with clock.frozen(max(at, NOON)), database.begin() as session:
+        moving.complete(session, number, crew, note="Done.", photos=[], quantity=None)
+        if checked:
+            moving.check(session, number, Mover(name="dispatcher"), passed=True, note="Looked at the photo.")
+    return only_order(database)
+
+
+@pytest.mark.parametrize(("checked", "move"), [(True, "reopen"), (False, "send_again")])
+def test_what_is_seen_after_the_work_was_done_is_evidence_against_it(
+    database: Database, checked: bool, move: str
+) -> None:
+    order, seen_at = done_order(database, checked=checked), NOON + timedelta(hours=1)
+    with clock.frozen(NOON + timedelta(hours=2)):
+        for _ in range(2):
+            see(database, order.finding_id or uuid4(), seen_at)
+    again = only_order(database)
+    assert (again.state, again.seen_at, again.disposed_at) == (State.DISPATCHED, seen_at, None)
+    assert again.moves[-1].move == move
+    assert again.moves[-1].note == "Seen again at 2026-03-02T13:00:00Z, after the work was done."
+    assert again.due_at == NOON + timedelta(hours=26)
+    assert told(database).count("workorders.order_reopened.v1") == 1
+    assert counted_right(database)
+
+
+def test_what_was_seen_before_the_work_was_done_says_nothing_about_it(database: Database) -> None:
+    order = done_order(database, at=NOON + timedelta(hours=2))
+    see(database, order.finding_id or uuid4(), NOON + timedelta(hours=1))
+    assert (only_order(database).state, only_order(database).seen_at) == (State.COMPLETED, NOON + timedelta(hours=1))
+
+
+def test_work_that_is_told_late_is_held_against_what_was_seen_since(database: Database) -> None:
+    finding_id = uuid4()
+    open_for(database, defect(finding_id))
+    number = only_order(database).number
+    with database.begin() as session:
+        moving.accept(session, number, Mover(name="crew-1"))
+        moving.start(session, number, Mover(name="crew-1"))
+    see(database, finding_id, NOON + timedelta(hours=2))
+    with clock.frozen(NOON + timedelta(hours=3)):
+        with database.begin() as session:
+            at = Mover(name="crew-1", at=NOON + timedelta(hours=1))
+            moving.complete(session, number, at, note="Done.", photos=[], quantity=None)
+        assert [each.move for each in only_order(database).moves[-2:]] == ["complete", "send_again"]
+        with database.begin() as session:
+            moving.accept(session, number, Mover(name="crew-1"))
+            moving.start(session, number, Mover(name="crew-1"))
+            moving.complete(session, number, Mover(name="crew-1"), note="Done.", photos=[], quantity=None)
+    assert only_order(database).state == State.COMPLETED
+    assert counted_right(database)

@@ -13,18 +13,20 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from prometheus_client import CollectorRegistry, generate_latest
-from sqlalchemy import delete, func, select
+from sqlalchemy import delete, func, select, update
 from sqlalchemy.orm import Session
 
 from services.assets import figures, queries, use_cases
 from services.assets.domain.areas import Level
 from services.assets.domain.catalogue import FILE
 from services.assets.domain.facilities import Action, CodeTaken, Facility, IllegalChange
-from services.assets.tables import defects, mapping
+from services.assets.tables import defects, facilities, mapping
+from services.assets.use_cases import proofs
+from services.assets.use_cases.defects import merge_twins
 from shared import changes, clock, inbox, requests, tallies  # noqa: F401  their tables
 from shared.db import Database, kernel
 from shared.events import Event
-from shared.events.assets import CataloguePublished, DefectRecorded, DefectRestored, FacilityChanged
+from shared.events.assets import CataloguePublished, DefectDuplicated, DefectRecorded, DefectRestored, FacilityChanged
 from shared.events.inspections import FindingConfirmed, LampLook, LightsChecked
 from shared.events.workorders import OrderClosed, OrderReopened, OrderVoided
 
@@ -514,3 +516,107 @@ def change(db: Database, step: str, code: str, what: Any) -> None:
                 use_cases.revise_facility(session, code, who="ada", expected=None, geometry=place)
     except IllegalChange:
         pass
+
+
+# --- one thing, one defect
+
+
+def duplicates(events: list[Event]) -> list[DefectDuplicated]:
+    return [each for each in events if isinstance(each, DefectDuplicated)]
+
+
+def open_defects(db: Database) -> set[UUID]:
+    with db.read() as session:
+        return set(session.scalars(select(defects.c.finding_id).where(defects.c.open)))
+
+
+def test_of_two_reports_by_place_the_first_stands_for_both(db: Database) -> None:
+    first, second = confirmed(code=None), confirmed(code=None, longitude=24.94001)
+    record(db, first)
+    (told,) = record(db, second)
+    assert isinstance(told, DefectDuplicated)
+    assert (told.finding_id, told.duplicate_of, told.revision) == (second.finding_id, first.finding_id, 1)
+    assert (told.facility_code, told.linked_by, told.open) == ("L-1", "place", False)
+    assert open_defects(db) == {first.finding_id}
+    assert record(db, second) == []
+    the_sums_are_right(db)
+
+
+@pytest.mark.parametrize("codes", [(None, "NEW"), ("NEW", None), ("NEW", "NEW"), ("L-1", "NEW"), ("NEW", "L-1")])
+def test_however_two_reports_name_a_lamp_it_has_one_defect(db: Database, codes: tuple[str | None, str | None]) -> None:
+    with db.begin() as session:
+        use_cases.renumber_facility(session, "L-1", who="ada", expected=None, new_code="NEW", reason="Survey.")
+    first, second = (confirmed(code=code) for code in codes)
+    record(db, first)
+    assert [each.duplicate_of for each in duplicates(record(db, second))] == [first.finding_id]
+    assert open_defects(db) == {first.finding_id}
+
+
+def test_of_two_reports_in_one_batch_the_one_that_was_reported_first_stands(db: Database) -> None:
+    early, late = confirmed(reported_at=NOON), confirmed(reported_at=NIGHT)
+    told = record(db, late, early)
+    assert the_defect(told).finding_id == early.finding_id
+    assert [each.finding_id for each in duplicates(told)] == [late.finding_id]
+
+
+def test_other_categories_and_other_lamps_stand_beside_it(db: Database) -> None:
+    told = record(db, confirmed(), confirmed("pole_damaged"), confirmed(code="L-2"))
+    assert duplicates(told) == []
+    assert len(open_defects(db)) == 3
+
+
+def test_a_road_has_as_many_potholes_as_are_found(db: Database) -> None:
+    told = record(db, confirmed("pothole", "R-1"), confirmed("pothole", "R-1"))
+    assert duplicates(told) == []
+
+
+def test_a_lamp_that_is_dark_again_after_its_repair_is_a_new_defect(db: Database) -> None:
+    first, again = confirmed(), confirmed()
+    record(db, first)
+    follow(db, order(OrderClosed, first.finding_id, 6))
+    assert the_defect(record(db, again)).finding_id == again.finding_id
+
+
+def test_an_order_that_is_reopened_gives_way_to_the_one_that_stands(db: Database) -> None:
+    first, second = confirmed(), confirmed()
+    record(db, first)
+    follow(db, order(OrderClosed, first.finding_id, 6))
+    record(db, second)
+    (told,) = follow(db, order(OrderReopened, first.finding_id, 8))
+    assert isinstance(told, DefectDuplicated)
+    assert (told.finding_id, told.duplicate_of, told.revision) == (first.finding_id, second.finding_id, 3)
+    assert open_defects(db) == {second.finding_id}
+    follow(db, order(OrderVoided, first.finding_id, 9, reason="duplicate"))
+    follow(db, order(OrderClosed, second.finding_id, 6))
+    assert facility(db, "L-1").condition == "intact"
+    the_sums_are_right(db)
+
+
+def test_an_order_that_closes_makes_room_for_the_one_that_is_reopened_with_it(db: Database) -> None:
+    first, second = confirmed(), confirmed()
+    record(db, first)
+    follow(db, order(OrderClosed, first.finding_id, 6))
+    record(db, second)
+    told = follow(db, order(OrderReopened, first.finding_id, 8), order(OrderClosed, second.finding_id, 6))
+    assert duplicates(told) == []
+    assert open_defects(db) == {first.finding_id}
+
+
+def test_twins_of_a_former_version_are_found_and_mended(db: Database) -> None:
+    first, second = confirmed(), confirmed()
+    with clock.frozen(NOON):
+        record(db, first)
+        follow(db, order(OrderClosed, first.finding_id, 6))
+    record(db, second)
+    with db.begin() as session:
+        session.execute(update(defects).where(defects.c.finding_id == first.finding_id).values(open=True))
+        (ids,) = zip(*session.execute(select(facilities.c.id)), strict=True)
+        assert len(proofs.with_twins(session, ids)) == 1
+        merge_twins(session, ids)
+        told = list(session.info["outbox"])
+        assert proofs.with_twins(session, ids) == set()
+    ended = [each for each in told if isinstance(each, DefectRestored)]
+    assert [(each.finding_id, each.reason) for each in ended] == [(second.finding_id, "duplicate")]
+    assert [(each.duplicate_of, each.revision) for each in duplicates(told)] == [(first.finding_id, 2)]
+    assert open_defects(db) == {first.finding_id}
+    the_sums_are_right(db)

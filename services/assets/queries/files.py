@@ -35,7 +35,7 @@ from shared import clock
 NO_BOUND: Where = []
 MOST = 500  # entries of one sort in a file: the newest; how many more there are is said
 ROLES = ("owner", "authority", "maintainer")
-OUTCOMES = ("defect_restored", "defect_reopened")
+OUTCOMES = ("defect_restored", "defect_reopened", "defect_merged")
 
 Shown = dict[str, Any]
 

@@ -14,7 +14,7 @@ from services.assets.domain.viewers import Of, Viewer
 from services.assets.tables import defects, facility_history, facility_orders
 from shared.events.inspections import mark_of
 
-OF_FINDINGS = ("defect_recorded", "defect_restored", "defect_reopened")
+OF_FINDINGS = ("defect_recorded", "defect_restored", "defect_reopened", "defect_merged")
 Where = list[ColumnElement[bool]]
 
 

@@ -1,5 +1,7 @@
 """Defects on facilities: recorded from confirmed findings, restored or reopened by their work orders.
 
+A finding of what stands already is no second defect: duplicates.py decides.
+
 Both handlers take batches and use a fixed number of statements. Facilities are locked first, in the order of ids.
 """
 
@@ -20,14 +22,16 @@ from services.assets.domain.facilities import Facility, taken_milli
 from services.assets.tables import defects, facilities
 from services.assets.use_cases import ledger
 from services.assets.use_cases.areas import areas_of
+from services.assets.use_cases.duplicates import set_aside, twins
 from services.assets.use_cases.ledger import Kept
 from services.assets.use_cases.linking import Link, link_findings
 from services.assets.use_cases.looks import Look, take_looks
 from shared import clock, outbox
 from shared.db import insert_new
-from shared.events.assets import DefectRecorded, DefectRestored
+from shared.events.assets import DefectDuplicated, DefectRecorded, DefectRestored
 from shared.events.inspections import FindingConfirmed
 from shared.events.workorders import OrderClosed, OrderEvent, OrderReopened, OrderVoided
+from shared.proofs import Keys
 
 LAMP_OUT = "lamp_out"  # its passed check at night is a look at the lamp
 
@@ -39,14 +43,17 @@ def record_defects(session: Session, events: Sequence[FindingConfirmed]) -> None
     links = link_findings(session, catalogue, findings)
     kept = ledger.lock_facilities(session, facilities.c.id, [link[0] for link in links.values() if link[0]])
     rows = _defect_rows(session, catalogue, findings, links, kept, now)
+    set_aside(session, catalogue, sorted(rows, key=lambda row: (row["reported_at"], row["finding_id"])), now)
     went_in = {finding_id for (finding_id,) in insert_new(session, defects, rows, defects.c.finding_id)}
-    new = [row for row in rows if row["finding_id"] in went_in]
+    new = [row for row in rows if row["finding_id"] in went_in and row["open"]]
+    merged = [row for row in rows if row["finding_id"] in went_in and not row["open"]]
     happened = {each.finding_id: each.happened_at for each in findings}
     stands = ledger.follow_defects(session, kept, _latest(new, happened), now)
     for row in new:
         facility = stands.get(row["facility_id"])
         outbox.record(session, DefectRecorded(**_told(row, facility), happened_at=happened[row["finding_id"]]))
     _write_history(session, "defect_recorded", new, stands, happened, now)
+    _tell_merged(session, merged, stands, happened, now)
 
 
 def _unheard(session: Session, events: Sequence[FindingConfirmed]) -> list[FindingConfirmed]:
@@ -110,6 +117,7 @@ def _defect_row(
         "reported_at": finding.reported_at,
         "confirmed_at": finding.confirmed_at or finding.happened_at,
         "recorded_at": now,
+        "duplicate_of": None,
         "order_revision": 0,
         "revision": 1,
     }
@@ -120,6 +128,7 @@ OUR_OWN = {
     "taken_milli",
     "restored_reason",
     "restored_at",
+    "duplicate_of",
     "order_revision",
     "district",
     "grid",
@@ -162,10 +171,11 @@ def follow_orders(session: Session, events: Sequence[OrderClosed | OrderReopened
         raise LookupError(f"No defect of these findings: {sorted(map(str, missing))}.")
     kept = ledger.lock_facilities(session, facilities.c.id, [each for each in owners.values() if each is not None])
     rows = _lock_defects(session, newest)
-    moved = _move_defects(session, rows, newest, now)
+    moved, merged = _move_defects(session, rows, newest, now)
     happened = {finding_id: each.happened_at for finding_id, each in newest.items()}
     stands = ledger.follow_defects(session, kept, _latest(moved, happened), now)
     _tell_moves(session, moved, stands, happened, now)
+    _tell_merged(session, merged, stands, happened, now)
     take_looks(session, stands, _looks_of(events, rows))
 
 
@@ -194,21 +204,24 @@ def _lock_defects(session: Session, newest: Iterable[UUID]) -> dict[UUID, dict[s
 
 def _move_defects(
     session: Session, rows: Mapping[UUID, dict[str, Any]], newest: Mapping[UUID, OrderEvent], now: datetime
-) -> list[dict[str, Any]]:
-    """Apply what the orders say; returns the defects that opened or closed by it, as they now are."""
+) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
+    """Apply what the orders say; returns the defects that opened or closed by it, as they now are, and those that an
+    order would have opened where another one stands."""
     followed = [row for key, row in rows.items() if newest[key].revision > row["order_revision"]]
-    moved = []
+    closing: list[dict[str, Any]] = []
+    opening: list[dict[str, Any]] = []
     for row in followed:
         event = newest[row["finding_id"]]
         row["order_revision"] = event.revision
         outcome = outcome_of(type(event).__name__, getattr(event, "reason", None))
         if outcome is not None and outcome.open != row["open"]:
             row |= _moved(row, outcome, event.happened_at)
-            moved.append(row)
-    columns = ("open", "restored_reason", "restored_at", "order_revision", "revision")
-    changes = {row["finding_id"]: {name: row[name] for name in columns} for row in followed}
-    ledger.update_each(session, defects, defects.c.finding_id, changes)
-    return moved
+            (opening if outcome.open else closing).append(row)
+    opened = {row["finding_id"] for row in opening}
+    _keep_moves(session, [row for row in followed if row["finding_id"] not in opened])  # first: they make room
+    merged = set_aside(session, the_catalogue(), opening, now)
+    _keep_moves(session, opening)
+    return [*closing, *(row for row in opening if row["open"])], merged
 
 
 def _moved(row: Mapping[str, Any], outcome: Outcome, at: datetime) -> dict[str, Any]:
@@ -216,8 +229,15 @@ def _moved(row: Mapping[str, Any], outcome: Outcome, at: datetime) -> dict[str, 
         "open": outcome.open,
         "restored_reason": outcome.reason,
         "restored_at": None if outcome.open else at,
+        "duplicate_of": None,
         "revision": row["revision"] + 1,
     }
+
+
+def _keep_moves(session: Session, rows: Iterable[Mapping[str, Any]]) -> None:
+    columns = ("open", "restored_reason", "restored_at", "duplicate_of", "order_revision", "revision")
+    changes = {row["finding_id"]: {name: row[name] for name in columns} for row in rows}
+    ledger.update_each(session, defects, defects.c.finding_id, changes)
 
 
 def _tell_moves(
@@ -234,6 +254,33 @@ def _tell_moves(
         outbox.record(session, event)
     _write_history(session, "defect_reopened", [row for row in moved if row["open"]], stands, happened, now)
     _write_history(session, "defect_restored", [row for row in moved if not row["open"]], stands, happened, now)
+
+
+def _tell_merged(
+    session: Session,
+    merged: Sequence[dict[str, Any]],
+    stands: Mapping[int, Kept],
+    happened: Mapping[UUID, datetime],
+    now: datetime,
+) -> None:
+    """Say of these findings which other one's defect stands for them."""
+    for row in merged:
+        key = row["finding_id"]
+        told = _told(row, stands.get(row["facility_id"])) | {"recorded_at": now, "happened_at": happened[key]}
+        outbox.record(session, DefectDuplicated(**told, duplicate_of=row["duplicate_of"]))
+    _write_history(session, "defect_merged", merged, stands, happened, now)
+
+
+def merge_twins(session: Session, ids: Keys) -> None:
+    """Close the open defects of these facilities for which another one should stand, and tell of it."""
+    now = clock.now()
+    kept = ledger.lock_facilities(session, facilities.c.id, ids)
+    rows = [{**row, "revision": row["revision"] + 1} for row in twins(session, list(kept), now)]
+    _keep_moves(session, rows)
+    happened = {row["finding_id"]: now for row in rows}
+    stands = ledger.follow_defects(session, kept, _latest(rows, happened), now)
+    _tell_moves(session, rows, stands, happened, now)
+    _tell_merged(session, rows, stands, happened, now)
 
 
 def _looks_of(events: Iterable[OrderEvent], rows: Mapping[UUID, dict[str, Any]]) -> list[Look]:

@@ -29,8 +29,8 @@ from services.assets.tables import (
     past_standings,
     pipe_ends,
 )
+from services.assets.use_cases import defects, duplicates, ledger, metering, network, registry, sweeps
 from services.assets.use_cases import lamps as controllers
-from services.assets.use_cases import ledger, metering, network, registry, sweeps
 from services.assets.use_cases.areas import areas_of
 from services.assets.use_cases.looks import oldest
 from shared import clock
@@ -110,6 +110,14 @@ def conditions_astray(session: Session, ids: Keys) -> set[int]:
 def follow_defects_anew(session: Session, ids: Keys) -> None:
     """Bring the conditions in line with the open defects, and tell of it."""
     ledger.follow_defects(session, ledger.lock_facilities(session, facilities.c.id, ids), {}, clock.now())
+
+
+# --- twins
+
+
+def with_twins(session: Session, ids: Keys) -> set[int]:
+    """Facilities on which two defects of a single category stand: a former version let them, or the catalogue did."""
+    return {row["facility_id"] for row in duplicates.twins(session, ids, clock.now())}
 
 
 # --- standings
@@ -265,6 +273,7 @@ KEY = facilities.c.id
 PROOFS = (
     Proof("ends of pipes", KEY, pipes_astray, join_anew, _changes_of_the_network),
     Proof("looks at lamps", KEY, lamps_seen_otherwise, see_anew),
+    Proof("defects that stand twice", KEY, with_twins, defects.merge_twins),
     Proof("conditions", KEY, conditions_astray, follow_defects_anew),
     Proof("standings", KEY, lives_astray, straighten),
     Proof("cells", KEY, cells_astray, touch_anew),

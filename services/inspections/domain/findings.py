@@ -10,6 +10,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
+from typing import NamedTuple
 from uuid import UUID
 
 from services.inspections.domain.people import without_people
@@ -66,7 +67,11 @@ class State(StrEnum):
 
 
 class Move(StrEnum):
-    """The first three are made by hand; the last three follow the work order that a confirmed finding opened."""
+    """The first three are made by hand; the next three follow the work order that a confirmed finding opened.
+
+    It is joined to another finding when assets finds that both are about one defect, and surfaces when the order of
+    that one ended before it was seen.
+    """
 
     CONFIRM = "confirm"
     REJECT = "reject"
@@ -74,6 +79,8 @@ class Move(StrEnum):
     RESOLVE = "resolve"
     STRIKE = "strike"
     REOPEN = "reopen"
+    JOIN = "join"
+    SURFACE = "surface"
 
 
 MOVES: dict[tuple[State, Move], State] = {
@@ -84,6 +91,10 @@ MOVES: dict[tuple[State, Move], State] = {
     (State.CONFIRMED, Move.STRIKE): State.REJECTED,  # its order was voided: unfounded or duplicate
     (State.RESOLVED, Move.REOPEN): State.CONFIRMED,  # its order was reopened
     (State.RESOLVED, Move.STRIKE): State.REJECTED,  # reopened and voided, and we heard of the voiding first
+    (State.CONFIRMED, Move.JOIN): State.MERGED,
+    (State.RESOLVED, Move.JOIN): State.MERGED,  # reopened while another one stands
+    (State.REJECTED, Move.JOIN): State.MERGED,  # its order was voided as duplicate, and we heard of that first
+    (State.MERGED, Move.SURFACE): State.REPORTED,
 }
 OPEN = frozenset({State.REPORTED, State.CONFIRMED})
 AFTER_ORDER = {Move.RESOLVE: State.RESOLVED, Move.STRIKE: State.REJECTED, Move.REOPEN: State.CONFIRMED}
@@ -106,6 +117,17 @@ class Sight:
 ALL = Sight()
 
 
+class Standing(NamedTuple):
+    """How the finding stands that stands for a merged one: what became of the report."""
+
+    finding_id: UUID
+    state: State
+    confirmed_at: datetime | None
+    ended_at: datetime | None
+    reason: str | None
+    order_number: str | None
+
+
 @dataclass(eq=False, kw_only=True)
 class Finding:
     """A problem that somebody saw. ``quantity`` is in the unit of the facility's kind (pieces, m, m²).
@@ -113,6 +135,7 @@ class Finding:
     ``facility_code`` is what the reporter said; ``linked_code`` what assets made of it, ``owner``, ``authority`` and
     ``maintainer`` the units that this facility then named. A lamp of a lighting check
     comes without a place. ``slot`` is held while a finding of a single category is open: it is unique.
+    ``merged_into`` names a finding that is not merged itself; ``standing``, where asked for, tells how that one stands.
     ``place_check`` says whether the place lies in the city.
     """
 
@@ -143,9 +166,11 @@ class Finding:
     maintainer: str | None = None
     order_number: str | None = None
     order_revision: int = 0
+    last_seen_at: datetime | None = None
     slot: str | None = None
     place_check: PlaceCheck | None = None
     revision: int = 1
+    standing: Standing | None = None
 
     @property
     def facility(self) -> str | None:
@@ -164,6 +189,11 @@ class Finding:
         return {"state": self.linked_by or ("awaited" if self.is_open else "none"), "facility_code": self.linked_code}
 
     @property
+    def seen_at(self) -> datetime | None:
+        """When it was last seen by somebody whose word is trusted; not later than we knew, whatever a clock said."""
+        return self.last_seen_at or (min(self.found_at, self.reported_at) if self.confirmed_at else None)
+
+    @property
     def is_open(self) -> bool:
         return self.state in OPEN
 
@@ -172,8 +202,10 @@ class Finding:
         self.state = self._after(move)
         self.revision += 1
         self.reason = reason
-        if self.state is State.CONFIRMED:
-            self.confirmed_at, self.ended_at = self.confirmed_at or at, None
+        if self.state in OPEN:
+            self.ended_at = self.merged_into = None
+            if self.state is State.CONFIRMED:
+                self.confirmed_at = self.confirmed_at or at
         else:
             self.ended_at, self.slot = at, None
 
@@ -198,7 +230,26 @@ class Finding:
     def arrive_merged(self, into: UUID) -> None:
         """A report of what is reported already: kept, but the first one stands for it."""
         self.state, self.merged_into, self.slot = State.MERGED, into, None
-        self.confirmed_at, self.ended_at = None, self.reported_at
+        self.ended_at = self.reported_at
+
+    def join(self, into: UUID, at: datetime) -> bool:
+        """Stand behind another finding from now on, whatever became of either. Says whether anything changed."""
+        if into in (self.id, self.merged_into):
+            return False
+        if self.state is State.MERGED:
+            self.revision += 1
+        else:
+            self.move(Move.JOIN, at)
+        self.merged_into = into
+        return True
+
+    def see_again(self, at: datetime) -> bool:
+        """Somebody whose word is trusted saw it then. Says whether that is news."""
+        if at <= max(self.found_at, self.last_seen_at or self.found_at):
+            return False
+        self.last_seen_at = at
+        self.revision += 1
+        return True
 
     def note_link(self, *, by: str, code: str | None, revision: int, **units: str | None) -> bool:
         """Note the facility and units that assets found, unless newer word is here. Says whether anything changed."""
@@ -220,7 +271,7 @@ class Finding:
         if revision <= self.order_revision:
             return False
         self.order_number, self.order_revision = order, revision
-        if self.state == AFTER_ORDER[move]:
+        if self.state in (AFTER_ORDER[move], State.MERGED):
             return False
         self.move(move, at, reason=reason)
         return True

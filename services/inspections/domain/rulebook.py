@@ -42,6 +42,13 @@ class InTheFuture(Invalid):
     zh = "时间晚于当前时间"
 
 
+class BeforeTheReport(Invalid):
+    """Nobody decides on a report before it is there."""
+
+    slug = "before-the-report"
+    zh = "处理时间早于上报时间"
+
+
 class Severity(StrEnum):
     NORMAL = "normal"
     SERIOUS = "serious"
@@ -121,3 +128,13 @@ def check_time(at: datetime, now: datetime, name: str) -> datetime:
     if at > now + SKEW:
         raise InTheFuture(f"{at.isoformat()} lies ahead of {now.isoformat()}.", field=name)
     return at
+
+
+def set_right(at: datetime, after: datetime, now: datetime) -> datetime:
+    """The nearest time that a decision can have, where a clock is off by minutes.
+
+    Raises InTheFuture, BeforeTheReport.
+    """
+    if after - check_time(at, now, "at") > SKEW:
+        raise BeforeTheReport(f"{at.isoformat()} is before {after.isoformat()}.", field="at")
+    return max(min(at, now), after)

@@ -159,7 +159,7 @@ class Order:
     """One case for one crew. ``due_at`` is when it must be disposed; ``warn_at`` when 80 % of that time is used.
 
     ``disposed_at`` is when the crew was done, as it says; ``disposal_known_at`` when we knew, which is what the clock
-    goes by: nobody makes themselves punctual by what they say.
+    goes by: nobody makes themselves punctual by what they say. ``seen_at`` is when the problem was last seen again.
     ``alert_active``: whether the alert that it came from stands; None where there is none, or nobody told us.
     """
 
@@ -201,6 +201,7 @@ class Order:
     note: str = ""
     disposed_at: datetime | None = None
     disposal_known_at: datetime | None = None
+    seen_at: datetime | None = None
     closed_at: datetime | None = None
     void_reason: VoidReason | None = None
     moves: list[Step] = field(default_factory=list)
@@ -306,16 +307,21 @@ class Order:
         self._make("call_back", step, crew=self.crew, note=note)
         step.answered, step.satisfied = answered, satisfied
 
-    def reopen(self, step: Step, *, term: Term) -> None:
+    def reopen(self, step: Step, *, term: Term, note: str = "") -> None:
         """The call-back was unsatisfied: the same crew starts again, with a new dispose clock."""
-        self._make("reopen", step, crew=self.crew)
+        self._make("reopen", step, crew=self.crew, note=note)
         self.closed_at = None
         self._restart_clock(term)
 
-    def send_again(self, step: Step, *, term: Term) -> None:
-        """Its alert got worse after the work was done: the same crew starts again, with a new dispose clock."""
-        self._make("send_again", step, crew=self.crew)
+    def send_again(self, step: Step, *, term: Term, note: str = "") -> None:
+        """Its alert got worse, or the problem was seen, after the work was done: the same crew starts again, with a new
+        dispose clock."""
+        self._make("send_again", step, crew=self.crew, note=note)
         self._restart_clock(term)
+
+    def was_seen_after(self) -> bool:
+        """Whether somebody saw the problem after the crew, as it says, was done: that speaks against the work."""
+        return self.disposed_at is not None and self.seen_at is not None and self.seen_at > self.disposed_at
 
     def supervise(self, step: Step, *, note: str) -> None:
         """The upper level watches this case from here."""

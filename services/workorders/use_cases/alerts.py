@@ -10,16 +10,15 @@ from sqlalchemy.orm import Session
 
 from services.workorders import tables
 from services.workorders.domain.crews import Sort
-from services.workorders.domain.orders import OPEN, Order, State, Step
-from services.workorders.use_cases.moving import Mover, new_term
+from services.workorders.domain.orders import OPEN, Order, Step
+from services.workorders.use_cases.moving import AGAIN, Mover, begin_again
 from services.workorders.use_cases.opening import SYSTEM, Desk, case_of_alert, open_orders, summary_of
 from services.workorders.use_cases.telling import ORDERS_BY_STATE, tell
 from shared import clock, tallies
 from shared.events.alerts import AlertCleared, AlertEscalated, AlertEvent
-from shared.events.workorders import OrderDispatched, OrderReopened
+from shared.events.workorders import OrderDispatched
 
 PLACE = ("district", "longitude", "latitude")
-AGAIN = {State.COMPLETED: Order.send_again, State.CLOSED: Order.reopen}
 UNGIVEN = ("register", "follow_alert")  # the moves of an order that nobody had yet
 
 
@@ -55,10 +54,8 @@ def _orders_of(session: Session, told: Mapping[UUID, AlertEvent]) -> Iterable[Or
 def _follow(session: Session, order: Order, told: Sequence[AlertEvent]) -> None:
     """Worse is new: where the work was done, it begins again, with a new clock. An order that is void stays so."""
     before, newest = _counted_as(order), told[-1]
-    if any(_is_worse(order, each) for each in told) and (begin_again := AGAIN.get(order.state)):
-        step = _step(order)
-        begin_again(order, step, term=new_term(session, order, step, "dispose"))
-        tell(session, order, OrderReopened, step.at)
+    if any(_is_worse(order, each) for each in told) and order.state in AGAIN:
+        begin_again(session, order)
     if order.is_behind(newest.revision) and newest.revision > (order.alert_ended or 0):
         order.alert_active = newest.active  # opened by a former version, or the database of alerts was restored
     if order.state in OPEN and order.is_behind(newest.revision):

@@ -11,9 +11,9 @@ from sqlalchemy.orm import Session
 
 from services.workorders.domain.clocks import Term, run
 from services.workorders.domain.crews import Crew, UnknownCrew
-from services.workorders.domain.orders import ALL, Order, Sight, Step, VoidReason
+from services.workorders.domain.orders import ALL, Order, Sight, State, Step, VoidReason
 from services.workorders.queries import get_order
-from services.workorders.use_cases.opening import present_catalogue
+from services.workorders.use_cases.opening import SYSTEM, present_catalogue
 from services.workorders.use_cases.photos import note_named
 from services.workorders.use_cases.telling import count, tell
 from shared import clock
@@ -105,6 +105,8 @@ def complete(
         order.complete(step, note=note, quantity=quantity, photos=photos)
         note_named(session, photos)
         tell(session, order, OrderCompleted, step.at, quantity=quantity)
+        if order.was_seen_after():
+            begin_again(session, order, note=seen_again(order))
     return order
 
 
@@ -150,6 +152,20 @@ def supervise(session: Session, number: str, mover: Mover, *, note: str) -> Orde
     with moving(session, number, mover) as (order, step):
         order.supervise(step, note=note)
     return order
+
+
+AGAIN = {State.COMPLETED: Order.send_again, State.CLOSED: Order.reopen}
+
+
+def begin_again(session: Session, order: Order, *, note: str = "") -> None:
+    """What happened since speaks against work that was done: the order is its crew's again, with a new clock."""
+    step = Mover(name=SYSTEM).step(order)
+    AGAIN[order.state](order, step, term=new_term(session, order, step, "dispose"), note=note)
+    tell(session, order, OrderReopened, step.at)
+
+
+def seen_again(order: Order) -> str:
+    return f"Seen again at {order.seen_at:%Y-%m-%dT%H:%M:%SZ}, after the work was done."
 
 
 def new_term(session: Session, order: Order, step: Step, stage: str) -> Term:

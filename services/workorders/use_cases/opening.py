@@ -21,7 +21,7 @@ from services.workorders.use_cases.telling import ORDERS_BY_STATE
 from shared import clock, outbox, tallies
 from shared.db import insert_new
 from shared.events.alerts import AlertEvent
-from shared.events.assets import DefectRecorded
+from shared.events.assets import DefectEvent, DefectRecorded
 from shared.events.workorders import OrderDispatched, OrderRegistered
 
 SYSTEM = "system"
@@ -50,7 +50,7 @@ def open_for_defects(session: Session, events: Sequence[DefectRecorded]) -> None
     open_orders(session, cases, {key: (event.photos, event.reporter_mark) for key, event in by_finding.items()})
 
 
-def case_of_defect(event: DefectRecorded) -> Row:
+def case_of_defect(event: DefectEvent) -> Row:
     return {name: getattr(event, name) for name in DEFECT_FIELDS}
 
 

@@ -30,6 +30,7 @@ def tell(session: Session, order: Order, kind: type[OrderEvent], at: datetime, *
         "facility_code": order.facility_code,
         "district": order.district,
         "crew": order.crew,
+        "disposed_at": order.disposed_at,
         "happened_at": at,
         "recorded_at": order.known_since(),
     }

@@ -1,0 +1,90 @@
+"""One lamp, reported twice in different ways: one defect, one order, and both reporters see what became of theirs."""
+
+from __future__ import annotations
+
+from uuid import uuid4
+
+import pytest
+
+from tests.client import API, System, Thing, wait_for
+from tests.conftest import Either, await_quiet, prove_sums
+from tests.figures import Watch
+from tests.story import Cast, LampStory, finding, order_of
+
+DISTRICT = "northeast"
+
+
+def told(cast: Cast, lamp: Thing, named: str | None, reporter: str) -> Thing:
+    """A patrol's report of the lamp, by its place alone or by a code."""
+    body = finding(lamp, str(uuid4()))
+    body.pop("facility_code")
+    if named:
+        body["facility_code"] = named
+    return cast.system.user("inspector", reporter).post("/findings", body)  # type: ignore[no-any-return]
+
+
+def seen_by(cast: Cast, reporter: str, finding_id: str) -> Thing:
+    return cast.system.user("inspector", reporter).get(f"/findings/{finding_id}")  # type: ignore[no-any-return]
+
+
+def open_orders(cast: Cast, code: str) -> list[Thing]:
+    found = cast.dispatcher.items("/work-orders", limit=1000)
+    return [each for each in found if each["facility_code"] == code and each["state"] not in ("closed", "void")]
+
+
+@pytest.mark.parametrize("ways", [("place", "place"), ("place", "code"), ("code", "place"), ("old", "new")])
+def test_a_lamp_that_is_reported_in_two_ways_has_one_order_and_is_intact_after_it(
+    running: Either, system: System, cast: Cast, ways: tuple[str, str]
+) -> None:
+    (lamp,) = cast.lamps(1, district=DISTRICT)
+    codes: dict[str, str | None] = {"place": None, "code": lamp["code"], "old": lamp["code"], "new": lamp["code"]}
+    if "new" in ways:
+        codes["new"] = f"{lamp['code']}-{uuid4().hex[:4]}"
+        cast.operator.post(f"/facilities/{lamp['code']}/renumber", {"code": codes["new"], "reason": "Survey."})
+    watch = Watch(system, DISTRICT)
+    first, second = (told(cast, lamp, codes[way], f"inspector-{way}-{n}") for n, way in enumerate(ways))
+    others = [f"inspector-{way}-{n}" for n, way in enumerate(ways)]
+    await_quiet(system)
+    states = {each["id"]: seen_by(cast, who, each["id"]) for each, who in zip((first, second), others, strict=True)}
+    merged = next(each for each in states.values() if each["state"] == "merged")
+    standing = next(each for each in states.values() if each["state"] == "confirmed")
+    assert (merged["merged_into"], merged["standing"]["state"]) == (standing["id"], "confirmed")
+    watch.moved(findings=2, intact=-1, defective=1, dispatched=1)
+    assert order_of(cast.dispatcher, finding_id=merged["id"]) is None
+
+    story = LampStory(cast, lamp, finding_id=standing["id"])
+    story.await_order()
+    story.repair(with_photo=False)
+    story.await_finding("resolved")
+    story.await_condition("intact")
+    after = seen_by(cast, others[0] if merged is states[first["id"]] else others[1], merged["id"])
+    assert (after["state"], after["standing"]["state"]) == ("merged", "resolved")
+    assert after["standing"]["order_number"] == story.number
+    watch.moved(findings=2, closed=1)
+    prove_sums(running, system)
+
+
+@pytest.mark.parametrize("how", ["code", "place"])
+def test_what_a_patrol_sees_after_the_work_was_done_speaks_against_the_check(
+    running: Either, system: System, cast: Cast, how: str
+) -> None:
+    (lamp,) = cast.lamps(1, district=DISTRICT)
+    story = LampStory(cast, lamp)
+    story.report()
+    story.await_order()
+    story.accept()
+    story.start()
+    story.complete()
+    told(cast, lamp, lamp["code"] if how == "code" else None, "inspector-2")
+    cast.dispatcher.send("POST", f"{API}/work-orders/{story.number}/check", {"passed": True, "note": "By the photo."})
+    again = wait_for(
+        lambda: order_of(cast.dispatcher, finding_id=story.finding_id, state="dispatched"), "the work again"
+    )
+    assert again["seen_at"] is not None
+    await_quiet(system)
+    assert story.facility()["condition"] == "defective"
+    assert [each["number"] for each in open_orders(cast, lamp["code"])] == [story.number]
+    story.repair(with_photo=False)
+    story.await_finding("resolved")
+    story.await_condition("intact")
+    prove_sums(running, system)

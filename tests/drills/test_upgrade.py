@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterable, Iterator
 from contextlib import closing
 from pathlib import Path
 from typing import Any
+from uuid import uuid4
 
 import pytest
 
@@ -16,11 +17,11 @@ from deploy.process import Process
 from deploy.servers import Missing
 from deploy.stack import ROOT, Embedded, Stack
 from shared.events.queues import SERVICES
-from tests.client import PASSING, Answer, System
+from tests.client import PASSING, Answer, System, wait_for
 from tests.drills.audit import audit, await_settled, check_sums
 from tests.drills.conftest import SETTINGS, Size
 from tests.drills.loop import Loop
-from tests.story import Cast, GaugeStory, new_gauge
+from tests.story import Cast, GaugeStory, last_night, new_gauge, order_of
 
 OLD = "88dad0b"  # what is upgraded from: the last release, or what landed last before
 
@@ -110,10 +111,12 @@ def test_replicas_are_upgraded_one_after_the_other_while_clients_work(stack: Sta
         loop.await_story()
         upgrade(stack.process(service, 1) for service in SERVICES)
         play_a_gauge(stack)
+        play_a_patrol(stack)
         for _ in range(3):
             loop.await_story()
         upgrade(stack.process(service, 0) for service in SERVICES)
         play_a_gauge(stack)
+        play_a_patrol(stack)
         loop.await_story()
     assert not broken.answers
     audit(stack, loop)
@@ -127,6 +130,31 @@ def play_a_gauge(running: Stack | Embedded) -> None:
         story.await_order()
         story.acknowledge()
         story.fall()
+
+
+def play_a_patrol(running: Stack) -> None:
+    """Old and new replicas take looks at lamps and show them; each dark lamp gets its order."""
+    with closing(System.of(running)) as system:
+        cast = Cast(system)
+        for _ in range(4):
+            place = {"type": "Point", "coordinates": [24.945, 60.172]}
+            lamp = {"code": f"patrolled-{uuid4()}", "kind": "street_light", "name": "", "geometry": place}
+            cast.operator.post("/facilities", lamp)
+            look = {"facility_code": lamp["code"], "lit": False}
+            body = {"id": str(uuid4()), "checked_at": last_night().isoformat(), "lamps": [look]}
+            cast.inspector.post("/light-checks", body)
+            for _ in range(4):
+                cast.inspector.get(f"/light-checks/{body['id']}")
+            await_order_of(cast, lamp["code"])
+
+
+def await_order_of(cast: Cast, lamp: object) -> None:
+    def order() -> bool:
+        found = list(cast.dispatcher.items("/findings", facility_code=lamp))
+        assert len(found) <= 1
+        return bool(found) and order_of(cast.dispatcher, finding_id=found[0]["id"]) is not None
+
+    wait_for(order, f"the order of the dark lamp {lamp}")
 
 
 def test_a_folder_of_the_old_version_is_brought_up_to_date_with_what_is_in_it(

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime, timedelta
 from itertools import permutations
+from types import MappingProxyType
 from typing import Any
 from uuid import NAMESPACE_URL, UUID, uuid4, uuid5
 
@@ -95,7 +96,12 @@ def see(database: Database, lit: dict[str, bool], at: datetime = NIGHT) -> Light
         return use_cases.check_lights(session, inspector="inspector-1", checked_at=at, lamps=lamps)
 
 
-def judgement(check: LightCheck, planned: bool | None = True, reason: str = "", **other: bool | None) -> LightsJudged:
+def judgement(
+    check: LightCheck,
+    planned: bool | None = True,
+    reason: str = "",
+    other: Mapping[str, bool | None] = MappingProxyType({}),
+) -> LightsJudged:
     """That all its lamps should have burnt, or should not; or, by code, otherwise."""
     lamps = [
         LampJudged(facility_code=each.facility_code, lit=each.lit, planned=other.get(each.facility_code, planned),
@@ -372,7 +378,7 @@ def test_a_dark_lamp_is_no_finding_before_it_is_judged(database: Database) -> No
 
 def test_a_lamp_that_is_dark_as_planned_is_no_finding(database: Database) -> None:
     publish(database)
-    (check,) = judge(database, judgement(see(database, {"a": False, "b": False}), False, "not-planned: …", b=True))
+    (check,) = judge(database, judgement(see(database, {"a": False, "b": False}), False, "not-planned: …", {"b": True}))
     assert [each.shown for each in check.lamps] == [Outcome.OUTSIDE_LIGHTING_HOURS, Outcome.FINDING]
     assert (check.lamps[0].reason, check.lamps[0].finding_id) == ("not-planned: …", None)
     assert (check.within, check.lamps_planned) == (True, 1)
@@ -403,6 +409,26 @@ def test_a_judgement_heard_again_reports_nothing_again(database: Database) -> No
     follow(database, order(OrderClosed, judged.lamps[0].finding_id, 5))
     assert judge(database, judgement(check))[0].lamps[0].finding_id == judged.lamps[0].finding_id
     assert told(database) == ["lights_checked", "confirmed", "resolved"]
+
+
+def test_what_the_version_before_stored_is_shown_as_it_stands_and_it_can_read_ours(database: Database) -> None:
+    publish(database)
+    old, new = see(database, {"a": False, "b": True}), see(database, {"c": False, "d": True, "?": False})
+    checks, lamps = tables.light_checks, tables.light_check_lamps
+    with database.begin() as session:
+        session.execute(checks.update().where(checks.c.id == old.id).values(awaited=None, within_lighting_hours=True))
+        mine = lamps.c.check_id == old.id, lamps.c.facility_code == "a"
+        session.execute(lamps.update().where(*mine).values(verdict=None, outcome=Outcome.FINDING, finding_id=uuid4()))
+    with database.read() as session:
+        shown = queries.get_light_check(session, old.id)
+        assert (shown.within, [each.shown for each in shown.lamps]) == (True, [Outcome.FINDING, Outcome.LIT])
+        listed = queries.find_light_checks(session, sight=ALL, limit=9, cursor=None).items
+        assert {each.id: each.within for each in listed} == {old.id: True, new.id: None}
+    judge(database, judgement(old), judgement(new, other={"?": None}))
+    assert told(database) == ["lights_checked", "lights_checked", "confirmed"]  # that of c
+    with database.read() as session:
+        known = {Outcome.LIT, Outcome.FINDING, Outcome.ALREADY_REPORTED, Outcome.OUTSIDE_LIGHTING_HOURS}
+        assert set(session.scalars(select(lamps.c.outcome))) <= known
 
 
 def test_a_judgement_on_a_check_that_is_not_ours_is_refused(database: Database) -> None:

@@ -11,7 +11,14 @@ from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Histo
 from sqlalchemy import and_, func, select
 from sqlalchemy.orm import Session
 
-from services.alerts.domain.alerts import ACKNOWLEDGE_BUCKETS_S, SILENCE, Action, Alert, acknowledge_bucket
+from services.alerts.domain.alerts import (
+    ACKNOWLEDGE_BUCKETS_S,
+    SILENCE,
+    Action,
+    Alert,
+    acknowledge_bucket,
+    seconds_between,
+)
 from services.alerts.domain.rain import micrometres
 from services.alerts.domain.sensors import Sensor
 from services.alerts.tables import alert_log, alerts, sensors
@@ -129,7 +136,7 @@ def _recount_acknowledged(session: Session) -> dict[str, Sums]:
         if action is Action.ASKED_AGAIN:
             asked[alert_id] = noted_at
             continue
-        seconds = max(0.0, (done_at - asked.get(alert_id, raised_at)).total_seconds())
+        seconds = seconds_between(asked.get(alert_id, raised_at), done_at, noted_at)
         times[severity, acknowledge_bucket(seconds)] += 1
         times_ms[severity,] += thousandths(seconds)
     return {ACKNOWLEDGED: dict(times), ACKNOWLEDGED_MS: {key: ms for key, ms in times_ms.items() if ms}}

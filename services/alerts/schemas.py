@@ -212,6 +212,10 @@ class EntryOut(Strict):
     until = Time(allow_none=True, metadata={"description": "End of a silence.", "example": None})
     happened_at = Time(metadata={"description": "When it happened.", "example": "2026-03-01T19:32:00+00:00"})
     recorded_at = Time(metadata={"description": "When we knew.", "example": "2026-03-01T19:32:00+00:00"})
+    said_at = Time(
+        allow_none=True,
+        metadata={"description": "What was said, where that could not be: happened_at is the nearest that can."},
+    )
 
 
 class AlertDetailOut(AlertOut):

@@ -138,6 +138,7 @@ alert_log = Table(
     Column("until", Time),
     Column("happened_at", Time, nullable=False),
     Column("recorded_at", Time, nullable=False),
+    Column("said_at", Time),  # what somebody said, where that could not be
 )
 
 silences = Table(

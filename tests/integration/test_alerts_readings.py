@@ -6,9 +6,10 @@ from collections.abc import Iterator
 from datetime import timedelta
 
 import pytest
+from sqlalchemy import select
 
 from services.alerts import queries, tables
-from services.alerts.domain.alerts import NotActive
+from services.alerts.domain.alerts import Action, BeforeTheAlert, NotActive
 from services.alerts.domain.sensors import SensorExists, Severity, WrongThresholds
 from services.alerts.sample import GAUGES, load_sample
 from services.alerts.use_cases import handling, rules, sensors
@@ -160,6 +161,24 @@ def test_the_sample_is_loaded_once(database: Database) -> None:
     load_sample(database)
     with database.read() as session:
         assert len(queries.find_sensors(session, limit=10, cursor=None).items) == 1 + len(GAUGES)
+
+
+def test_who_takes_an_alert_late_is_late_whatever_they_say(database: Database) -> None:
+    send(database, reading(26))
+    with clock.frozen(NOON + timedelta(minutes=20)):
+        wrong, said = (NOON - timedelta(minutes=each) for each in (6, 4))
+        with pytest.raises(BeforeTheAlert), database.begin() as session:
+            handling.acknowledge_alert(session, alert_id=the_alert(database).id, by="controller-1", at=wrong)
+        with database.begin() as session:
+            taken = handling.acknowledge_alert(session, alert_id=the_alert(database).id, by="controller-1", at=said)
+            assert taken.acknowledged_at == NOON
+    samples = shown(database, 21)
+    counts = {each[1][1]: value for each, value in samples.items() if each[0].endswith("acknowledge_seconds_bucket")}
+    assert (counts["600.0"], counts["1800.0"]) == (0, 1)
+    with database.read() as session:
+        entry = session.execute(select(tables.alert_log).where(tables.alert_log.c.action == Action.ACKNOWLEDGED)).one()
+        assert (entry.happened_at, entry.said_at, entry.recorded_at) == (NOON, said, NOON + timedelta(minutes=20))
+    assert_recount_agrees(database)
 
 
 def test_metrics_are_in_metres(database: Database) -> None:

@@ -142,6 +142,7 @@ def test_any_text_is_a_code_and_finds_its_way_into_the_address(running: Running)
         ({"measure": "5"}, "measure"),
         ({"measure": 0}, "measure"),
         ({"at": "2026-03-01T21:35:00"}, "at"),
+        ({"at": "2998-03-01T21:35:00Z"}, "at"),
         ({"colour": "red"}, "colour"),
         ({"attributes": {"note": "a\x00b"}}, "attributes"),
     ],

@@ -12,10 +12,13 @@ from services.alerts.domain.alerts import (
     AcknowledgedAlready,
     Action,
     Alert,
+    BeforeTheAlert,
+    InTheFuture,
     NotActive,
     Rule,
     WrongSilence,
     acknowledge_bucket,
+    set_right,
 )
 from services.alerts.domain.sensors import Severity, Standing
 
@@ -52,9 +55,26 @@ def test_a_cleared_alert_can_still_be_acknowledged() -> None:
 def test_an_alert_is_acknowledged_once() -> None:
     taken = alert()
     taken.acknowledge(LATER, "controller-1")
-    assert taken.seconds_to_acknowledge() == 120
+    assert taken.seconds_to_acknowledge(LATER) == 120
     with pytest.raises(AcknowledgedAlready, match="controller-1"):
         taken.acknowledge(LATER, "controller-2")
+
+
+def test_nobody_is_quicker_for_saying_so() -> None:
+    taken = alert()
+    taken.acknowledge(LATER, "controller-1")
+    assert taken.seconds_to_acknowledge(LATER + timedelta(seconds=0.5)) == 120
+    assert taken.seconds_to_acknowledge(LATER + timedelta(seconds=60)) == 180
+
+
+def test_an_act_on_an_alert_is_after_it_and_a_clock_may_be_off_by_minutes() -> None:
+    now = LATER + timedelta(hours=1)
+    for minutes, at in ((-5, LATER), (30, LATER + timedelta(minutes=30)), (65, now)):
+        assert set_right(LATER + timedelta(minutes=minutes), LATER, now) == at
+    with pytest.raises(BeforeTheAlert):
+        set_right(LATER - timedelta(minutes=6), LATER, now)
+    with pytest.raises(InTheFuture):
+        set_right(now + timedelta(minutes=6), LATER, now)
 
 
 def test_what_is_over_can_be_neither_escalated_nor_silenced_nor_cleared() -> None:

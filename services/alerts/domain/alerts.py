@@ -18,6 +18,7 @@ from shared.errors import Conflict, Invalid, NotFound
 SILENCE = "silence"  # the kind of the alert that a sensor has fallen silent
 DOUBT = "doubt"  # of the one that what it sends is refused, and may be water
 ABOUT_SENSORS = (SILENCE, DOUBT)
+TOLD_AT_ONCE = timedelta(seconds=1)
 LONGEST_SILENCE = timedelta(days=7)
 ACKNOWLEDGE_BUCKETS_S = (15, 30, 60, 120, 300, 600, 1800, 3600)
 
@@ -83,6 +84,13 @@ class InTheFuture(Invalid):
 
     slug = "in-the-future"
     zh = "时间晚于当前时间"
+
+
+class BeforeTheAlert(Invalid):
+    """Nobody acts on an alert before it stands."""
+
+    slug = "before-the-alert"
+    zh = "操作时间早于告警时间"
 
 
 class Action(StrEnum):
@@ -266,11 +274,17 @@ class Alert:
         self.active, self.cleared_at, self.cleared_by, self.below_since = False, at, by, None
         self.revision += 1
 
-    def seconds_to_acknowledge(self) -> float | None:
-        """From when it asked, and we knew, to when somebody took it; None as long as nobody has."""
+    def seconds_to_acknowledge(self, known_at: datetime) -> float | None:
+        """From when it asked to when we knew that somebody took it; None as long as nobody has."""
         if self.acknowledged_at is None:
             return None
-        return max(0.0, (self.acknowledged_at - (self.asked_at or self.recorded_at)).total_seconds())
+        return seconds_between(self.asked_at or self.recorded_at, self.acknowledged_at, known_at)
+
+
+def seconds_between(asked_at: datetime, done_at: datetime, known_at: datetime) -> float:
+    """How long an alert waited: until we knew, since nobody is quicker for saying so. ``done_at`` is what they say."""
+    at_once = timedelta() <= known_at - done_at < TOLD_AT_ONCE
+    return max(0.0, ((done_at if at_once else known_at) - asked_at).total_seconds())
 
 
 def check_gone(alert: Alert, sensor: Sensor, now: datetime) -> None:
@@ -323,8 +337,10 @@ class Rule:
         )
 
 
-def check_time(at: datetime, now: datetime) -> datetime:
-    """``at``, unless it lies further ahead than a clock may be wrong. Raises InTheFuture."""
+def set_right(at: datetime, after: datetime, now: datetime) -> datetime:
+    """The nearest time that an act can have, where a clock is off by minutes. Raises InTheFuture, BeforeTheAlert."""
     if at > now + SKEW:
         raise InTheFuture(f"{at.isoformat()} lies ahead of {now.isoformat()}.", field="at")
-    return at
+    if at < after - SKEW:
+        raise BeforeTheAlert(f"{at.isoformat()} is before {after.isoformat()}.", field="at")
+    return max(min(at, now), after)

@@ -55,12 +55,15 @@ def note(
     at: datetime,
     note: str | None = None,
     until: datetime | None = None,
+    said_at: datetime | None = None,
+    known_at: datetime | None = None,
 ) -> None:
     """Write down what was done, and tell the other services where they need to know."""
     stand = {"alert_id": alert.id, "severity": alert.severity, "value": alert.value}
     done = {"action": action, "done_by": by, "note": note, "until": until}
-    known = alert.asked_at if action is Action.ASKED_AGAIN else clock.now()  # the recount reads it there
-    session.execute(insert(alert_log).values(**stand, **done, happened_at=at, recorded_at=known))
+    known = alert.asked_at if action is Action.ASKED_AGAIN else known_at or clock.now()  # the recount reads it there
+    times = {"happened_at": at, "recorded_at": known, "said_at": said_at}
+    session.execute(insert(alert_log).values(**stand, **done, **times))
     if action in EVENTS:
         outbox.record(session, _event(EVENTS[action], alert, at))
 

@@ -15,7 +15,6 @@ from services.assets.schemas.lists import AttributesAsked, Several
 from services.assets.schemas.numbers import Numbers
 from services.assets.schemas.placed import Placed
 from services.assets.schemas.words import (
-    AT,
     AUTHORITY,
     COMMUNITY,
     DISTRICT,
@@ -28,6 +27,7 @@ from services.assets.schemas.words import (
     REVISION,
     STREET,
     VIEW,
+    At,
 )
 from shared.fields import CONTROL, Boolean, Code, Date, Dict, Float, Integer, PageQuery, Strict, String, Time
 
@@ -89,7 +89,7 @@ class FacilityIn(Strict):
     measure = Float(allow_none=True, validate=POSITIVE, metadata=MEASURE)
     installed_on = Date(allow_none=True, metadata=INSTALLED_ON)
     attributes = Attributes(load_default=dict)
-    at = Time(metadata=AT)
+    at = At()
 
 
 class FacilityChangeIn(Strict):
@@ -108,21 +108,21 @@ class FacilityChangeIn(Strict):
     measure = Float(allow_none=True, validate=POSITIVE, metadata=MEASURE)
     installed_on = Date(allow_none=True, metadata=INSTALLED_ON)
     attributes = Attributes()
-    at = Time(metadata=AT)
+    at = At()
 
 
 class ReasonIn(Strict):
     """Why a facility leaves service, or the registry."""
 
     reason = String(required=True, longest=500, metadata=REASON)
-    at = Time(metadata=AT)
+    at = At()
 
 
 class ReturnIn(Strict):
     """A facility comes back into service."""
 
     reason = String(longest=500, metadata=REASON)
-    at = Time(metadata=AT)
+    at = At()
 
 
 class FacilityOut(Strict):

@@ -18,15 +18,15 @@ from services.assets.schemas.facilities import (
     REASON,
     Attributes,
 )
-from services.assets.schemas.words import AT, COMMUNITY, DISTRICT, GRID, KIND, LARGE_GRID, STREET
-from shared.fields import Code, Date, Float, Integer, Strict, String, Time
+from services.assets.schemas.words import COMMUNITY, DISTRICT, GRID, KIND, LARGE_GRID, STREET, At
+from shared.fields import Code, Date, Float, Integer, Strict, String
 
 
 class LifeIn(Strict):
     """Why it was done, and when."""
 
     reason = String(required=True, longest=500, metadata=REASON)
-    at = Time(metadata=AT)
+    at = At()
 
 
 class ReplaceIn(LifeIn):

@@ -2,6 +2,13 @@
 
 from __future__ import annotations
 
+from datetime import datetime, timedelta
+
+from marshmallow import ValidationError
+
+from shared import clock
+from shared.fields import Time
+
 KIND = {"description": "A kind of the catalogue, see /kinds.", "example": "street_light"}
 KINDS = {"description": "Kinds of the catalogue, with commas between.", "example": "manhole,inlet"}
 DISTRICT = {"description": "Its district; where none is named, the one it lies in.", "example": "southeast"}
@@ -18,4 +25,15 @@ VIEW = {
     "example": "known",
 }
 AT = {"description": "When it happened, if not just now.", "example": "2026-03-01T21:35:00+02:00"}
+SKEW = timedelta(minutes=5)  # how far a reporter's clock may run ahead of ours
 REVISION = {"description": "Counts the changes; it is the ETag.", "example": 3}
+
+
+def _is_over(at: datetime) -> None:
+    if at > clock.now() + SKEW:
+        raise ValidationError(f"Lies ahead of {clock.now().isoformat()}.")
+
+
+def At() -> Time:
+    """When something happened that somebody tells of: not in the future."""
+    return Time(metadata=AT, validate=_is_over)

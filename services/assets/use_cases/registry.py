@@ -324,11 +324,12 @@ def _keep(
     how: dict[str, Any] = {"who": who} | ({"import": import_id} if import_id else {})
     deeds = [
         ledger.deed(
-            each.id, what, happened_at=at or each.stands_since, now=each.stands_since,
+            each.id, what, happened_at=min(at or each.stands_since, each.stands_since), now=each.stands_since,
             **how, **(details or {}).get(each.code, {}),
         )
         for each in changed
     ]  # fmt: skip
     ledger.write_history(session, deeds)
     for each in () if import_id else changed:
-        ledger.announce(session, each, at or each.stands_since, former_code=(former or {}).get(each.code))
+        happened_at = min(at or each.stands_since, each.stands_since)
+        ledger.announce(session, each, happened_at, former_code=(former or {}).get(each.code))

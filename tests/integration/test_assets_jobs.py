@@ -11,7 +11,7 @@ from random import Random
 from typing import Any
 
 import pytest
-from sqlalchemy import func, select
+from sqlalchemy import func, select, text
 
 from deploy.recount import recount_rows, recount_sums
 from services.assets import figures, use_cases
@@ -23,8 +23,9 @@ from services.assets.use_cases import lamps as controllers
 from services.assets.use_cases import ledger, metering, network
 from shared import clock
 from shared.db import Database
+from tests.client import wait_for
 from tests.integration.databases import left_as_found, migrated
-from tests.unit.test_assets_defects import NIGHT, checked, lamp
+from tests.unit.test_assets_defects import NIGHT, checked, confirmed, duplicates, lamp, record
 
 BOX = {"type": "Polygon", "coordinates": [[[24.0, 60.0], [25.0, 60.0], [25.0, 61.0], [24.0, 61.0], [24.0, 60.0]]]}
 STEP = 0.0005  # some 28 m to the east
@@ -189,7 +190,7 @@ def test_whatever_two_replicas_do_at_once_every_row_is_right_in_the_end(
 
 
 def work(database: Database, chance: Random, number: int) -> None:
-    todo = [look, tell, jobs, jobs, draw, *[thing] * 3, retire, move]
+    todo = [look, report, tell, jobs, jobs, draw, *[thing] * 3, retire, move]
     for turn in range(25):
         chance.choice(todo)(database, chance, number * 100 + turn)
 
@@ -245,3 +246,31 @@ def jobs(database: Database, chance: Random, _: int) -> None:
                 controllers.forget_states):  # fmt: skip
         with database.begin() as session:
             job(session)
+
+
+def report(database: Database, chance: Random, number: int) -> None:
+    """Lamps by their places; some are reported by the other replica at this moment."""
+    places = [24.5 + each * STEP for each in chance.sample(range(20), 3)]
+    found = [confirmed(code=None, longitude=each, latitude=60.17) for each in places]
+    with database.begin() as session:
+        use_cases.record_defects(session, found)
+
+
+def test_of_what_two_replicas_hear_at_once_of_one_lamp_one_defect_is_made(
+    replicas: tuple[Database, Database],
+) -> None:
+    register(replicas[0], lamp("L-0", 24.5))
+    by_place, by_code = confirmed(code=None, longitude=24.5), confirmed(code="L-0")
+    with ThreadPoolExecutor(1) as beside:
+        with replicas[0].begin() as session:
+            use_cases.record_defects(session, [by_place])
+            other = beside.submit(record, replicas[1], by_code)
+            assert wait_for(lambda: waiting(replicas[0]), "the other replica to wait for the lamp")
+        told = other.result(timeout=30)
+    assert [each.duplicate_of for each in duplicates(told)] == [by_place.finding_id]
+    all_is_right(replicas[0])
+
+
+def waiting(database: Database) -> bool:
+    with database.read() as session:
+        return bool(session.scalar(text("SELECT count(*) FROM pg_stat_activity WHERE wait_event_type = 'Lock'")))

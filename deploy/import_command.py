@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import getpass
+import json
 import os
 import shutil
 import sys
@@ -51,6 +52,7 @@ Shown = dict[str, Any]
 @click.option("--crs", help="EPSG code or name, GCJ-02 or BD-09; found out otherwise.")
 @click.option("--encoding", help="Found out otherwise.")
 @click.option("--layer", help="The layer of a GeoPackage, the sheet of a workbook.")
+@click.option("--option", "others", multiple=True, metavar="NAME=VALUE", help="Any other option, as JSON or text.")
 @click.option("--dry-run", is_flag=True, help="Only show what was understood and what would be done.")
 @click.option("--retire-missing", is_flag=True, help="Retire what the series has and the file has not, up to half.")
 @click.option("--retire-all-missing", is_flag=True, help="The same without that bound.")
@@ -88,11 +90,18 @@ def _opened() -> Iterator[tuple[Settings, Database]]:
 
 
 def _options(
-    *, mapping: tuple[str, ...], retire_missing: bool, retire_all_missing: bool, dry_run: bool, **plain: str | None
+    *,
+    mapping: tuple[str, ...],
+    others: tuple[str, ...],
+    retire_missing: bool,
+    retire_all_missing: bool,
+    dry_run: bool,
+    **plain: str | None,
 ) -> Shown:
     options: Shown = {name: value for name, value in plain.items() if value}
-    if any("=" not in each for each in mapping):
-        raise click.BadParameter("is FIELD=COLUMN, such as code=PoleID.", param_hint="--map")
+    if any("=" not in each for each in (*mapping, *others)):
+        raise click.BadParameter("is NAME=VALUE, such as code=PoleID or decimal=.", param_hint="--map or --option")
+    options |= {name: _read(value) for name, _, value in (each.partition("=") for each in others)}
     if mapping:
         options["mapping"] = dict(each.split("=", 1) for each in mapping)
     if retire_missing or retire_all_missing:
@@ -104,6 +113,13 @@ def _options(
         return loaded
     except ValidationError as wrong:
         raise click.ClickException(f"{wrong.messages}") from wrong
+
+
+def _read(value: str) -> Any:
+    try:
+        return json.loads(value)
+    except ValueError:
+        return value
 
 
 def _order(database: Database, folder: Path, file: Path, profile: str | None, options: Shown) -> UUID:
@@ -168,9 +184,17 @@ def _tell(shown: Shown) -> None:
             click.echo(f"  {name}: {value}")
     names = ("rows", "created", "updated", "unchanged", "rejected", "repaired", "missing", "retired")
     click.echo(", ".join(f"{shown[name]} {name}" for name in names if shown[name] is not None))
-    for rule, count in sorted(shown["rules"].items()):
-        click.echo(f"  {rule}: {count}")
+    for rule, count in sorted(shown["rules"].items(), key=lambda each: (_repairs(each[0], shown), each[0])):
+        click.echo(f"  {'repaired' if _repairs(rule, shown) else 'refused'}: {count} {rule}")
     if shown["dry_run"]:
         click.echo("Nothing was changed: this was a dry run.")
     if shown["error"]:
         click.echo(f"It failed: {shown['error']['detail']}", err=True)
+
+
+def _repairs(rule: str, shown: Shown) -> bool:
+    """Whether rows were taken by this rule; one of them refuses or repairs, as the options say."""
+    from services.assets.importing.rules import REPAIRED  # here: what reads files takes a second to load
+
+    warned = (shown["understood"] or {}).get("check_bounds") == "warn"
+    return rule in REPAIRED and (rule != "outside-bounds" or warned)

@@ -15,6 +15,7 @@ from hypothesis import strategies as st
 from services.assets.domain.facilities import new_facility
 from services.assets.importing import Options, Row, Understood, Unusable
 from services.assets.importing.values import number
+from services.assets.importing.words import NOTHING
 from tests.unit.importing import CATALOGUE, LAMP, drafts, lamps, place, read, written
 
 DATA = Path(__file__).parents[1] / "data"
@@ -352,3 +353,118 @@ def test_confirming_what_was_shown_changes_nothing_whatever_the_file(
     lines = [";".join([place, *headings])]
     lines += [";".join([*where, *cells[: len(headings)]]) for where, cells in rows]
     agrees(written(tmp_path_factory.mktemp("confirm"), "\n".join(lines)), Options(kind=kind))
+
+
+# ------------------------------------------------------------------------------------------- choices, headings, units
+
+
+def test_choices_and_feet_are_read_by_default_and_nothing_is_nothing() -> None:
+    found = drafts(lamps(MADE / "choices_and_feet.csv"))
+    assert [each["attributes"] for each in found] == [
+        {"lamp_type": "sodium", "power_w": 150, "pole_height_m": 9.144},
+        {"lamp_type": "led", "power_w": 70, "pole_height_m": 4.8768},
+        {},
+    ]
+
+
+@pytest.mark.parametrize(
+    ("cell", "choice"),
+    [
+        ("HPS-High Pressure Sodium", "sodium"),
+        ("LED-Light Emitting Diode", "led"),
+        ("MH - Metal Halide 150W", "metal_halide"),
+        ("Mercury Vapor", "mercury"),
+        ("高压钠灯(250W)", "sodium"),
+        ("LED路灯", "led"),
+        ("Incandescent", "other"),
+        ("LED / sodium", None),
+        ("non LED", None),
+        ("非LED", None),
+        ("ledge", None),
+        ("Plasma", None),
+    ],
+)
+def test_a_choice_is_the_only_one_that_a_cell_names(tmp_path: Path, cell: str, choice: str | None) -> None:
+    text = f"code\tlon\tlat\tLight source\nA\t24.94\t60.17\t{cell}\n"
+    understood, (row,) = read(written(tmp_path, text), kind=LAMP)
+    assert understood.choices_found == {"lamp_type": {cell: choice}}
+    assert (row.draft or {})["attributes"] == ({"lamp_type": choice} if choice else {"Light source": cell})
+    assert [rule for rule, _ in row.repairs] == ([] if choice else ["junk-value"])
+
+
+def test_choices_and_kinds_are_mapped_by_hand_with_patterns(tmp_path: Path) -> None:
+    text = "code,lon,lat,Art,Lampe\nA,24.94,60.17,MH-12,Typ 7\nB,24.95,60.17,SL 3,Typ 8a\nC,24.96,60.17,SLX,NAV\n"
+    options: dict[str, Any] = {
+        "kind_column": "Art",
+        "kinds": {"MH*": "manhole", "SL*": "street_light", "SL?": "landscape_light"},
+        "mapping": {"lamp_type": "Lampe"},
+        "choices": {"lamp_type": {"NAV": "sodium", "typ *": "led", "Typ 8?": "mercury"}},
+    }
+    found = drafts(read(written(tmp_path, text), **options)[1])
+    assert [each["kind"] for each in found] == ["manhole", "street_light", "landscape_light"]
+    assert [each["attributes"].get("lamp_type") for each in found] == [None, "mercury", "sodium"]
+    with pytest.raises(Unusable, match="'lamp_type' has no choice 'natrium'; there are fluorescent"):
+        lamps(written(tmp_path, text), choices={"lamp_type": {"NAV": "natrium"}})
+
+
+@pytest.mark.parametrize(
+    ("heading", "cell", "attribute", "value"),
+    [
+        ("WATTAGE1", "150", "power_w", 150),
+        ("POTENCIA (W)", "150", "power_w", 150),
+        ("Power (kW)", "0.15", "power_w", 150),
+        ("Power", "0.15 kW", "power_w", 150),
+        ("POLEHEIGHT_DESC", "30 ft", "pole_height_m", 9.144),
+        ("Pole height", "30 ft.", "pole_height_m", 9.144),
+        ("Pole height", "30' 6\"", "pole_height_m", 9.2964),
+        ("Pole height", "30 feet", "pole_height_m", 9.144),
+        ("Pole height (ft)", "30", "pole_height_m", 9.144),
+        ("Altura (m)", "9", "pole_height_m", 9),
+        ("LIGHTTYPE_DESC", "LED", "lamp_type", "led"),
+        ("Luminaire Type", "LED", "lamp_type", "led"),
+        ("LampType_1", "LED", "lamp_type", "led"),
+    ],
+)
+def test_headings_of_programs_and_countries_are_understood(
+    tmp_path: Path, heading: str, cell: str, attribute: str, value: Any
+) -> None:
+    text = f"code\tlon\tlat\t{heading}\nA\t24.94\t60.17\t{cell}\n"
+    assert drafts(lamps(written(tmp_path, text)))[0]["attributes"] == {attribute: value}
+
+
+def test_of_a_code_and_what_it_means_the_meaning_is_taken(tmp_path: Path) -> None:
+    text = "code,lon,lat,POLEHEIGHT,POLEHEIGHT_DESC\nA,24.94,60.17,3,30 ft\n"
+    assert drafts(lamps(written(tmp_path, text)))[0]["attributes"] == {"pole_height_m": 9.144, "POLEHEIGHT": "3"}
+
+
+@pytest.mark.parametrize("mapping", [{"lat": "a", "lon": "b"}, {"latitude": "a", "lon": "b"}, {"location": "c"}])
+def test_places_are_mapped_by_their_short_names_too(tmp_path: Path, mapping: dict[str, str]) -> None:
+    text = 'code,a,b,c\nA,60.17,24.94,"60.17, 24.94"\n'
+    understood, (row,) = read(written(tmp_path, text), kind=LAMP, mapping=mapping)
+    assert place(row) == [24.94, 60.17]
+    assert {"latitude", "longitude"} <= understood.mapping.keys() or "place" in understood.mapping
+
+
+def test_no_net_is_no_net_and_not_nothing(tmp_path: Path) -> None:
+    text = "编号,经度,纬度,有无防坠网\nA,24.94,60.17,有\nB,24.95,60.17,无\nC,24.96,60.17,\n"
+    found = drafts(read(written(tmp_path, text), kind="manhole")[1])
+    assert [each["attributes"].get("anti_fall_net") for each in found] == [True, False, None]
+
+
+def test_the_page_lists_every_text_that_means_nothing() -> None:
+    page = (Path(__file__).parents[2] / "docs" / "importing.md").read_text()
+    listed = page[page.index("- **Nothing**") : page.index("- **Days**")].casefold()
+    assert [text for text in NOTHING if text and f"`{text}`" not in listed and f"`` {text} ``" not in listed] == []
+
+
+def test_chinese_wells_are_kinds_and_a_division_code_is_a_district_or_a_code(tmp_path: Path) -> None:
+    text = "标识码,类型,区划代码,经度,纬度\n" + "".join(
+        f"L{at},{kind},110105,24.94{at},60.17\n"
+        for at, kind in enumerate(["雨水井", "电力井", "污水井", "通信井", "井盖"])
+    )
+    understood, found = read(written(tmp_path, text))
+    assert [each["kind"] for each in drafts(found)] == ["inlet", *["manhole"] * 4]
+    assert {each["district"] for each in drafts(found)} == {"110105"}
+    assert (understood.kind_column, understood.mapping["code"]) == ("类型", "标识码")
+    areas = "区划代码,名称,经度,纬度\n110101,东城区,24.94,60.17\n110102,西城区,24.95,60.17\n"
+    assert [each["code"] for each in drafts(lamps(written(tmp_path, areas)))] == ["110101", "110102"]

@@ -6,7 +6,7 @@ import json
 import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import UTC, date, datetime
-from itertools import islice
+from itertools import chain, islice
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -14,7 +14,7 @@ import shapely
 
 from services.assets.domain import facilities
 from services.assets.domain import geometry as geo
-from services.assets.domain.attributes import Attribute
+from services.assets.domain.attributes import Attribute, Type
 from services.assets.domain.catalogue import Catalogue, Unit
 from services.assets.domain.columns import ATTRIBUTES, SOURCE
 from services.assets.domain.sheets import armed
@@ -23,13 +23,14 @@ from services.assets.importing import measures, shapes
 from services.assets.importing.formats import records
 from services.assets.importing.kinds import Kinds
 from services.assets.importing.model import CHUNK, CODES_GENERATED, Options, Record, Row, Understood
-from services.assets.importing.typed import Unfit, value_of
+from services.assets.importing.typed import NO_CHOICES, Unfit, value_of
 from services.assets.importing.values import LONGEST, SPOILT, Impossible, clean, day, number, quantity, tidy
 from services.assets.importing.words import FIELDS, TEXTS
 
 T = TypeVar("T")
 LONGEST_ATTRIBUTES = 20_000
 OWN_TEXTS = {"name", "street"}  # the others name areas and units, and are as these are called
+NOT = {"无", "無", "없음", "none", "None"}  # nothing elsewhere; of what is true or not, it is not
 MAPS = {"geojson", "geopackage", "shapefile"}  # nobody opens them in a spreadsheet, so that exports defuse nothing
 LONGEST_KEY = 100
 SURELY_SHORT = 5_000  # characters in the values, so that names and quotes do not count
@@ -107,6 +108,8 @@ class _Drafter:
         self.dropped = dropped
         self.measures = self._measure_columns()
         self.typed = {kind: self._typed(kind, each.attributes) for kind, each in catalogue.kinds.items()}
+        typed = chain.from_iterable(self.typed.values())
+        self.truths = {column for attribute, column in typed if attribute.type is Type.BOOLEAN}
         self.lines: dict[int, int] = {}  # hash of a code → where it stood; 64 bits do not collide among millions
         self.many: dict[int, int] = {}  # hash of a place → how many codes were made for it
         self.today = datetime.now(UTC).date()
@@ -206,6 +209,9 @@ class _Drafter:
         """All columns that became no field, by their names, less what means nothing."""
         names = (each for each in raw if each not in self.dropped) if self.open else self.kept
         found = {name: all_spelt(value) for name in names if (value := tidy(raw.get(name))) is not None}
+        for name in self.truths - found.keys():
+            if str(raw.get(name)).strip() in NOT:
+                found[name] = "no"
         if self.open:
             found = {_cut_key(name): value for name, value in found.items()}
         text = "".join([each for each in raw.values() if type(each) is str])
@@ -236,7 +242,8 @@ class _Drafter:
 
         def make() -> tuple[Any, str | None]:
             decimal = self.understood.decimals.get(column)
-            return value_of(attribute, cell, column, order, zone, self.today, decimal)
+            choices = self.options.choices.get(attribute.slug, NO_CHOICES)
+            return value_of(attribute, cell, column, order, zone, self.today, decimal, choices)
 
         if not isinstance(cell, str) or len(cell) > LONGEST:
             return make()

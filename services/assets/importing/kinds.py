@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from itertools import chain
 from typing import Any
 
 from services.assets.domain.catalogue import Catalogue, Kind, Unit
 from services.assets.importing.model import Options, Unusable
-from services.assets.importing.words import KINDS, OSM_KINDS, plain, words_in
+from services.assets.importing.words import KINDS, OSM_KINDS, by_pattern, plain, words_in
 
 LONGEST, MOST_KNOWN = 500, 10_000
 POINTS, LINES, AREAS = 0, 1, 2
@@ -18,7 +19,7 @@ class Kinds:
     """Looks kinds up by their names, remembering what was asked; a file has few different values."""
 
     def __init__(self, catalogue: Catalogue, given: Mapping[str, str], fallback: str | None = None) -> None:
-        self.catalogue, self.fallback = catalogue, fallback
+        self.catalogue, self.fallback, self.said = catalogue, fallback, given
         self.given = {plain(value): kind for value, kind in given.items()}
         self.names = dict(_names(catalogue.kinds.values()))
         self.inside = sorted(((words_in(word), kind) for word, kind in _words(catalogue)), key=lambda it: -len(it[0]))
@@ -35,7 +36,7 @@ class Kinds:
 
     def _look_up(self, text: str, dimension: int) -> str | None:
         name = plain(text)
-        if outright := self.given.get(name) or self.names.get(name):
+        if outright := self.given.get(name) or by_pattern(self.said, text) or self.names.get(name):
             return outright
         words = words_in(text)
         for word, kind in self.inside:
@@ -69,3 +70,8 @@ def check_given(options: Options, catalogue: Catalogue) -> None:
     for kind in filter(None, (options.kind, *options.kinds.values())):
         if kind not in catalogue.kinds:
             raise Unusable(f"There is no kind {kind!r}; the catalogue has {', '.join(catalogue.kinds)}.")
+    for slug, given in options.choices.items():
+        known = [kind.attributes[slug].values for kind in catalogue.kinds.values() if slug in kind.attributes]
+        for choice in given.values():
+            if not any(choice in values for values in known):
+                raise Unusable(f"{slug!r} has no choice {choice!r}; there are {', '.join(sorted({*chain(*known)}))}.")

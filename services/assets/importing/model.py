@@ -25,8 +25,9 @@ class Options:
     """What a person says about a file; all of it may be left out and is found out then.
 
     ``mapping``: field → column, where a field is one of ``words.FIELDS``, ``longitude``, ``latitude``, ``place`` or an
-    attribute of the kind; an empty column leaves the field out. ``kinds``: value of the kind column → kind; ``kind`` is
-    then the kind of all other values. ``defaults``: field → value where a row says nothing. ``bounds``: ``refuse`` or
+    attribute of the kind; an empty column leaves the field out. ``kinds``: value of the kind column, or a pattern with
+    ``*``, → kind; ``kind`` is then the kind of all other values. ``choices``: the same of attributes that are choices:
+    attribute → value → choice. ``defaults``: field → value where a row says nothing. ``bounds``: ``refuse`` or
     ``warn``, what happens to rows outside the city. ``latitude_first``: the order within one cell. ``decimal``: the
     mark before fractions, where a number can be read in two ways. ``layer`` is also the sheet of a workbook.
     """
@@ -34,6 +35,7 @@ class Options:
     kind: str | None = None
     kind_column: str | None = None
     kinds: Mapping[str, str] = field(default_factory=dict)
+    choices: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
     mapping: Mapping[str, str] = field(default_factory=dict)
     code_column: str | None = None
     crs: str | None = None
@@ -65,8 +67,8 @@ class Understood:
     ``degrees-minutes``, ``ddmm.mmm`` or ``projected``. ``swapped``: the file names the latitude where the longitude
     should be. ``check_bounds``: whether rows outside ``bounds`` (west, south, east, north) are refused (``refuse``),
     only marked (``warn``), or left alone (``off``, because the file lies elsewhere as a whole). ``any_size``: whether a
-    geometry may be larger than a facility is. ``decimals``: column → the mark before fractions, ``?`` where nobody
-    knows. ``repairs``: what is
+    geometry may be larger than a facility is. ``decimals``: column → the mark before fractions, ``?``
+    where nobody knows. ``choices_found``: attribute → value → choice. ``repairs``: what is
     done to every row alike, and so not repeated on each: (rule, text). ``rows_total`` is for showing progress, and
     near enough for that. ``header_line``: 0 without a header.
     """
@@ -92,6 +94,7 @@ class Understood:
     kind: str | None = None
     kind_column: str | None = None
     kinds_found: dict[str, str | None] = field(default_factory=dict)
+    choices_found: dict[str, dict[str, str | None]] = field(default_factory=dict)
     date_order: str = "dmy"
     decimals: dict[str, str] = field(default_factory=dict)
     any_size: bool = False

@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from datetime import date
+from types import MappingProxyType
 from typing import Any, TypeVar
 
 from services.assets.domain.attributes import Attribute, Type
 from services.assets.importing.values import UNITS, day, dimension_of_unit, number, quantity, unit_of
-from services.assets.importing.words import ATTRIBUTES, SPELLINGS, plain
+from services.assets.importing.words import ATTRIBUTES, SPELLINGS, by_pattern, plain, words_in
 
 T = TypeVar("T")
+SHORTEST = 2  # of our own spellings: y and 1 are no words
+NEGATED = re.compile(r" (?:no|not|non|none|without) |[非无無不]")
+NO_CHOICES: Mapping[str, str] = MappingProxyType({})
 WORD = re.compile(r"[^\d\s]++\s*+")
 
 
@@ -25,24 +29,36 @@ def names_of(attribute: Attribute) -> list[str]:
 
 
 def value_of(
-    attribute: Attribute, cell: Any, heading: str, order: str, zone: str, today: date, decimal: str | None = None
+    attribute: Attribute,
+    cell: Any,
+    heading: str,
+    order: str,
+    zone: str,
+    today: date,
+    decimal: str | None = None,
+    choices: Mapping[str, str] = NO_CHOICES,
 ) -> tuple[Any, str | None]:
-    """(value, which unit it was converted from) of a cell that holds something. Raises Unfit."""
+    """(value, which unit it was converted from) of a cell that holds something. Raises Unfit.
+
+    ``choices``: what people say that the file's values mean.
+    """
     if attribute.type in (Type.NUMBER, Type.INTEGER):
         value, unit = _number(attribute, cell, heading, decimal)
     else:
-        value, unit = _raw_value(attribute, cell, order, zone, today), None
+        value, unit = _raw_value(attribute, cell, order, zone, today, choices), None
     if why := attribute.fault(value):
         raise Unfit(f"{attribute.en} {why}")
     return value, unit
 
 
-def _raw_value(attribute: Attribute, cell: Any, order: str, zone: str, today: date) -> Any:
+def _raw_value(attribute: Attribute, cell: Any, order: str, zone: str, today: date, choices: Mapping[str, str]) -> Any:
     try:
         if attribute.type is Type.DATE:
             return day(cell, order, zone, today)[0].isoformat()
         if isinstance(cell, bool) and attribute.type is Type.BOOLEAN:
             return cell
+        if attribute.type is Type.CHOICE:
+            return choice_of(attribute, _text(cell), choices)
         return attribute.read(_spelt(attribute.slug, _text(cell)))
     except ValueError as wrong:
         raise Unfit(f"{attribute.en} {wrong}") from wrong
@@ -57,8 +73,9 @@ def _number(attribute: Attribute, cell: Any, heading: str, decimal: str | None) 
         return _whole(_there(found, attribute, cell)), None
     if (found := number(cell, decimal)) is not None and unit_of(heading) in (None, own):
         return _whole(found), None
-    metres, unit = _there(quantity(cell, heading, dimension_of_unit(own) or "", decimal), attribute, cell)
-    return _whole(round(metres / UNITS[own], 4)), None if (unit or "m") == own else unit or "m"
+    base = dimension_of_unit(own) or ""
+    found_in_base, unit = _there(quantity(cell, heading, base, decimal), attribute, cell)
+    return _whole(round(found_in_base / UNITS[own], 4)), None if (unit or base) == own else unit or base
 
 
 def _without_word(text: str) -> str:
@@ -79,6 +96,35 @@ def _whole(value: float) -> float:
 
 def _text(cell: Any) -> str:
     return str(int(cell)) if isinstance(cell, float) and cell.is_integer() else str(cell)
+
+
+def choice_of(attribute: Attribute, text: str, given: Mapping[str, str] = NO_CHOICES) -> Any:
+    """The choice that a text means: as people say, by its name, or by the only one that is named within.
+
+    Raises ValueError.
+    """
+    by_name = {plain(each): slug for each, slug in given.items()}
+    if said := by_name.get(plain(text)) or by_pattern(given, text):
+        return said
+    try:
+        return attribute.read(_spelt(attribute.slug, text))
+    except ValueError:
+        within = {slug for name, slug in _names_within(attribute) if _is_within(name, words_in(text))}
+        if len(within) != 1 or NEGATED.search(words_in(text)):
+            raise
+        return within.pop()
+
+
+def _names_within(attribute: Attribute) -> Iterator[tuple[str, str]]:
+    """Names of the choices that are long enough to be found within other words."""
+    for slug, value in attribute.values.items():
+        yield from ((each, slug) for each in (slug, value.en, value.zh, *value.also) if len(each) > 1)
+    yield from ((each, slug) for each, slug in SPELLINGS.get(attribute.slug, {}).items() if len(each) > SHORTEST)
+
+
+def _is_within(name: str, words: str) -> bool:
+    bare = words_in(name).strip()
+    return bare in words and (not bare.isascii() or re.search(rf"\b{bare}\b", words, re.ASCII) is not None)
 
 
 def _spelt(slug: str, text: str) -> str:

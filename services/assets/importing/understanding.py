@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import re
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import replace
 from itertools import combinations, islice, pairwise
 from pathlib import Path
@@ -12,7 +14,7 @@ from typing import Any
 import numpy as np
 import shapely
 
-from services.assets.domain.attributes import Type
+from services.assets.domain.attributes import Attribute, Type
 from services.assets.domain.catalogue import Catalogue, Unit
 from services.assets.domain.columns import (
     ATTRIBUTES,
@@ -33,7 +35,7 @@ from services.assets.importing.formats import describe, records
 from services.assets.importing.headings import data_among
 from services.assets.importing.kinds import Kinds, check_given
 from services.assets.importing.model import CODES_GENERATED, Options, Record, Understood, Unusable
-from services.assets.importing.typed import names_of
+from services.assets.importing.typed import choice_of, names_of
 from services.assets.importing.values import (
     UNKNOWN,
     angle,
@@ -62,6 +64,7 @@ from services.assets.importing.words import (
 
 SAMPLE = 5_000
 FEW = 500
+MOST_SHOWN = 200  # values of a column
 EXACT_DIGITS = 15  # of a number in a spreadsheet
 SURELY_ROUNDED = 6  # zeros behind them in all codes together: by chance one time in a million
 MOST_ROWS = 5_000_000
@@ -72,7 +75,10 @@ CITY_DEG = 0.6
 COARSE, FINE = 3, 4  # decimals that a coordinate in degrees has: surely, and when nothing else says that it is one
 LATITUDE_FIRST = ("lat", "geopoint2d", "纬", "緯")
 LONGITUDE_FIRST = ("lon", "lng", "xy", "经", "經")
+ALSO = {"lat": "latitude", "lon": "longitude", "location": "place"}  # fields that options may call so
 PLACE_FIELDS = ("longitude", "latitude", "place")
+SPELT_OUT = re.compile(r"[_\s](desc|descr|description|txt|text|label)$", re.I)
+SUFFIX = re.compile(r"(?<=[^\W\d_])[_\s]*(?:[_\s](?:desc|descr|description|txt|text|label|name))?(?:_?[1１])?$", re.I)
 NUMBERS = (Type.NUMBER, Type.INTEGER)
 BOUNDS_OPTIONS = (None, "refuse", "warn")
 
@@ -113,12 +119,14 @@ class _Finder:
     def __init__(
         self, understood: Understood, sample: Sequence[Record], options: Options, catalogue: Catalogue, name: str
     ) -> None:
-        self.understood, self.sample, self.options = understood, sample, options
+        self.understood, self.sample = understood, sample
         self.catalogue, self.name = catalogue, name
+        self.options = replace(options, mapping=self._by_their_names(options.mapping))
         self.columns = understood.columns
         self.by_name: dict[str, str] = {}
         for bare in (datums.without_system, without_unit, str):  # the later one wins
             self.by_name |= {plain(bare(column)): column for column in reversed(self.columns)}
+        self.described = {plain(base): each for each in reversed(self.columns) if (base := without_suffix(each))}
         self.notes = list(understood.notes)
         self.repairs: list[list[str]] = []
         self.spoken_of = {*options.mapping}
@@ -178,6 +186,12 @@ class _Finder:
 
     def _or_not(self) -> str:
         return ", false if the first line is a row" if self.understood.header_line else ""
+
+    def _by_their_names(self, given: Mapping[str, str]) -> dict[str, str]:
+        """The mapping with ``lat``, ``lon`` and ``location`` called as everywhere; the name itself comes first."""
+        attributes = {each for kind in self.catalogue.kinds.values() for each in kind.attributes}
+        names = {field: ALSO.get(field, field) if field not in attributes else field for field in given}
+        return {names[field]: column for field, column in sorted(given.items(), key=lambda each: each[0] not in ALSO)}
 
     def _given_mapping(self) -> dict[str, str]:
         given = dict(self.options.mapping)
@@ -509,6 +523,7 @@ class _Finder:
                 self._propose(field, self.first_of(names))
         self._find_attributes()
         self._find_decimals()
+        self._find_choices()
         if "installed_on" in self.mapping:
             self.know(date_order=date_order([str(each) for each in self.values(self.mapping["installed_on"])]))
 
@@ -555,6 +570,24 @@ class _Finder:
         columns = (self.first_of([name]) for name in (*MEASURES[unit], *AMOUNTS))
         return next((each for each in columns if each and measures.dimension_of(each) == unit), None)
 
+    def _find_choices(self) -> None:
+        """What the values of columns of choices mean, as far as the sample has them."""
+        known = [each for kind in self._kinds() for each in self.catalogue.attributes_of(kind).values()]
+        choices = {each.slug: each for each in known if each.type is Type.CHOICE and each.slug in self.mapping}
+        found = {
+            slug: {text: self._choice(each, text) for text in self._texts(self.mapping[slug])}
+            for slug, each in choices.items()
+        }
+        self.know(choices_found={slug: values for slug, values in found.items() if values})
+
+    def _texts(self, column: str) -> list[str]:
+        return list(dict.fromkeys(str(each) for each in self.values(column)))[:MOST_SHOWN]
+
+    def _choice(self, attribute: Attribute, text: str) -> str | None:
+        with suppress(ValueError):
+            return str(choice_of(attribute, text, self.options.choices.get(attribute.slug, {})))
+        return None
+
     def _find_decimals(self) -> None:
         """What marks fractions in each column of numbers."""
         attributes = (self.catalogue.attributes_of(kind) for kind in self._kinds())
@@ -586,11 +619,23 @@ class _Finder:
         aside = {column, self.first_of(FIELDS["installed_on"]), self.options.mapping.get("installed_on")}
         return {mark for each, marks in self.proven.items() if each not in aside for mark in marks}
 
+    def _described_of(self, names: Sequence[str]) -> str | None:
+        """The column with the surest of these names; of a code and what it means (``X``, ``X_DESC``) the latter."""
+        found = next((self.described[plain(name)] for name in names if plain(name) in self.described), None)
+        plainly = self.first_of(names)
+        return found if plainly is None or (found and SPELT_OUT.search(found)) else plainly
+
     def _find_attributes(self) -> None:
         """Columns that are attributes of the kinds that the file has."""
         for attribute in [each for kind in self._kinds() for each in self.catalogue.attributes_of(kind).values()]:
             if attribute.slug not in FIELDS:
-                self._propose(attribute.slug, self.first_of(names_of(attribute)))
+                self._propose(attribute.slug, self._described_of(names_of(attribute)))
+
+
+def without_suffix(heading: str) -> str:
+    """``LIGHTTYPE_DESC`` → ``LIGHTTYPE``, ``WATTAGE1`` → ``WATTAGE``; empty where there is nothing to leave out."""
+    bare = SUFFIX.sub("", without_unit(heading))
+    return bare if bare != heading else ""
 
 
 def _is_wkt(cell: Any) -> bool:

@@ -18,7 +18,7 @@ EXCEL_SERIALS = range(7_000, 80_000)  # 1919 to 2119; smaller numbers are years
 FIRST_YEAR = 1700
 LONGEST = 1_000  # characters of a number, a date or a place in one cell; what is longer is none
 
-# To metres, and to square metres; what stands in brackets, behind the last blank or behind the number.
+# To metres, square metres and watts; what stands in brackets, behind the last blank or behind the number.
 LENGTHS = {
     "m": 1.0, "metre": 1.0, "metres": 1.0, "meter": 1.0, "meters": 1.0, "mtr": 1.0, "米": 1.0, "公尺": 1.0, "미터": 1.0,
     "km": 1000.0, "公里": 1000.0, "千米": 1000.0, "cm": 0.01, "厘米": 0.01, "公分": 0.01, "mm": 0.001, "毫米": 0.001,
@@ -34,8 +34,9 @@ AREAS = {
     "square feet": 0.09290304, "sq yd": 0.83612736, "yd2": 0.83612736, "acre": 4046.8564224, "acres": 4046.8564224,
     "亩": 10_000 / 15, "畝": 10_000 / 15,
 }  # fmt: skip
-FACTORS = {"m": LENGTHS, "m2": AREAS}
-UNITS = LENGTHS | AREAS
+POWERS = {"w": 1.0, "watt": 1.0, "watts": 1.0, "瓦": 1.0, "kw": 1000.0, "kilowatt": 1000.0, "千瓦": 1000.0}
+FACTORS = {"m": LENGTHS, "m2": AREAS, "w": POWERS}
+UNITS = LENGTHS | AREAS | POWERS
 
 SPOILT = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f\ud800-\udfff]")
 UNKNOWN = "?"
@@ -48,6 +49,9 @@ GROUPED = {  # thousands by threes, also with India's hundreds of thousands by t
 }
 EITHER = re.compile(r"[-+]?[1-9]\d{0,2}[.,]\d{3}")
 NUMERIC = re.compile(r"([-+]?\d[\d.,]*)\s*(?:[^\d\s.,]{1,12}[²2]?)?")
+FEET_AND_INCHES = re.compile(
+    r"(\d+)\s*(?:'|′|ft\.?|feet|foot)\s*-?\s*(\d+(?:\.\d+)?)\s*(?:\"|″|''|in\.?|inch(?:es)?)", re.IGNORECASE
+)
 QUANTITY = re.compile(r"\A([-+]?(?:[.,\s]*+\d++)++\.?)\s*+(\D*+\d?)")
 HEADING_UNIT = re.compile(r"[(（\[]([^()（）\[\]]+)[)）\]]\s*$|[_\s]((?:sq[._\s]+)?[^\W_]+)$", re.IGNORECASE)
 ANGLE = re.compile(r"[-+\d.,\s°º˚d度:'′’‘m分\"″”“s秒NSEWnsew北南东東西纬緯经經]+")
@@ -161,9 +165,11 @@ def quantity(
     plain = number(value, decimal)
     unit = unit_of(heading)
     if plain is None and isinstance(value, str) and len(value) <= LONGEST:
+        if of == "m" and (both := FEET_AND_INCHES.fullmatch(value.strip())):
+            return (float(both[1]) + float(both[2]) / 12) * LENGTHS["ft"], "ft"
         found = QUANTITY.fullmatch(_ungrouped(value))
         plain = number(found[1], decimal) if found else None
-        unit = found[2].strip().casefold() if found else None
+        unit = found[2].strip().casefold().removesuffix(".") if found else None
     factor = FACTORS.get(of, {}).get(unit) if unit else 1.0
     if plain is None or factor is None or not math.isfinite(plain):
         return None
@@ -171,7 +177,7 @@ def quantity(
 
 
 def dimension_of_unit(unit: str | None) -> str | None:
-    """``m`` of a unit of length, ``m2`` of one of area."""
+    """``m`` of a unit of length, ``m2`` of one of area, ``w`` of one of power."""
     return next((of for of, factors in FACTORS.items() if unit in factors), None)
 
 

@@ -10,6 +10,8 @@ import re
 import unicodedata
 from collections.abc import Mapping
 
+from services.assets.domain.spelling import folded
+
 FIELDS: Mapping[str, tuple[str, ...]] = {
     "code": (
         "code", "facility code", "asset code", "asset id", "assetid", "asset number", "facility id", "facilityid",
@@ -21,6 +23,7 @@ FIELDS: Mapping[str, tuple[str, ...]] = {
         "路燈編號", "燈號", "燈桿編號", "桿號", "人孔編號", "代碼", "관리번호", "가로등번호", "보안등번호",
         "시설번호", "고유번호", "번호", "管理番号", "番号", "codigo", "código", "codice", "kennung", "nummer",
         "tunnus", "numero", "numéro", "matricule", "fid", "objectid", "ogc fid", "gid", "oid",
+        "区划代码", "行政区划代码", "区划编码", "行政区划编码",  # of areas; many rows with one have another
     ),
     "name": (
         "name", "facility name", "asset name", "title", "label", "nome", "nombre", "nom", "bezeichnung", "nimi",
@@ -35,7 +38,7 @@ FIELDS: Mapping[str, tuple[str, ...]] = {
     "district": (
         "district", "borough", "ward", "county", "quarter", "distrito", "arrondissement", "bezirk", "stadtteil",
         "kaupunginosa", "行政区", "所属区", "区县", "所在区", "辖区", "区域", "區域", "行政區", "鄉鎮市區", "區",
-        "구", "자치구", "시군구", "区",
+        "구", "자치구", "시군구", "区", "区划代码", "行政区划代码", "区划编码", "行政区划编码",
     ),
     "community": ("community", "neighbourhood committee", "社区", "所属社区", "社區", "村里", "里別"),
     "grid": ("grid", "grid cell", "grid code", "网格", "网格编号", "单元网格", "网格编码", "所属网格", "網格"),
@@ -156,7 +159,9 @@ KINDS: Mapping[str, tuple[str, ...]] = {
     "name_plate": ("name plate", "street sign", "路名牌", "街路牌"),
     "manhole": (
         "manhole", "manhole cover", "access chamber", "inspection chamber", "maintenance hole", "检查井", "井盖",
-        "窨井", "检修井", "人孔", "人孔蓋", "맨홀", "マンホール", "schacht", "regard", "kaivo",
+        "窨井", "检修井", "电力井", "通信井", "通讯井", "电信井", "弱电井", "燃气井", "煤气井", "热力井", "暖气井",
+        "给水井", "自来水井", "供水井", "上水井", "污水井", "合流井", "雨污合流井", "路灯井", "阀门井", "消防井",
+        "人孔", "人孔蓋", "맨홀", "マンホール", "schacht", "regard", "kaivo",
     ),
     "drain_pipe": (
         "drain pipe", "sewer", "sanitary line", "storm line", "gravity main", "force main", "storm drain", "drain",
@@ -196,6 +201,13 @@ ATTRIBUTES: Mapping[str, tuple[str, ...]] = {
     "lamps": ("lamps", "num lamps", "lamp count", "number of lamps", "灯盏数", "灯头数", "盏数", "燈數", "등수"),
     "lamp_type": (
         "lamp type",
+        "light type",
+        "luminaire type",
+        "tipo de lampara",
+        "tipo lampara",
+        "tipo de luminaria",
+        "leuchtmittel",
+        "type de lampe",
         "light source",
         "light:method",
         "bulb type",
@@ -205,8 +217,41 @@ ATTRIBUTES: Mapping[str, tuple[str, ...]] = {
         "ledchk",
         "led",
     ),
-    "power_w": ("power w", "power", "wattage", "watts", "watt", "功率", "灯功率", "瓦数", "瓦數", "소비전력"),
-    "pole_height_m": ("pole height", "height", "mounting height", "杆高", "灯杆高度", "桿高", "높이"),
+    "power_w": (
+        "power w",
+        "power",
+        "wattage",
+        "watts",
+        "watt",
+        "lamp wattage",
+        "lamp power",
+        "potencia",
+        "potência",
+        "potenza",
+        "puissance",
+        "leistung",
+        "teho",
+        "vermogen",
+        "功率",
+        "灯功率",
+        "瓦数",
+        "瓦數",
+        "소비전력",
+    ),
+    "pole_height_m": (
+        "pole height",
+        "height",
+        "mounting height",
+        "altura",
+        "hauteur",
+        "masthöhe",
+        "höhe",
+        "korkeus",
+        "杆高",
+        "灯杆高度",
+        "桿高",
+        "높이",
+    ),
     "pole_material": ("pole material", "pole type", "杆件材质", "灯杆材质"),
     "cover_material": ("cover material", "井盖材质", "盖板材质"),
     "cover_shape": ("cover shape", "hole:shape", "井盖形状"),
@@ -226,7 +271,11 @@ SPELLINGS: Mapping[str, Mapping[str, str]] = {
         "storm": "storm", "rainwater": "storm", "雨": "storm", "合流制": "combined", "telecoms": "telecom",
         "electricity": "power", "electric": "power", "heating": "heat", "电信": "telecom", "通讯": "telecom",
     },
-    "lamp_type": {"yes": "led", "y": "led", "true": "led", "1": "led", "はい": "led", "有": "led"},
+    "lamp_type": {
+        "yes": "led", "y": "led", "true": "led", "1": "led", "halogen": "other", "incandescent": "other",
+        "induction": "other", "xenon": "other", "cfl": "fluorescent", "lps": "sodium", "sox": "sodium",
+        "はい": "led", "有": "led",
+    },
     "class": {
         "primarylink": "primary", "secondarylink": "secondary", "tertiarylink": "tertiary", "local": "residential",
     },
@@ -273,3 +322,18 @@ def words_in(text: str) -> str:
     """Lower-case words between single spaces, to look for words inside: ``CB tied-to`` → `` cb tied to ``."""
     words = re.findall(r"[^\W_]+", unicodedata.normalize("NFKC", text).casefold())
     return f" {' '.join(words)} "
+
+
+def by_pattern(given: Mapping[str, str], text: str) -> str | None:
+    """What the pattern that fits a text stands for, the one that says most: ``*`` is any characters, ``?`` one."""
+    fitting = [each for each in given if ("*" in each or "?" in each) and _fits(each, text)]
+    return given[max(fitting, key=_said)] if fitting else None
+
+
+def _said(pattern: str) -> tuple[int, str]:
+    return sum(each not in "*?" for each in pattern), pattern
+
+
+def _fits(pattern: str, text: str) -> bool:
+    parts = re.escape(folded(pattern.strip())).replace(r"\*", ".*").replace(r"\?", ".")
+    return re.fullmatch(parts, folded(text.strip()), re.DOTALL) is not None

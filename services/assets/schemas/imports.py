@@ -43,7 +43,20 @@ class OptionsIn(Strict):
 
     kind = String(longest=40, metadata=KIND | {"description": "The kind of every row, see /kinds."})
     kind_column = String(longest=200, metadata={"description": "The column that names the kind.", "example": "type"})
-    kinds = Texts(metadata={"description": "What the kind column says → the kind.", "example": {"MH": "manhole"}})
+    kinds = Texts(
+        metadata={
+            "description": "What the kind column says → the kind; * stands for anything.",
+            "example": {"MH": "manhole"},
+        }
+    )
+    choices = Dict(
+        keys=String(longest=100),
+        values=Texts(),
+        metadata={
+            "description": "Attribute → what its column says → the choice of the catalogue; * stands for anything.",
+            "example": {"lamp_type": {"HPS*": "sodium"}},
+        },
+    )
     mapping = Texts(
         metadata={
             "description": "Field → column. Fields: code, name, longitude, latitude, place, street, district, owner …, "

@@ -211,6 +211,18 @@ def test_what_the_file_no_longer_holds_is_retired_only_when_asked_and_never_most
     assert not registry.wrong_sums()
 
 
+def test_another_towns_file_says_whose_lamps_would_count_as_missing(registry: Registry) -> None:
+    registry.take(lamps(20))
+    next_year, other = lamps(15), lamps(3).replace("L-", "M-")
+    assert not any("another town" in note for note in registry.take(next_year)["understood"]["notes"])
+    for dry_run in (True, False):
+        shown = registry.take(other, dry_run=dry_run)
+        assert (shown["created"], shown["missing"]) == (3, 20)
+        assert "Of the 20 facilities of the series 'street_light' the file holds 0" in shown["understood"]["notes"][-1]
+    named = registry.take(lamps(3).replace("L-", "N-"), source="second town")
+    assert (named["created"], named["missing"], named["understood"]["notes"]) == (3, 0, [])
+
+
 def test_a_row_leaves_alone_what_is_of_another_kind_or_series(registry: Registry) -> None:
     registry.take(lamps(3))
     assert registry.take(lamps(3), kind="manhole")["rules"] == {"other-kind": 3}

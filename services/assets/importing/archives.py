@@ -12,6 +12,7 @@ LARGE = 64 << 20  # below this a high ratio does no harm
 HIGHEST_RATIO = 100  # real tables and shapes shrink to a tenth, empty rows to a fiftieth, bombs to a thousandth
 MOST_MEMBERS = 10_000
 ENCRYPTED = 0x1
+MOST_DEPTH = 64  # of elements in each other
 
 
 def opened(path: Path) -> zipfile.ZipFile:

@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 import pyproj
 from pyproj.aoi import AreaOfInterest
-from pyproj.database import query_crs_info
+from pyproj.database import CRSInfo, query_crs_info
 from pyproj.enums import PJType
 from pyproj.exceptions import CRSError, ProjError
 
@@ -152,10 +152,21 @@ def reach_of(crs: str) -> tuple[float, float, float, float] | None:
 
 
 def fitting(x: float, y: float, bounds: tuple[float, float, float, float]) -> list[tuple[str, str]]:
-    """(EPSG code, name) of projected systems in which this place, either way round, lies within bounds."""
-    west, south, east, north = bounds
-    known = query_crs_info("EPSG", PJType.PROJECTED_CRS, AreaOfInterest(west, south, east, north), contains=True)
-    return [(f"EPSG:{each.code}", each.name) for each in known if _fits(f"EPSG:{each.code}", x, y, bounds)]
+    """(EPSG code, name) of projected systems in which this place, either way round, lies within bounds.
+
+    The system that is meant for the smallest area comes first: the city's own before a zone's, a country's, a world's.
+    """
+    known = query_crs_info("EPSG", PJType.PROJECTED_CRS, AreaOfInterest(*bounds), contains=False)
+    by_code = {f"EPSG:{each.code}": each for each in sorted(known, key=_reach)}
+    return [(code, each.name) for code, each in by_code.items() if _fits(code, x, y, bounds)]
+
+
+def _reach(each: CRSInfo) -> tuple[float, int]:
+    """The size of the area that a system is meant for, in square degrees; an older one before a younger."""
+    if each.area_of_use is None:
+        return np.inf, 0
+    west, south, east, north = each.area_of_use.bounds
+    return ((east - west) % 360) * (north - south), int(each.code)
 
 
 def _fits(crs: str, x: float, y: float, bounds: tuple[float, float, float, float]) -> bool:

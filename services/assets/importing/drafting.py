@@ -31,7 +31,8 @@ T = TypeVar("T")
 LONGEST_ATTRIBUTES = 20_000
 OWN_TEXTS = {"name", "street"}  # the others name areas and units, and are as these are called
 NOT = {"无", "無", "없음", "none", "None"}  # nothing elsewhere; of what is true or not, it is not
-MAPS = {"geojson", "geopackage", "shapefile"}  # nobody opens them in a spreadsheet, so that exports defuse nothing
+OPEN = {"geojson", "kml", "gpx", "osm"}  # later features may have other properties
+MAPS = OPEN | {"geopackage", "shapefile"}  # nobody opens them in a spreadsheet, so that exports defuse nothing
 LONGEST_KEY = 100
 SURELY_SHORT = 5_000  # characters in the values, so that names and quotes do not count
 MOST_REMEMBERED = 10_000
@@ -104,7 +105,7 @@ class _Drafter:
             dropped |= {ATTRIBUTES, SOURCE}
         self.guarded = understood.format not in MAPS
         self.kept = [each for each in understood.columns if each not in dropped]
-        self.open = understood.format == "geojson"  # later features may have other properties
+        self.open = understood.format in OPEN
         self.dropped = dropped
         self.measures = self._measure_columns()
         self.typed = {kind: self._typed(kind, each.attributes) for kind, each in catalogue.kinds.items()}

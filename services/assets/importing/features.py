@@ -16,9 +16,11 @@ import numpy as np
 from services.assets.domain.imports import text_encoding
 from services.assets.importing.encodings import encoding_of, is_all_utf8
 from services.assets.importing.model import Options, Record, Understood, Unusable
+from services.assets.importing.openstreetmap import Map
 from services.assets.importing.values import clean
 
 SAMPLE = 5_000
+OVERPASS = "elements"
 EDGE = 1 << 16
 MOST_DEPTH = 64  # of objects and lists in each other; a parser's memory grows with its square
 MOST_COLUMNS = 2_000  # that are looked at one by one; the values of more are kept
@@ -59,12 +61,13 @@ def describe(path: Path, options: Options) -> dict[str, Any]:
 
 
 def _arrangement(path: Path, encoding: str) -> str:
-    """The ijson prefix of the features: ``features.item``, ``item``, or empty for one after the other."""
+    """The ijson prefix of the features: ``features.item``, Overpass' ``elements.item``, ``item``, or empty for one
+    after the other."""
     try:
         with _opened(path, encoding) as file:
             for prefix, event, _ in ijson.parse(file, multiple_values=True):
-                if (prefix, event) in (("features", "start_array"), ("", "start_array")):
-                    return "features.item" if prefix else "item"
+                if event == "start_array" and prefix in ("features", OVERPASS, ""):
+                    return f"{prefix}.item" if prefix else "item"
                 if (prefix, event) == ("", "end_map"):
                     return ""
     except (ijson.JSONError, ValueError) as wrong:
@@ -169,11 +172,21 @@ def records(path: Path, understood: Understood) -> Iterator[Record]:
 
 
 def _records(path: Path, encoding: str, prefix: str) -> Iterator[Record]:
-    line = 0
+    line, osm = 0, None
     try:
+        if prefix == f"{OVERPASS}.item":
+            osm = Map()
+            with _opened(path, encoding) as file:
+                for element in ijson.items(file, prefix, multiple_values=True, use_float=True):
+                    osm.know(element)
         with _opened(path, encoding) as file:
             for line, feature in enumerate(ijson.items(file, prefix, multiple_values=True, use_float=True), 1):
-                yield _record(line, feature)
+                if osm is None:
+                    yield _record(line, feature)
+                elif drawn := osm.take(feature):
+                    yield Record(line, clean(drawn[0]), shape=drawn[1])
+        if osm is not None:
+            osm.check()
     except (ijson.JSONError, ValueError, OverflowError, RecursionError) as wrong:
         raise _broken(wrong, line) from wrong
 

@@ -16,11 +16,11 @@ LONGEST_HEADING = 100
 MOST_COLUMNS = 2_000
 DATA = re.compile(
     r"\A(?:[-+(\[]?\s*\d[\d\s.,:/()°'\"+-]*[a-zA-Z%°]?\]?|"
-    r"(SRID=\d+;\s*)?(POINT|LINESTRING|POLYGON|MULTI\w+)\s*+(?:Z\s*+)?\(.*|\{.*)"
+    r"(SRID=\d+;\s*)?(POINT|LINESTRING|POLYGON|MULTI\w+)\s*+(?:Z\s*+)?\(.*|\{\s*+[\"'].*)"
 )
 SURELY_DATA = re.compile(
     r"\d{1,4}(?:[-/.]|年)\d{1,2}(?:[-/.]|月)\d{1,4}日?(?:[T ].*)?|[-+]?\d+[.,]\d+|[-+]?\d{5,}|\d{1,2}:\d\d(?::\d\d)?|"
-    r"(?:SRID=\d+;\s*+)?(?:POINT|LINESTRING|POLYGON|MULTI\w++)\s*+(?:Z\s*+)?\(.*|\{.*",
+    r"(?:SRID=\d+;\s*+)?(?:POINT|LINESTRING|POLYGON|MULTI\w++)\s*+(?:Z\s*+)?\(.*|\{\s*+[\"'].*",
     re.DOTALL,
 )
 NUMBERED = re.compile(r"column \d+")

@@ -26,7 +26,6 @@ MOST_SLIPPED = 100  # cells of a row beyond its columns that are shown
 DELIMITERS = "\t;|,"  # the rarer in prose, the more it says
 SPOILT = "\ufffd"
 CONTROL = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f]")
-MARKUP = re.compile(r"\A\s*<(!doctype|html|\?xml|head|body|error)", re.IGNORECASE)
 
 
 def describe(path: Path, options: Options) -> dict[str, Any]:
@@ -36,8 +35,6 @@ def describe(path: Path, options: Options) -> dict[str, Any]:
         start = file.read(1 << 18)
     if not start.strip():
         raise Unusable("The file is empty.")
-    if MARKUP.match(start):
-        raise Unusable("This is a web page or XML, no table; perhaps an error page was saved in place of the file.")
     delimiter = options.delimiter or _delimiter_of(start)
     rows = _sample(start, delimiter)
     header_line, header = find_header([cells for _, cells in rows], options.header)

@@ -50,7 +50,8 @@ GROUPED = {  # thousands by threes, also with India's hundreds of thousands by t
 EITHER = re.compile(r"[-+]?[1-9]\d{0,2}[.,]\d{3}")
 NUMERIC = re.compile(r"([-+]?\d[\d.,]*)\s*(?:[^\d\s.,]{1,12}[²2]?)?")
 FEET_AND_INCHES = re.compile(
-    r"(\d+)\s*(?:'|′|ft\.?|feet|foot)\s*-?\s*(\d+(?:\.\d+)?)\s*(?:\"|″|''|in\.?|inch(?:es)?)", re.IGNORECASE
+    r"(\d{1,4})\s?+(?:'|′|ft\.?+|feet|foot)[\s-]?+(\d{1,2}(?:\.\d{1,4})?+)\s?+(?:\"|″|''|in\.?+|inch(?:es)?+)",
+    re.IGNORECASE,
 )
 QUANTITY = re.compile(r"\A([-+]?(?:[.,\s]*+\d++)++\.?)\s*+(\D*+\d?)")
 HEADING_UNIT = re.compile(r"[(（\[]([^()（）\[\]]+)[)）\]]\s*$|[_\s]((?:sq[._\s]+)?[^\W_]+)$", re.IGNORECASE)

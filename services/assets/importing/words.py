@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 import unicodedata
 from collections.abc import Mapping
+from fnmatch import fnmatchcase
 
 from services.assets.domain.spelling import folded
 
@@ -335,5 +336,4 @@ def _said(pattern: str) -> tuple[int, str]:
 
 
 def _fits(pattern: str, text: str) -> bool:
-    parts = re.escape(folded(pattern.strip())).replace(r"\*", ".*").replace(r"\?", ".")
-    return re.fullmatch(parts, folded(text.strip()), re.DOTALL) is not None
+    return fnmatchcase(folded(text.strip()), folded(pattern.strip()).replace("[", "[[]"))

@@ -41,6 +41,7 @@ from shared.errors import Refused
 from shared.events.assets import FacilitiesImported
 
 AT_ONCE = {"postgresql": 2_000, "sqlite": 250}  # SQLite lets one write at a time: others get their turn in between
+FEW_OF_SERIES = 0.1  # less of a series in a file: another one was probably meant
 MOST_REPAIRS = 1_000  # of one rule that are kept with their rows; all are counted
 log = logs.get(__name__)
 
@@ -238,6 +239,7 @@ def _finish(db: Database, job: Job) -> None:
     with db.read() as session:
         active = census.size_of(session, job.source)
     missing = max(0, active + job.counts["retired"] - job.counts["held"])
+    _note_strangers(db, job, missing)
     if job.retiring != Retiring.NO:
         _retire_missing(db, job)
     now = clock.now()
@@ -246,6 +248,20 @@ def _finish(db: Database, job: Job) -> None:
         _advance(session, job, **done)
         if not job.dry and any(job.counts[name] for name in ("created", "updated", "retired")):
             outbox.record(session, _event(session, job, missing, now))
+
+
+def _note_strangers(db: Database, job: Job, missing: int) -> None:
+    """Say so where a file holds next to nothing of its series: it is probably another town's."""
+    known = job.counts["held"] - (0 if job.dry else job.counts["created"])
+    if missing == 0 or known > (missing + known) * FEW_OF_SERIES or job.options.get("source"):
+        return
+    note = (
+        f"Of the {missing + known:,} facilities of the series {job.source!r} the file holds {known:,}: is it another "
+        "town's or office's? Then give it a source or district of its own, so that the others do not count as missing."
+    )
+    with db.read() as session:
+        understood: Any = session.scalar(select(imports.c.understood).where(imports.c.id == job.id))
+    _note(db, job, understood={**understood, "notes": [*understood["notes"], note]})
 
 
 def _retire_missing(db: Database, job: Job) -> None:

@@ -88,3 +88,26 @@ def test_what_a_patrol_sees_after_the_work_was_done_speaks_against_the_check(
     story.await_finding("resolved")
     story.await_condition("intact")
     prove_sums(running, system)
+
+
+def test_an_order_reopened_by_a_call_back_gives_way_to_the_newer_one(
+    running: Either, system: System, cast: Cast
+) -> None:
+    (lamp,) = cast.lamps(1, district=DISTRICT)
+    old, new = LampStory(cast, lamp), LampStory(cast, lamp)
+    old.play(with_photo=False)
+    new.report()
+    new.await_order()
+    said = {"answered": True, "satisfied": False, "note": "It is dark again."}
+    cast.operator.post(f"/work-orders/{old.number}/call-back", said)
+    void = wait_for(lambda: order_of(cast.dispatcher, finding_id=old.finding_id, state="void"), "one order to be void")
+    assert void["void_reason"] == "duplicate"
+    merged = old.await_finding("merged")
+    assert (merged["merged_into"], merged["standing"]["state"]) == (new.finding_id, "confirmed")
+    assert [each["number"] for each in open_orders(cast, lamp["code"])] == [new.number]
+    new.repair(with_photo=False)
+    new.await_finding("resolved")
+    new.await_condition("intact")
+    await_quiet(system)
+    assert old.finding()["state"] == "merged"
+    prove_sums(running, system)

@@ -7,8 +7,9 @@ texts that nobody can tell apart must mean one thing.
 
 from __future__ import annotations
 
+import re
 from typing import Any
-from unicodedata import normalize
+from unicodedata import is_normalized, normalize
 
 NARROWER = 0xFEE0  # from a wide character to its usual one
 WIDE = {sign: sign - NARROWER for sign in (*range(0xFF10, 0xFF1A), *range(0xFF21, 0xFF3B), *range(0xFF41, 0xFF5B))}
@@ -23,23 +24,29 @@ DASHES = dict.fromkeys(map(ord, "‐‑‒–—―−⁃˗─﹘﹣－"), "-")
 WIDE_SIGNS = {sign: sign - NARROWER for sign in range(0xFF01, 0xFF5F) if chr(sign) != "／"} | {0x3000: 0x20}
 OF_TEXTS = WIDE | RADICALS
 OF_CODES = OF_TEXTS | WIDE_SIGNS | DASHES
+ODD, ODD_IN_CODES = (re.compile(f"[{re.escape(''.join(map(chr, odd)))}]") for odd in (OF_TEXTS, OF_CODES))
 
 
 def spelt(text: str) -> str:
     """A text in NFC, its letters and digits of the usual width, ideographs for radicals; its punctuation stays."""
-    return text if text.isascii() else normalize("NFC", text.translate(OF_TEXTS))
+    return text if _is_usual(text, ODD) else normalize("NFC", text.translate(OF_TEXTS))
 
 
 def spelt_code(code: str) -> str:
     """A code: as a text, and also its signs of the usual width, and any dash a hyphen. What is not seen stays."""
-    return code if code.isascii() else normalize("NFC", code.translate(OF_CODES))
+    return code if _is_usual(code, ODD_IN_CODES) else normalize("NFC", code.translate(OF_CODES))
+
+
+def _is_usual(text: str, odd: re.Pattern[str]) -> bool:
+    """Most texts are, and are told sooner than they are spelt anew."""
+    return text.isascii() or (odd.search(text) is None and is_normalized("NFC", text))
 
 
 def folded(text: str) -> str:
     """A text to search by: without case, and all that is compatible (Unicode's NFKC) as one."""
-    return (
-        text.casefold() if text.isascii() else normalize("NFKC", normalize("NFKC", text.translate(OF_CODES)).casefold())
-    )
+    if text.isascii():
+        return text.casefold()
+    return normalize("NFKC", normalize("NFKC", spelt_code(text)).casefold())
 
 
 def all_spelt(value: Any) -> Any:

@@ -9,13 +9,14 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager, nullcontext
+from contextlib import contextmanager, nullcontext, suppress
 from datetime import UTC, datetime
 from functools import cache
 from pathlib import Path
 from typing import Any
 
 import msgspec
+import psycopg2
 import sqlalchemy as sa
 from psycopg2 import extensions
 from sqlalchemy.dialects import postgresql, sqlite
@@ -100,8 +101,6 @@ class Database:
         # process would block all of it there; here it waits without blocking.
         self._writers = threading.Semaphore(1 if self._sqlite else max(1, connections - max(1, connections // 4)))
         self._read = sessionmaker(self.engine, expire_on_commit=False)
-        at_once = self.engine if self._sqlite else self.engine.execution_options(isolation_level="AUTOCOMMIT")
-        self._look = sessionmaker(at_once, expire_on_commit=False)
         self._write = sessionmaker(self.engine.execution_options(writes=True), expire_on_commit=False)
 
     @contextmanager
@@ -130,8 +129,17 @@ class Database:
     @contextmanager
     def look(self) -> Iterator[Session]:
         """Reads, each statement the state of its moment, without what a transaction costs: half of a short request."""
-        with self._look() as session:
-            yield session
+        with self._read() as session:
+            if self._sqlite:
+                yield session
+                return
+            connection: Any = session.connection().connection.dbapi_connection
+            connection.autocommit = True  # SQLAlchemy's own isolation level would ask the server, and be lost with it
+            try:
+                yield session
+            finally:
+                with suppress(psycopg2.Error):
+                    connection.autocommit = False
 
     @contextmanager
     def alone(self) -> Iterator[Session]:

@@ -173,6 +173,16 @@ def test_a_server_that_stands_still_is_given_up(
     database.check()
 
 
+def test_who_looks_has_their_answer_although_the_server_ends_behind_it(database: Database, servers: Servers) -> None:
+    with database.look() as session:
+        pid = session.scalar(text("SELECT pg_backend_pid()"))
+        servers.postgres.execute("SELECT pg_terminate_backend(%s, 5000)", pid)
+    with pytest.raises(DBAPIError) as lost, database.look() as session:
+        session.execute(text("SELECT 1"))
+    assert db.away(lost.value)
+    database.check()
+
+
 def test_what_is_unique_is_known_by_its_code_in_any_language(database: Database) -> None:
     thing = a_thing(database)
     row = {"id": thing, "category": "x", "size": 0.0, "revision": 1}

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from services.assets.domain.facilities import BadCode, checked_code
 from services.assets.domain.searching import searchable, sought
 from services.assets.domain.spelling import DASHES, KANGXI, all_spelt, folded, spelt, spelt_code
-from tests.unit.importing import drafts, lamps, written
+from tests.unit.importing import LAMP, drafts, lamps, read, written
 
 LAMPS = "code,name,lon,lat\nHäme-1,Hämeentie,24.9401,60.1701\nHa\u0308me-2,Ha\u0308meentie,24.9412,60.1711\n"
 LAMPS += "Ａ－３,⼈民路,24.9423,60.1721\n"
@@ -72,11 +72,11 @@ def test_every_radical_of_the_dictionaries_has_an_ideograph() -> None:
 
 
 def test_a_file_comes_in_in_one_spelling_and_says_what_was_changed(tmp_path: Path) -> None:
-    found = lamps(written(tmp_path, LAMPS))
+    understood, found = read(written(tmp_path, LAMPS), kind=LAMP)
     assert [(each["code"], each["name"]) for each in drafts(found)] == [
         ("Häme-1", "Hämeentie"), ("Häme-2", "Hämeentie"), ("A-3", "人民路")
     ]  # fmt: skip
-    assert [[rule for rule, _ in row.repairs] for row in found] == [[], ["code-respelled"], ["code-respelled"]]
+    assert understood.repairs == [["code-respelled", "Codes are in one spelling: 'Ha\u0308me-2' is 'Häme-2'."]]
 
 
 def test_two_spellings_of_one_code_are_one_lamp(tmp_path: Path) -> None:

@@ -29,7 +29,7 @@ from services.assets.domain.columns import (
     are_ours,
 )
 from services.assets.domain.imports import text_encoding
-from services.assets.domain.spelling import spelt
+from services.assets.domain.spelling import spelt, spelt_code
 from services.assets.importing import datums, measures, shapes
 from services.assets.importing.formats import describe, records
 from services.assets.importing.headings import data_among
@@ -486,8 +486,15 @@ class _Finder:
             )
         if "code" not in self.mapping:
             self.repairs.append([CODES_GENERATED, "Codes are made of the kind and the place."])
-        elif self._must_be_cleaned(self.mapping["code"]):
+            return
+        self._say_what_is_respelled(self.mapping["code"])
+        if self._must_be_cleaned(self.mapping["code"]):
             self.repairs.append(["code-cleaned", "In all codes a slash, which no address can carry, becomes a hyphen."])
+
+    def _say_what_is_respelled(self, column: str) -> None:
+        """Once for the file: others of its codes will be like the first."""
+        if odd := next((each for each in self.values(column) if spelt_code(str(each)) != str(each)), None):
+            self.repairs.append(["code-respelled", f"Codes are in one spelling: {odd!r} is {spelt_code(str(odd))!r}."])
 
     def _code_columns(self) -> Iterator[str]:
         taken = {self.understood.kind_column, *self.mapping.values(), *self.left_out}

@@ -22,7 +22,7 @@ HERE = Path(__file__).parent
 LEVELS = ("communities", "streets", "grid-cells", "large-grid-cells")
 MEMORY = Path("/dev/shm")  # a file system that syncs for nothing
 FULL = os.environ.get("WAYWARDEN_DRILLS") == "full"
-EXAMPLES = 100 if FULL else 10  # of each operation
+EXAMPLES = 100 if FULL else 5  # of each operation
 PATIENCE_S = "120"  # for one answer: what else runs on a small machine is no fault of the product's
 # One route for five levels, each file of which takes a process of its own: the short form asks the districts' alone.
 ALIKE = [] if FULL else [f"/api/v1/{level}/imports" for level in LEVELS]

@@ -489,15 +489,18 @@ def _move_of(event: OrderEnd) -> tuple[Move | None, str | None]:
 
 
 def keep_catalogue(session: Session, events: Iterable[CataloguePublished]) -> None:
-    """Keep the newest catalogue as our own copy."""
+    """Keep the newest catalogue as our own copy, and look again at places by it. assets tells it at each start."""
     event = max(events, key=lambda each: each.revision)
     row = {"name": queries.CATALOGUE, "revision": event.revision, "catalogue": event.catalogue}
-    if not insert_new(session, catalogue_copies, [row], catalogue_copies.c.name):
-        copies = catalogue_copies
+    copies = catalogue_copies
+    new = bool(insert_new(session, copies, [row], copies.c.name))
+    if not new:
         older = copies.update().where(copies.c.name == queries.CATALOGUE, copies.c.revision < event.revision)
-        session.execute(older.values(revision=event.revision, catalogue=event.catalogue))
+        newer = older.values(revision=event.revision, catalogue=event.catalogue).returning(copies.c.name)
+        new = session.scalar(newer) is not None
     queries.forget_rulebook(session)
-    _look_again(session)
+    if new:
+        _look_again(session)
 
 
 def keep_areas(session: Session, events: Iterable[AreaChanged]) -> None:

@@ -9,7 +9,17 @@ from typing import Any
 from shapely import affinity
 from shapely.geometry import Point, shape
 
+from shared.errors import Invalid
+
 DEGREE_M = 111_195.0
+FAR_M = 1_000.0  # outlines come simplified, and what lies beyond an edge may be meant; further away it is a slip
+
+
+class PlaceSwapped(Invalid):
+    """Longitude and latitude stand in each other's place."""
+
+    slug = "swapped-lon-lat"
+    zh = "经纬度颠倒"
 
 
 class Outlines:

@@ -11,13 +11,14 @@ from sqlalchemy import update
 
 from services.alerts import queries, tables
 from services.alerts.domain.alerts import SILENCE, Action, NotSilenced, StillThere, UnknownCategory
-from services.alerts.domain.places import FarFromDistrict, PlaceSwapped, UnknownDistrict
+from services.alerts.domain.places import FarFromDistrict, UnknownDistrict
 from services.alerts.domain.sensors import Severity, WrongThresholds
 from services.alerts.use_cases import categories, handling, places, rules
 from services.alerts.use_cases.readings import take_readings
 from shared import clock
 from shared.db import Database
 from shared.events.assets import AreaChanged, CataloguePublished
+from shared.outlines import PlaceSwapped
 from tests.integration.databases import ENGINES, left_as_found, migrated
 from tests.integration.gauges import (
     LEVELS,

@@ -7,10 +7,9 @@ from dataclasses import dataclass
 from typing import Any
 
 from shared.errors import Invalid
-from shared.outlines import Outlines
+from shared.outlines import FAR_M, Outlines, PlaceSwapped
 
 NEAR_M = 30.0  # outlines come simplified: between two of them, and at a quay, the nearest district is meant
-FAR_M = 1_000.0  # beyond its outline no gauge is a district's: the name is a slip
 
 
 class UnknownDistrict(Invalid):
@@ -25,13 +24,6 @@ class FarFromDistrict(Invalid):
 
     slug = "far-from-district"
     zh = "位置不在该行政区内"
-
-
-class PlaceSwapped(Invalid):
-    """Longitude and latitude stand in each other's place."""
-
-    slug = "swapped-lon-lat"
-    zh = "经纬度颠倒"
 
 
 @dataclass(eq=False, kw_only=True)

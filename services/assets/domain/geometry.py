@@ -39,13 +39,6 @@ class TooLarge(Invalid):
     zh = "几何范围过大"
 
 
-class PlaceSwapped(Invalid):
-    """Longitude and latitude stand in each other's place."""
-
-    slug = "swapped-lon-lat"
-    zh = "经纬度颠倒"
-
-
 def positions(geometry: Geometry) -> Iterator[Position]:
     """Every position of a geometry, in order."""
     yield from _flat(geometry["coordinates"])

@@ -19,7 +19,6 @@ from services.assets.domain.facilities import (
     UnknownFacility,
     UnknownKind,
 )
-from services.assets.domain.geometry import PlaceSwapped
 from services.assets.domain.viewers import UNITS, BoundToUnit
 from services.assets.routes.roles import WRITERS, must_be_unbound, viewer_of
 from services.assets.schemas.facilities import (
@@ -34,6 +33,7 @@ from services.assets.schemas.facilities import (
 from shared.auth import STAFF
 from shared.errors import Stale
 from shared.fields import PageQuery
+from shared.outlines import PlaceSwapped
 from shared.paging import Page
 from shared.web import Call, http
 

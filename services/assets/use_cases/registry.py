@@ -32,6 +32,7 @@ from services.assets.use_cases.areas import areas_of, fall_into_areas
 from services.assets.use_cases.ledger import Kept, kept_of
 from shared import clock, errors
 from shared.db import insert_new
+from shared.outlines import PlaceSwapped
 
 DONE = {
     Action.PUT_OUT_OF_SERVICE: "put_out_of_service",
@@ -59,7 +60,7 @@ def _check_way_round(session: Session, geometry: geo.Geometry) -> None:
     bounds = the_catalogue().city.bounds
     if geo.overlap(there, bounds) and not geo.overlap(here, bounds) and not areas_of(session, [place])[0]:
         swapped = f"lon {latitude:g}, lat {longitude:g} lies in the city"
-        raise geo.PlaceSwapped(f"Longitude and latitude seem swapped: {swapped}.", field="geometry")
+        raise PlaceSwapped(f"Longitude and latitude seem swapped: {swapped}.", field="geometry")
 
 
 def register_facilities(

@@ -8,9 +8,7 @@ from enum import StrEnum
 from typing import Any
 
 from shared.errors import Invalid
-from shared.outlines import Outlines
-
-FAR_M = 1_000.0  # as alerts judges gauges: what lies further outside is a slip, not the city's edge
+from shared.outlines import FAR_M, Outlines
 
 
 class FarFromCity(Invalid):

@@ -5,7 +5,7 @@ However the code is spelt: what it says to the letter comes first (domain/spelli
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
 from sqlalchemy import select, union_all
 from sqlalchemy.orm import Session
@@ -37,7 +37,13 @@ def ids_of_codes(session: Session, codes: Iterable[str]) -> dict[str, int]:
     had_them = select(former_codes.c.code, former_codes.c.facility_id).where(former_codes.c.code.in_(wanted))
     have_them = select(facilities.c.code, facilities.c.id).where(facilities.c.code.in_(wanted))
     ids = {code: int(facility_id) for code, facility_id in session.execute(union_all(had_them, have_them))}
-    return {code: ids.get(code, ids.get(other, 0)) for code, other in spellings.items() if {code, other} & ids.keys()}
+    return meant_by(spellings, ids)
+
+
+def meant_by(spellings: Mapping[str, str], ids: Mapping[str, int]) -> dict[str, int]:
+    """The id of each code as it is, else of its usual spelling; ``spellings``: the usual one of each code."""
+    found = {code: code if code in ids else usual for code, usual in spellings.items()}
+    return {code: ids[spelling] for code, spelling in found.items() if spelling in ids}
 
 
 def former_codes_among(session: Session, codes: Iterable[str]) -> set[str]:

@@ -16,6 +16,7 @@ from services.assets.domain.catalogue import the_catalogue
 from services.assets.domain.lamp_states import Refusal, refuse
 from services.assets.domain.lighting import city_place
 from services.assets.domain.spelling import spelt_code
+from services.assets.queries.codes import meant_by
 from services.assets.tables import facilities, former_codes, lamp_nights_due, lamp_states, lamps
 from services.assets.use_cases.lighting import seconds
 from shared import clock
@@ -75,7 +76,7 @@ def _lamp_ids(session: Session, codes: Collection[str]) -> dict[str, int]:
         had_them = select(former_codes.c.code, facilities.c.id).join_from(former_codes, facilities)
         rows = session.execute(had_them.where(former_codes.c.code.in_(lost), is_lamp))
         ids |= {row.code: row.id for row in rows}
-    return {code: ids.get(code, ids.get(other, 0)) for code, other in spellings.items() if {code, other} & ids.keys()}
+    return meant_by(spellings, ids)
 
 
 def _insert(session: Session, good: Mapping[Key, State]) -> set[Key]:

@@ -323,14 +323,14 @@ def _keep(
     ``at``: when it happened; None for when it is known, which is since when each stands so.
     """
     how: dict[str, Any] = {"who": who} | ({"import": import_id} if import_id else {})
+    happened = {each.id: min(at or each.stands_since, each.stands_since) for each in changed}
     deeds = [
         ledger.deed(
-            each.id, what, happened_at=min(at or each.stands_since, each.stands_since), now=each.stands_since,
+            each.id, what, happened_at=happened[each.id], now=each.stands_since,
             **how, **(details or {}).get(each.code, {}),
         )
         for each in changed
     ]  # fmt: skip
     ledger.write_history(session, deeds)
     for each in () if import_id else changed:
-        happened_at = min(at or each.stands_since, each.stands_since)
-        ledger.announce(session, each, happened_at, former_code=(former or {}).get(each.code))
+        ledger.announce(session, each, happened[each.id], former_code=(former or {}).get(each.code))

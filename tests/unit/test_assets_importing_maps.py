@@ -48,6 +48,17 @@ OVERPASS: dict[str, Any] = {
 }  # fmt: skip
 
 
+@pytest.mark.parametrize(
+    "empty",
+    ["<Point/>", "<Point><coordinates> </coordinates></Point>", "<LineString/>", "<Polygon/>", "<MultiGeometry/>"],
+)
+def test_what_kml_draws_nowhere_is_a_row_that_says_not_where(tmp_path: Path, empty: str) -> None:
+    drawn = KML.replace("<name>nowhere</name>", f"<name>nowhere</name>{empty}")
+    _, found = read(written(tmp_path, drawn), kind="street_light", mapping={"code": "name"})
+    assert [bool(row.draft) for row in found] == [True, True, True, False]
+    assert found[3].reject == ("no-geometry", "The row does not say where it is.")
+
+
 def test_kml_is_read_with_its_data(tmp_path: Path) -> None:
     understood, found = read(written(tmp_path, KML), kind="street_light", mapping={"code": "name"})
     assert (understood.format, understood.columns) == ("kml", ["name", "description", "Watts"])

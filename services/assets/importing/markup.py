@@ -19,7 +19,6 @@ READ_WHOLE = 64 << 20  # files up to this size are read to their end before they
 SAMPLE = 5_000
 MOST_COLUMNS = 2_000
 START = 1 << 16
-MOST_WITHIN = 100_000  # elements of one feature
 ROOTS = {"kml": "kml", "gpx": "gpx", "osm": "osm"}
 TRACKS = {"trk": "trkpt", "rte": "rtept"}
 SAID = ("name", "desc", "cmt", "type", "sym", "src", "time")  # what GPX says of a point or track
@@ -81,7 +80,7 @@ def _records(path: Path) -> Iterator[Record]:
                 yield Record(line, {clean(key): clean(value) for key, value in raw.items()}, shape=shape)
     except (ParseError, zipfile.BadZipFile, EOFError) as wrong:
         raise Unusable(f"After {line} features the XML breaks off: {wrong}. Perhaps the file was cut.") from wrong
-    except (ValueError, KeyError, RecursionError) as wrong:
+    except (ValueError, LookupError, RecursionError) as wrong:
         raise Unusable(f"After {line} features the XML makes no sense: {wrong!r:.100}.") from wrong
 
 
@@ -151,14 +150,14 @@ def _placemark(element: Element) -> tuple[dict[str, Any], Any]:
 
 
 def _kml_shape(element: Element) -> Any:
+    """None for what holds no place."""
     match _bare(element):
-        case "Point":
-            return {"type": "Point", "coordinates": _coordinates(element)[0]}
-        case "LineString" | "LinearRing":
-            return {"type": "LineString", "coordinates": _coordinates(element)}
-        case "Polygon":
-            rings = [each for each in element.iter() if _bare(each) == "LinearRing"]
-            return {"type": "Polygon", "coordinates": [_coordinates(each) for each in rings]}
+        case "Point" if places := _coordinates(element):
+            return {"type": "Point", "coordinates": places[0]}
+        case "LineString" | "LinearRing" if places := _coordinates(element):
+            return {"type": "LineString", "coordinates": places}
+        case "Polygon" if rings := [_coordinates(each) for each in element.iter() if _bare(each) == "LinearRing"]:
+            return {"type": "Polygon", "coordinates": rings}
         case "MultiGeometry":
             return _together([shape for each in element if (shape := _kml_shape(each))])
     return None

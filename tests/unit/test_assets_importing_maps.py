@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import json
 import zipfile
 from pathlib import Path
 from typing import Any
@@ -57,6 +58,22 @@ def test_what_kml_draws_nowhere_is_a_row_that_says_not_where(tmp_path: Path, emp
     _, found = read(written(tmp_path, drawn), kind="street_light", mapping={"code": "name"})
     assert [bool(row.draft) for row in found] == [True, True, True, False]
     assert found[3].reject == ("no-geometry", "The row does not say where it is.")
+
+
+@pytest.mark.parametrize(
+    "element",
+    [
+        {"type": "node", "id": 1, "lat": 60.17, "tags": {"highway": "street_lamp"}},
+        {"type": "node", "lon": 24.94, "lat": 60.17, "tags": {"highway": "street_lamp"}},
+        {"type": "node", "id": 1, "lon": "east", "lat": 60.17, "tags": {"highway": "street_lamp"}},
+        {"type": "way", "id": 1, "nodes": 5, "tags": {"highway": "residential"}},
+        {"type": "way", "id": 1, "geometry": [{"lat": 60.17}], "tags": {"highway": "residential"}},
+        {"type": "relation", "id": 1, "center": {"lat": 60.17}, "tags": {"highway": "residential"}},
+    ],
+)
+def test_an_element_of_openstreetmap_that_makes_no_sense_is_shown(tmp_path: Path, element: dict[str, Any]) -> None:
+    with pytest.raises(Unusable, match=r"makes no sense: \{'type'"):
+        read(written(tmp_path, json.dumps({"version": 0.6, "elements": [element]})), kind="street_light")
 
 
 def test_kml_is_read_with_its_data(tmp_path: Path) -> None:

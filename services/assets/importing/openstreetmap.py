@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from typing import Any
 
 from services.assets.importing.model import Unusable
@@ -10,6 +11,14 @@ from services.assets.importing.model import Unusable
 Feature = tuple[dict[str, Any], Any]
 ELEMENTS = ("node", "way", "relation")
 AREAS = {"building", "landuse", "natural", "leisure", "amenity", "area"}  # keys by which a closed way is an outline
+
+
+@contextmanager
+def _making_sense(element: object) -> Iterator[None]:
+    try:
+        yield
+    except (LookupError, TypeError, ValueError) as wrong:
+        raise Unusable(f"An element of OpenStreetMap makes no sense: {element!r:.200}") from wrong
 
 
 class Map:
@@ -20,12 +29,21 @@ class Map:
         self.lost, self.taken = 0, 0
 
     def know(self, element: Mapping[str, Any]) -> None:
+        """Raises Unusable."""
+        with _making_sense(element):
+            self._know(element)
+
+    def _know(self, element: Mapping[str, Any]) -> None:
         if isinstance(element, dict) and element.get("type") == "node" and "lat" in element:
             self.places[str(element["id"])] = (float(element["lon"]), float(element["lat"]))
 
     def take(self, element: Mapping[str, Any]) -> Feature | None:
-        """(tags with the id, geometry) of an element that has tags."""
-        self.know(element)
+        """(tags with the id, geometry) of an element that has tags. Raises Unusable."""
+        with _making_sense(element):
+            return self._take(element)
+
+    def _take(self, element: Mapping[str, Any]) -> Feature | None:
+        self._know(element)
         tags = element.get("tags") if isinstance(element, dict) else None
         if not isinstance(tags, dict) or not tags or element.get("type") not in ELEMENTS:
             return None

@@ -21,11 +21,11 @@ from deploy import settings
 from deploy.keys import make_keys
 from deploy.migrations import migrate
 from deploy.site import Site
-from services.assets.routes import exports
 from services.assets.sample import load_sample
 from services.assets.service import Assets
 from shared.auth import Keys, User
 from shared.db import Database
+from shared.lists import exports
 
 API = "/api/v1"
 LAMP = {

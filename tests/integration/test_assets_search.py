@@ -14,12 +14,11 @@ import eventlet
 import mapbox_vector_tile
 import pytest
 
-from services.assets import exports, figures, queries
+from services.assets import figures, queries
 from services.assets.domain import geometry as geo
 from services.assets.domain.facilities import Action
 from services.assets.domain.network import NotOfTheNetwork, Way
 from services.assets.domain.tiles import Tile
-from services.assets.exports import Export
 from services.assets.sample import load_sample
 from services.assets.service import Assets
 from services.assets.use_cases import (
@@ -31,6 +30,8 @@ from services.assets.use_cases import (
 )
 from shared import tallies
 from shared.db import Database
+from shared.lists import exports
+from shared.lists.exports import Export
 from tests.integration.databases import ENGINES, migrated
 
 PLACE = (24.9414, 60.1699)
@@ -202,8 +203,12 @@ def test_a_point_near_an_edge_is_drawn_in_the_tile_beside_too(database: Database
     assert drawn == [{"EDGE-NEAR", "EDGE-FAR"}, {"EDGE-NEAR"}]
 
 
+def export_of(database: Database, **arguments: str) -> Export:
+    return Export("services.assets.exports", database, {"arguments": arguments, "zone": "Europe/Helsinki"})
+
+
 def exported(database: Database, **arguments: str) -> bytes:
-    export = Export(database, arguments)
+    export = export_of(database, **arguments)
     try:
         return b"".join(export)
     finally:
@@ -217,7 +222,7 @@ def test_an_export_holds_what_the_search_finds_in_a_process_of_its_own(database:
 
 
 def test_who_reads_an_export_slowly_keeps_no_place(database: Database) -> None:
-    slow = [Export(database, {"format": "csv"}) for _ in range(exports.AT_ONCE)]
+    slow = [export_of(database, format="csv") for _ in range(exports.AT_ONCE)]
     read = [next(iter(each)) for each in slow]
     with eventlet.Timeout(60):
         while exports._places.balance < exports.AT_ONCE:
@@ -232,7 +237,7 @@ def test_an_export_that_nobody_reads_to_its_end_leaves_no_file(
     database: Database, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
-    export = Export(database, {"format": "gpkg"})
+    export = export_of(database, format="gpkg")
     assert next(iter(export)).startswith(b"SQLite format 3")
     assert list(tmp_path.rglob("export"))
     export.close()

@@ -14,13 +14,13 @@ import pytest
 from eventlet.semaphore import Semaphore
 from openpyxl import load_workbook
 
-from services.assets import exports
 from services.assets.domain.columns import COLUMNS
-from services.assets.domain.sheets import armed, defused, harmless
 from services.assets.exporting import WRITE, Format
 from services.assets.schemas.noted_rows import _line
 from shared.db import Database
 from shared.errors import TooMany
+from shared.lists import exports
+from shared.lists.cells import armed, defused, harmless
 from tests.unit.importing import drafts, read
 from tests.unit.importing import written as file_of
 
@@ -180,4 +180,4 @@ def test_a_table_without_rows_has_its_heading(kind: Format) -> None:
 def test_only_so_many_exports_run_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(exports, "_places", Semaphore(0))
     with pytest.raises(TooMany):
-        exports.Export(Database("sqlite://"), {})
+        exports.Export("services.assets.exports", Database("sqlite://"), {})

@@ -15,8 +15,8 @@ from typing import Any
 from services.assets.domain import geometry as geo
 from services.assets.domain.catalogue import Catalogue, Kind, Unit
 from services.assets.domain.searching import searchable
-from services.assets.domain.spelling import spelt, spelt_code
 from shared.errors import Conflict, Invalid, NotFound
+from shared.lists.spelling import spelt, spelt_code
 
 RESERVED_CODES = {"imports", "export", "labels.pdf", "life-counts"}  # they are addresses below /facilities
 LONGEST_CODE = 100

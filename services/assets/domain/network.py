@@ -12,8 +12,8 @@ from typing import Any, NamedTuple
 
 from services.assets.domain import geometry as geo
 from services.assets.domain.catalogue import Catalogue, Unit
-from services.assets.domain.spelling import spelt_code
 from shared.errors import Invalid
+from shared.lists.spelling import spelt_code
 
 DRY = frozenset({"water", "power", "telecom", "gas", "heat"})  # networks whose manholes no drain meets
 PIPE_GROUP = "drainage"

@@ -10,7 +10,7 @@ from __future__ import annotations
 import re
 from itertools import pairwise
 
-from services.assets.domain.spelling import folded
+from shared.lists.spelling import folded
 
 IDEOGRAPH = r"[\u3040-\u30ff\u3400-\u9fff\uac00-\ud7af\uf900-\ufaff\U00020000-\U0003ffff]"
 RUN = re.compile(f"{IDEOGRAPH}+")

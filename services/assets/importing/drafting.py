@@ -17,8 +17,6 @@ from services.assets.domain import geometry as geo
 from services.assets.domain.attributes import Attribute, Type
 from services.assets.domain.catalogue import Catalogue, Unit
 from services.assets.domain.columns import ATTRIBUTES, SOURCE
-from services.assets.domain.sheets import armed
-from services.assets.domain.spelling import all_spelt, spelt, spelt_code
 from services.assets.importing import measures, shapes
 from services.assets.importing.formats import records
 from services.assets.importing.kinds import Kinds
@@ -26,6 +24,8 @@ from services.assets.importing.model import CHUNK, CODES_GENERATED, Options, Rec
 from services.assets.importing.typed import NO_CHOICES, Unfit, value_of
 from services.assets.importing.values import LONGEST, SPOILT, Impossible, clean, day, number, quantity, tidy
 from services.assets.importing.words import FIELDS, TEXTS
+from shared.lists.cells import armed
+from shared.lists.spelling import all_spelt, spelt, spelt_code
 
 T = TypeVar("T")
 LONGEST_ATTRIBUTES = 20_000

@@ -7,10 +7,10 @@ from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-from services.assets.domain.spelling import spelt
 from services.assets.importing.encodings import HEADINGS
 from services.assets.importing.model import Unusable
 from services.assets.importing.words import NOTHING, PLACES, plain
+from shared.lists.spelling import spelt
 
 LONGEST_HEADING = 100
 MOST_COLUMNS = 2_000

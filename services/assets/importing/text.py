@@ -14,10 +14,10 @@ from typing import Any
 
 from services.assets.domain.columns import are_noted, are_ours
 from services.assets.domain.imports import text_encoding
-from services.assets.domain.sheets import armed
 from services.assets.importing.encodings import encoding_of
 from services.assets.importing.headings import find_header, named
 from services.assets.importing.model import Options, Record, Understood, Unusable
+from shared.lists.cells import armed
 
 SAMPLE_ROWS = 200
 LONGEST_CELL = 4 << 20

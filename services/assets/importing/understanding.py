@@ -29,7 +29,6 @@ from services.assets.domain.columns import (
     are_ours,
 )
 from services.assets.domain.imports import text_encoding
-from services.assets.domain.spelling import spelt, spelt_code
 from services.assets.importing import datums, measures, shapes
 from services.assets.importing.formats import describe, records
 from services.assets.importing.headings import data_among
@@ -61,6 +60,7 @@ from services.assets.importing.words import (
     WEAK_CODES,
     plain,
 )
+from shared.lists.spelling import spelt, spelt_code
 
 SAMPLE = 5_000
 FEW = 500

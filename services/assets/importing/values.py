@@ -10,8 +10,8 @@ from functools import lru_cache
 from typing import Any
 from zoneinfo import ZoneInfo
 
-from services.assets.domain.sheets import armed
 from services.assets.importing.words import NOTHING
+from shared.lists.cells import armed
 
 EXCEL_EPOCH = date(1899, 12, 30)
 EXCEL_SERIALS = range(7_000, 80_000)  # 1919 to 2119; smaller numbers are years

@@ -11,7 +11,7 @@ import unicodedata
 from collections.abc import Mapping
 from fnmatch import fnmatchcase
 
-from services.assets.domain.spelling import folded
+from shared.lists.spelling import folded
 
 FIELDS: Mapping[str, tuple[str, ...]] = {
     "code": (

@@ -11,8 +11,8 @@ from sqlalchemy import select, union_all
 from sqlalchemy.orm import Session
 
 from services.assets.domain.facilities import Facility, UnknownFacility
-from services.assets.domain.spelling import spelt_code
 from services.assets.tables import facilities, former_codes
+from shared.lists.spelling import spelt_code
 
 AT_ONCE = 10_000  # SQLite takes 32,766 values
 

@@ -32,7 +32,6 @@ from services.assets.domain.attributes import known_as
 from services.assets.domain.catalogue import the_catalogue
 from services.assets.domain.facilities import Condition, Facility, LookedAt
 from services.assets.domain.searching import sought
-from services.assets.domain.spelling import spelt, spelt_code
 from services.assets.domain.standings import View
 from services.assets.domain.tiles import LEVELS, Tile, figure, text_of
 from services.assets.queries.past import past_day, registered_as_of, seen_as_of
@@ -40,6 +39,7 @@ from services.assets.queries.places import anchored, crossing, in_box, meets
 from services.assets.tables import attribute_kinds, facilities
 from shared import paging, tallies
 from shared.errors import Invalid
+from shared.lists.spelling import spelt, spelt_code
 from shared.paging import Page
 
 WINDOW = 2_000  # facilities in the order of codes that are looked through before any index is asked

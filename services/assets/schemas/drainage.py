@@ -5,9 +5,9 @@ from __future__ import annotations
 from marshmallow import validate
 
 from services.assets.domain.network import Basis, Way
-from services.assets.schemas.numbers import Number, Numbers
 from services.assets.schemas.words import DISTRICT
 from shared.fields import Boolean, Float, Integer, List, Nested, PageQuery, QueryInteger, Strict, String
+from shared.lists.asking import Number, Numbers
 
 CODE = {"description": "The code of a facility.", "example": "P-17"}
 WAY = {"description": "Which end, or which way.", "example": "downstream"}

@@ -8,11 +8,9 @@ from typing import Any
 from marshmallow import ValidationError, validate
 
 from services.assets.domain.facilities import Condition, LightSource, LookedAt
-from services.assets.domain.spelling import all_spelt
 from services.assets.domain.standings import View
 from services.assets.geojson import Geometry
-from services.assets.schemas.lists import AttributesAsked, Several
-from services.assets.schemas.numbers import Numbers
+from services.assets.schemas.lists import AttributesAsked
 from services.assets.schemas.placed import Placed
 from services.assets.schemas.words import (
     AUTHORITY,
@@ -30,11 +28,12 @@ from services.assets.schemas.words import (
     At,
 )
 from shared.fields import CONTROL, Boolean, Code, Date, Dict, Float, Integer, PageQuery, Strict, String, Time
+from shared.lists.asking import Several, box, near
+from shared.lists.spelling import all_spelt
 
 POSITIVE = validate.Range(min=0.001, max=1e9)
 ONE_CONDITION = validate.OneOf([*Condition])
 LARGEST_ATTRIBUTES = 20_000
-FARTHEST_M = 2_000
 
 CODE = {"description": "The facility's own code, unique.", "example": "HEL-LAMP-314737872"}
 NAME = {"description": "What people call it.", "example": "Lamp at the station"}
@@ -163,11 +162,6 @@ class FacilityOut(Strict):
     revision = Integer(metadata=REVISION)
 
 
-def _right_way_round(box: tuple[float, ...]) -> None:
-    if box[0] > box[2] or box[1] > box[3]:
-        raise ValidationError("Is west,south,east,north: the smaller one first.")
-
-
 class FacilitiesAsked(Placed):
     """Which facilities. Retired ones are left out unless the condition asks for them.
 
@@ -201,22 +195,8 @@ class FacilitiesAsked(Placed):
     )
     installed_from = Date(metadata={"description": "Installed on this day or later.", "example": "2014-01-01"})
     installed_to = Date(metadata={"description": "Installed on this day or before.", "example": "2014-12-31"})
-    bbox = Numbers(
-        names="west,south,east,north",
-        low=[-180, -90, -180, -90],
-        high=[180, 90, 180, 90],
-        validate=_right_way_round,
-        metadata={"description": "A box, west,south,east,north in degrees.", "example": "24.94,60.166,24.95,60.17"},
-    )
-    near = Numbers(
-        names="lon,lat,metres",
-        low=[-180, -90, 0],
-        high=[180, 90, FARTHEST_M],
-        metadata={
-            "description": "Within so many metres (at most 2,000) of a place, nearest first, on one page.",
-            "example": "24.9414,60.1699,100",
-        },
-    )
+    bbox = box()
+    near = near("Within so many metres (at most 2,000) of a place, nearest first, on one page.")
 
 
 class FacilitiesQuery(FacilitiesAsked, PageQuery):

@@ -1,4 +1,4 @@
-"""Several values in one argument of a query string."""
+"""Attributes in one argument of a query string."""
 
 from __future__ import annotations
 
@@ -9,22 +9,7 @@ from marshmallow import ValidationError, fields
 
 from shared.fields import CONTROL
 
-MOST_VALUES = 50
 MOST_ATTRIBUTES = 10
-
-
-class Several(fields.String):
-    """Values with commas between them; each is read by ``each``."""
-
-    def __init__(self, each: fields.Field[Any], **kwargs: Any) -> None:
-        super().__init__(**kwargs)
-        self.each = each
-
-    def _deserialize(self, value: Any, attr: str | None, data: Any, **kwargs: Any) -> Any:
-        texts = str(value).split(",")
-        if len(texts) > MOST_VALUES:
-            raise ValidationError(f"Has over {MOST_VALUES} values.")
-        return [self.each.deserialize(text) for text in texts]
 
 
 class AttributesAsked(fields.String):

@@ -9,9 +9,9 @@ from typing import Any
 from uuid import UUID
 
 from services.assets.domain.columns import NOTED, are_noted
-from services.assets.domain.sheets import harmless
 from services.assets.queries import imports as queries
 from shared.db import Database
+from shared.lists.cells import harmless
 
 
 def as_csv(db: Database, import_id: UUID, columns: list[str], *, repaired: bool) -> Iterator[str]:

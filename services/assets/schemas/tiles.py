@@ -5,9 +5,9 @@ from __future__ import annotations
 from marshmallow import validate
 
 from services.assets.domain.facilities import Condition
-from services.assets.schemas.lists import Several
 from services.assets.schemas.words import KINDS
 from shared.fields import Dict, Float, Integer, List, Strict, String
+from shared.lists.asking import Several
 
 STANDING = [each.value for each in Condition if each is not Condition.RETIRED]
 

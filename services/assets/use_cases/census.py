@@ -18,12 +18,12 @@ from sqlalchemy.orm import Session
 from services.assets.domain.catalogue import Catalogue, the_catalogue
 from services.assets.domain.facilities import Action, Condition, registered, revised
 from services.assets.domain.imports import changes_of, refusal_of
-from services.assets.domain.spelling import spelt_code
 from services.assets.importing import Row
 from services.assets.queries.codes import ids_of_codes
 from services.assets.tables import facilities, former_codes
 from services.assets.use_cases import registry
 from shared.errors import Refused
+from shared.lists.spelling import spelt_code
 
 LONGEST = {
     column.name: column.type.length for column in facilities.c if isinstance(column.type, String) and column.type.length

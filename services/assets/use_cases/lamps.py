@@ -15,12 +15,12 @@ from sqlalchemy.orm import Session
 from services.assets.domain.catalogue import the_catalogue
 from services.assets.domain.lamp_states import Refusal, refuse
 from services.assets.domain.lighting import city_place
-from services.assets.domain.spelling import spelt_code
 from services.assets.queries.codes import meant_by
 from services.assets.tables import facilities, former_codes, lamp_nights_due, lamp_states, lamps
 from services.assets.use_cases.lighting import seconds
 from shared import clock
 from shared.db import as_json, insert_new, listed
+from shared.lists.spelling import spelt_code
 
 Key = tuple[int, int]  # facility and second
 State = Mapping[str, Any]

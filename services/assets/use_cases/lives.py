@@ -11,13 +11,13 @@ from sqlalchemy.orm import Session
 
 from services.assets.domain.catalogue import the_catalogue
 from services.assets.domain.facilities import CodeTaken, Facility, checked_code
-from services.assets.domain.spelling import spelt_code
 from services.assets.queries.codes import ids_of_codes
 from services.assets.tables import facility_history, former_codes
 from services.assets.use_cases import ledger
 from services.assets.use_cases.defects import retell_defects
 from services.assets.use_cases.registry import amend, load_facility
 from shared import clock
+from shared.lists.spelling import spelt_code
 
 
 def move_facility(

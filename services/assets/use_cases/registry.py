@@ -23,7 +23,6 @@ from services.assets.domain.facilities import (
     revised,
     under_defects,
 )
-from services.assets.domain.spelling import spelt_code
 from services.assets.domain.standings import registered_differences, standing_of
 from services.assets.queries.codes import former_codes_among, get_facility
 from services.assets.tables import attribute_kinds, facilities, facility_cells
@@ -32,6 +31,7 @@ from services.assets.use_cases.areas import areas_of, fall_into_areas
 from services.assets.use_cases.ledger import Kept, kept_of
 from shared import clock, errors
 from shared.db import insert_new
+from shared.lists.spelling import spelt_code
 from shared.outlines import PlaceSwapped
 
 DONE = {

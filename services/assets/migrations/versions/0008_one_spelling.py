@@ -14,8 +14,8 @@ import sqlalchemy as sa
 from alembic import op
 
 from services.assets.domain.searching import searchable
-from services.assets.domain.spelling import spelt_code
 from shared.db import Time
+from shared.lists.spelling import spelt_code
 from shared.migrating import rewrite
 
 revision = "0008"

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from services.assets.domain.facilities import BadCode, checked_code
 from services.assets.domain.searching import searchable, sought
-from services.assets.domain.spelling import DASHES, KANGXI, all_spelt, folded, spelt, spelt_code
+from shared.lists.spelling import DASHES, KANGXI, all_spelt, folded, spelt, spelt_code
 from tests.unit.importing import LAMP, drafts, lamps, read, written
 
 LAMPS = "code,name,lon,lat\nHäme-1,Hämeentie,24.9401,60.1701\nHa\u0308me-2,Ha\u0308meentie,24.9412,60.1711\n"

@@ -1,0 +1,122 @@
+"""Lists as tables: CSV, and XLSX whose times are times, with a heading that stays in sight and filters."""
+
+from __future__ import annotations
+
+import csv
+import io
+import re
+from collections.abc import Iterable, Sequence
+from datetime import date, datetime, tzinfo
+from enum import StrEnum
+from typing import Any, BinaryIO
+
+from shared.errors import Invalid
+from shared.lists.cells import defused
+
+LONGEST_SHEET = 1_048_575  # rows below the heading
+LONGEST_CELL = 32_767  # characters that a cell of XLSX holds
+FIRST_DAY = date(1900, 3, 1)  # spreadsheets disagree about days before it
+ESCAPE = re.compile(r"_x[0-9A-Fa-f]{4}_")  # of a character, in OOXML
+BOM = b"\xef\xbb\xbf"  # Excel then reads the file as UTF-8
+
+Rows = Iterable[Sequence[Any]]
+"""Of cells: texts, numbers, dates, times of some zone, truths, None."""
+
+
+class TooManyRows(Invalid):
+    """More rows than this format takes."""
+
+    slug = "too-many-rows"
+    zh = "行数超出该格式上限"
+
+
+class Format(StrEnum):
+    CSV = "csv"
+    XLSX = "xlsx"
+
+
+MEDIA = {
+    Format.CSV: "text/csv; charset=utf-8",
+    Format.XLSX: "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet",
+}
+
+
+def local(value: Any, zone: tzinfo) -> Any:
+    """A time as the city's clocks show it; anything else as it is."""
+    return value.astimezone(zone) if isinstance(value, datetime) else value
+
+
+def write(chosen: Format, title: str, heading: Sequence[str], rows: Rows, file: BinaryIO) -> None:
+    if chosen is Format.XLSX:
+        write_xlsx(title, heading, rows, file)
+    else:
+        write_csv(heading, rows, file)
+
+
+def write_csv(heading: Sequence[str], rows: Rows, file: BinaryIO) -> None:
+    """Times in ISO 8601 with their offset."""
+    file.write(BOM)
+    text = io.TextIOWrapper(file, encoding="utf-8", newline="", write_through=False)
+    table = csv.writer(text)
+    table.writerow(heading)
+    table.writerows([_in_csv(cell) for cell in row] for row in rows)
+    text.flush()
+    text.detach()
+
+
+def _in_csv(cell: Any) -> Any:
+    if isinstance(cell, bool):
+        return str(cell).lower()
+    return cell.isoformat() if isinstance(cell, date) else defused(cell)
+
+
+def write_xlsx(title: str, heading: Sequence[str], rows: Rows, file: BinaryIO) -> None:
+    """As many sheets as the rows need. Times lose their zone, texts beyond LONGEST_CELL are left out."""
+    from openpyxl import Workbook  # here, since a service that exports no workbook does without
+
+    book = Workbook(write_only=True)
+    sheets = _Sheets(book, title, heading)
+    for row in rows:
+        sheets.add([_in_sheet(cell) for cell in row])
+    sheets.end()
+    book.save(file)
+
+
+class _Sheets:
+    """The sheets of a workbook, one after the other: each with its heading frozen, and a filter on every column."""
+
+    def __init__(self, book: Any, title: str, heading: Sequence[str]) -> None:
+        self.book, self.title, self.heading = book, title, heading
+        self._begin()
+
+    def _begin(self) -> None:
+        self.rows, self.sheet = 0, self.book.create_sheet(f"{self.title} {len(self.book.worksheets) + 1}")
+        self.sheet.freeze_panes = "A2"
+        self.sheet.append(self.heading)
+
+    def add(self, row: Sequence[Any]) -> None:
+        if self.rows == LONGEST_SHEET:
+            self.end()
+            self._begin()
+        self.sheet.append(row)
+        self.rows += 1
+
+    def end(self) -> None:
+        from openpyxl.utils import get_column_letter
+
+        self.sheet.auto_filter.ref = f"A1:{get_column_letter(len(self.heading))}{self.rows + 1}"
+
+
+def _in_sheet(cell: Any) -> Any:
+    if isinstance(cell, str):
+        return _escaped(defused(cell))
+    if isinstance(cell, datetime):
+        cell = cell.replace(tzinfo=None)
+        return cell if cell.date() >= FIRST_DAY else cell.isoformat()
+    return cell.isoformat() if isinstance(cell, date) and cell < FIRST_DAY else cell
+
+
+def _escaped(text: str) -> str | None:
+    """Where XML would make another line break of it, and where text looks like that, as the format writes it."""
+    text = ESCAPE.sub(r"_x005F\g<0>", text).replace("\r", "_x000D_") if "_x" in text or "\r" in text else text
+    return text if len(text) <= LONGEST_CELL else None

@@ -38,15 +38,15 @@ def in_batches(table: str, values: str, where: str) -> None:
             last = max(done)
 
 
-def rewrite(table: str, column: str, read: Sequence[str], make: Callable[[Any], Any]) -> None:
+def rewrite(table: str, column: str, read: Sequence[str], make: Callable[[Any], Any], before: Any = 0) -> None:
     """Give a column what ``make`` says of each row's ``read`` columns, some rows of ascending ``id`` at a time.
 
     Where somebody else changed it since it was read, that stays. Begun anew after it was broken off, it looks through
-    all rows again.
+    all rows again. ``before`` is less than every id.
     """
     some = sa.text(f"SELECT id, {', '.join((column, *read))} FROM {table} WHERE id > :last ORDER BY id LIMIT {AT_ONCE}")
-    change = sa.text(f"UPDATE {table} SET {column} = :new WHERE id = :id AND {column} = :old")
-    last = 0
+    change = sa.text(f"UPDATE {table} SET {column} = :new WHERE id = :id AND {column} IS NOT DISTINCT FROM :old")
+    last = before
     with _outside_transactions(patient=False):
         while rows := op.get_bind().execute(some, {"last": last}).all():
             last = rows[-1].id

@@ -2,63 +2,116 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime
 from functools import partial
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, Select, and_, or_, select, true
+from sqlalchemy import Column, ColumnElement, and_, case, func, literal, or_, select, true
 from sqlalchemy.orm import Session, joinedload, selectinload
 
 from services.workorders import tables
+from services.workorders.domain.catalogue import Catalogue
+from services.workorders.domain.clocks import Light
 from services.workorders.domain.crews import Crew, DispatchRule
 from services.workorders.domain.members import REFRESH_LIFETIME, DeviceKey, Member, SignedIn
-from services.workorders.domain.orders import ALL, UNDISPOSED, Order, Sight, State, parse_number
+from services.workorders.domain.orders import ALL, UNDISPOSED, Order, Sight, Sort, parse_number, running_number
 from services.workorders.domain.photos import Holder, Naming, Photo
 from services.workorders.domain.places import DISTRICT
 from shared import clock
 from shared.errors import NotFound
 from shared.events.inspections import mark_of
+from shared.lists import conditions
 from shared.paging import Page, page
 
 MOST_SESSIONS = 200
+AT_ONCE = 1_000  # orders of a file in memory
 UNITS = ("owner", "authority", "maintainer")
 orders = tables.work_orders.c
 
 
+SEVERAL = (
+    "state", "category", "group", "severity", "source", "kind", "district", "street", "grid", "owner", "authority",
+    "maintainer", "crew",
+)  # fmt: skip
+ALIKE = ("finding_id", "alert_id", "alert_active", "facility_code", "supervised")
+SORTED: dict[Sort, tuple[list[Column[Any]], bool]] = {  # ids grow as orders are registered
+    Sort.NEWEST: ([orders.id], True),
+    Sort.OLDEST: ([orders.id], False),
+    Sort.DUE: ([orders.due_at, orders.id], False),
+    Sort.LAST_DUE: ([orders.due_at, orders.id], True),
+}
+
+
 def list_orders(
-    session: Session,
-    *,
-    sight: Sight,
-    limit: int,
-    cursor: str | None,
-    finding_id: UUID | None = None,
-    alert_id: UUID | None = None,
-    alert_active: bool | None = None,
-    state: str | None = None,
-    crew: str | None = None,
-    overdue: bool | None = None,
+    session: Session, *, sight: Sight, limit: int, cursor: str | None, sort: str = Sort.NEWEST, **wanted: Any
 ) -> Page:
-    """Orders that fit, newest first, with their photos and without their moves, as far as ``sight`` goes."""
-    query = select(Order, orders.id).options(selectinload(Order.photos))  # type: ignore[arg-type]
-    wanted = (
-        (orders.finding_id, finding_id),
-        (orders.alert_id, alert_id),
-        (orders.alert_active, alert_active),
-        (orders.state, state and State(state)),
-        (orders.crew, crew),
-    )
-    query = query.where(*seen(sight), *(column == value for column, value in wanted if value is not None))
-    query = by_overdue(query, overdue, clock.now())
-    return page(session, query, [orders.id], limit=limit, cursor=cursor, descending=True, make=lambda row: row[0])
+    """Orders that fit ``wanted``, with their photos and without their moves, as far as ``sight`` goes.
+
+    ``wanted``: see schemas.OrdersAsked; what is None asks for nothing.
+    """
+    by, descending = SORTED[Sort(sort)]
+    query = select(Order, *by).options(selectinload(Order.photos))  # type: ignore[arg-type]
+    query = query.where(*seen(sight), *asked_for(session, wanted))
+    return page(session, query, by, limit=limit, cursor=cursor, descending=descending, make=lambda row: row[0])
 
 
-def by_overdue(query: Select[Any], overdue: bool | None, now: datetime) -> Select[Any]:
-    if overdue is None:
-        return query
-    late = orders.state.in_(UNDISPOSED) & (orders.due_at < now)
-    return query.where(late if overdue else ~late)
+def every_order(session: Session, *, sight: Sight, sort: str = Sort.NEWEST, **wanted: Any) -> Iterator[Order]:
+    """The same, all of them, some at a time in memory; their photos and moves must not be asked for."""
+    by, descending = SORTED[Sort(sort)]
+    query = select(Order).where(*seen(sight), *asked_for(session, wanted))
+    query = query.order_by(*(each.desc() if descending else each for each in by))
+    yield from session.scalars(query, execution_options={"yield_per": AT_ONCE})
+
+
+def are_over(session: Session, count: int, *, sight: Sight, sort: str = Sort.NEWEST, **wanted: Any) -> bool:
+    """Whether more than so many fit."""
+    fitting = select(orders.id).where(*seen(sight), *asked_for(session, wanted)).limit(count + 1).subquery()
+    return (session.scalar(select(func.count()).select_from(fitting)) or 0) > count
+
+
+def asked_for(session: Session, wanted: Mapping[str, Any]) -> list[ColumnElement[bool]]:
+    """What an order must fulfil to be what is asked for."""
+    given = {name: value for name, value in wanted.items() if value is not None}
+    return [_condition(session, name, value, clock.now()) for name, value in given.items()]
+
+
+def _condition(session: Session, name: str, value: Any, now: datetime) -> ColumnElement[bool]:
+    match name:
+        case "overdue":
+            late = orders.state.in_(UNDISPOSED) & (orders.due_at < now)
+            return late if value else ~late
+        case "light":
+            return _light(now).in_(value)
+        case "q":
+            return conditions.said(orders.search, value) | (orders.id == (running_number(value) or 0))
+        case "bbox":
+            return conditions.in_box(orders.longitude, orders.latitude, value)
+        case "near":
+            return conditions.near(orders.longitude, orders.latitude, value)
+        case "registered_from" | "due_from":
+            return conditions.since(orders[f"{name[:-5]}_at"], value, present_catalogue(session).zone)
+        case "registered_to" | "due_to":
+            return conditions.until(orders[f"{name[:-3]}_at"], value, present_catalogue(session).zone)
+        case _ if name in SEVERAL:
+            return conditions.one_of(orders[name], value)
+        case _ if name in ALIKE:
+            return orders[name] == value
+    raise KeyError(name)
+
+
+def _light(now: datetime) -> ColumnElement[str]:
+    """``Order.light`` in SQL."""
+    known = orders.disposal_known_at > orders.disposed_at
+    at = case((orders.disposed_at.is_(None), literal(now, orders.due_at.type)), (known, orders.disposal_known_at),
+              else_=orders.disposed_at)  # fmt: skip
+    return case((at <= orders.warn_at, Light.GREEN), (at <= orders.due_at, Light.YELLOW), else_=Light.RED)
+
+
+def present_catalogue(session: Session) -> Catalogue:
+    """This service's copy; an empty one until the first has come."""
+    return session.scalars(select(Catalogue).limit(1)).first() or Catalogue(name="")
 
 
 def seen(sight: Sight) -> list[ColumnElement[bool]]:

@@ -8,7 +8,7 @@ from marshmallow import ValidationError, validate, validates_schema
 
 from services.workorders.domain.clocks import Clock, Light
 from services.workorders.domain.members import Role
-from services.workorders.domain.orders import Severity, Stage, State, VoidReason
+from services.workorders.domain.orders import Severity, Sort, Stage, State, VoidReason
 from shared import clock
 from shared.fields import (
     UUID,
@@ -27,6 +27,8 @@ from shared.fields import (
     String,
     Time,
 )
+from shared.lists.asking import Moment, Several, box, near
+from shared.lists.files import Format
 
 
 def said(description: str, example: Any = None) -> dict[str, Any]:
@@ -219,13 +221,59 @@ class OrderWithMovesOut(OrderOut):
         return super().get_attribute(obj, attr, default)
 
 
-class OrderQuery(PageQuery):
-    finding_id = UUID(load_default=None, metadata=said("The order of this finding."))
-    alert_id = UUID(load_default=None, metadata=said("The order of this alert."))
-    alert_active = QueryBoolean(load_default=None, metadata=said("Only those whose alert stands, or does not."))
-    state = String(load_default=None, validate=one_of(State), metadata=said("Only orders in this state."))
-    crew = Code(load_default=None, metadata=said("Only orders of this crew."))
-    overdue = QueryBoolean(load_default=None, metadata=said("Only those that are overdue, or that are not."))
+def several(each: String, description: str, example: str | None = None) -> Several:
+    return Several(each, metadata=said(f"{description} Several with commas between.", example))
+
+
+class OrdersAsked(Strict):
+    """Which orders. An area, unit or crew that is left empty asks for those of none."""
+
+    finding_id = UUID(metadata=said("The order of this finding."))
+    alert_id = UUID(metadata=said("The order of this alert."))
+    alert_active = QueryBoolean(metadata=said("Only those whose alert stands, or does not."))
+    state = several(String(validate=one_of(State)), "Only orders in this state.", "registered,dispatched")
+    category = several(String(longest=100), "Only of this category.", "lamp_out")
+    group = several(String(longest=100), "Only of this group of kinds.", "lighting")
+    severity = several(String(validate=one_of(Severity)), "Only so bad.", "serious,emergency")
+    source = several(String(longest=100), "Only reported by this source.", "citizen")
+    kind = several(String(longest=100), "Only at facilities of this kind.", "street_light")
+    district = several(String(shortest=0, longest=100), "Only in this district.", "southwest")
+    street = several(String(shortest=0, longest=200), "Only in this street.")
+    grid = several(String(shortest=0, longest=100), "Only in this grid cell.")
+    owner = several(String(shortest=0, longest=200), "Only of this owner.")
+    authority = several(String(shortest=0, longest=200), "Only of this competent authority.")
+    maintainer = several(String(shortest=0, longest=200), "Only of this maintainer.")
+    crew = several(String(shortest=0, longest=100), "Only orders of this crew.", "kallio")
+    facility_code = Code(metadata=said("Only of this facility, by the code that the order was opened with."))
+    light = several(String(validate=one_of(Light)), "Only those whose light is so.", "yellow,red")
+    overdue = QueryBoolean(metadata=said("Only those that are overdue, or that are not."))
+    supervised = QueryBoolean(metadata=said("Only those that the upper level watches, or does not."))
+    q = String(longest=100, metadata=said("Part of a number, summary, note, street or facility's code.", "Union"))
+    bbox = box()
+    near = near("Within so many metres (at most 2,000) of a place.")
+    registered_from = Moment(metadata=said("Registered at this time or later; a day from its beginning.", "2026-03-01"))
+    registered_to = Moment(metadata=said("Registered at this time or before; a day to its end.", "2026-03-31"))
+    due_from = Moment(metadata=said("Due at this time or later.", "2026-03-01T08:00:00+02:00"))
+    due_to = Moment(metadata=said("Due at this time or before.", "2026-03-02"))
+    sort = String(
+        load_default=Sort.NEWEST.value,
+        validate=one_of(Sort),
+        metadata=said("By registration or by due time; with a minus the latest first.", "due_at"),
+    )
+
+
+class OrderQuery(OrdersAsked, PageQuery):
+    """A page of them."""
+
+
+class OrderExportQuery(OrdersAsked):
+    """All of them, as a file."""
+
+    format = String(
+        load_default=Format.CSV.value,
+        validate=one_of(Format),
+        metadata=said("csv, or xlsx (at most 100,000 rows).", "xlsx"),
+    )
 
 
 # Crews and dispatch rules

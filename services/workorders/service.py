@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Sequence
+from dataclasses import asdict
 from datetime import timedelta
 from typing import Any, ClassVar, NamedTuple
 from uuid import UUID
@@ -11,7 +12,7 @@ from uuid import UUID
 from sqlalchemy.orm import Session
 from werkzeug.wrappers import Response
 
-from services.workorders import figures, passwords, photo_files, queries, schemas, tables
+from services.workorders import exports, figures, passwords, photo_files, queries, schemas, tables
 from services.workorders.domain.crews import DispatchRule
 from services.workorders.domain.members import ACCESS_LIFETIME, REMEMBERED, Member, TooManyTries, WrongCredentials
 from services.workorders.domain.orders import IllegalMove, ImpossibleTime, Order, Sight
@@ -22,11 +23,14 @@ from services.workorders.use_cases import accounts, alerts, copies, crews, dupli
 from services.workorders.use_cases.moving import Mover
 from services.workorders.use_cases.sign_in import Grant
 from shared.auth import COOKIE, PUBLIC, STAFF, User
-from shared.errors import Conflict, Invalid, NotFound, Stale, TooLarge
+from shared.errors import Conflict, Invalid, NotFound, Stale, TooLarge, TooMany
 from shared.events.alerts import AlertCleared, AlertEscalated, AlertMoved, AlertRaised
 from shared.events.assets import AreaChanged, CataloguePublished, DefectDuplicated, DefectRecorded, UnitChanged
 from shared.events.inspections import FindingMerged, FindingRejected, FindingReported, FindingSeenAgain
 from shared.fields import PageQuery
+from shared.lists import files
+from shared.lists.exports import answer
+from shared.lists.files import TooManyRows
 from shared.messaging import on
 from shared.paging import Page
 from shared.service import Service, every, every_few
@@ -138,10 +142,29 @@ class WorkOrders(Service):
         query=schemas.OrderQuery,
         answer=schemas.OrderOut,
         paged=True,
-        summary="List work orders, newest first",
+        summary="List work orders, newest first unless sorted otherwise",
     )
     def list_orders(self, call: Call) -> Page:
         return queries.list_orders(call.session, sight=sight_of(call.user), **call.query)
+
+    @http(
+        "GET",
+        "/work-orders/export",
+        audit="export",
+        roles=READERS,
+        query=schemas.OrderExportQuery,
+        media=files.MEDIA[files.Format.CSV],
+        also_media=(files.MEDIA[files.Format.XLSX],),
+        transaction=False,
+        heavy=True,
+        refuses=(TooMany, TooManyRows),
+        summary="Export work orders as CSV or XLSX",
+    )
+    def export_orders(self, call: Call) -> Response:
+        chosen = files.Format(call.query["format"])
+        asked = {"arguments": call.request.args.to_dict(), "sight": asdict(sight_of(call.user))}
+        media = files.MEDIA[chosen]
+        return answer(self.db, exports, asked, chosen=chosen, name="work-orders", media=media)
 
     @http(
         "GET",

@@ -74,6 +74,7 @@ work_orders = Table(
     Column("owner", Text),
     Column("authority", Text),
     Column("maintainer", Text),
+    Column("search", Text, nullable=False, server_default=""),  # see Order
     Column("registered_at", Time, nullable=False),
     Column("limit_amount", Float, nullable=False),
     Column("limit_clock", one_of(Clock), nullable=False),

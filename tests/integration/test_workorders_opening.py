@@ -309,7 +309,7 @@ def test_an_order_that_is_done_with_while_its_alert_stands_says_so_until_that_en
     follow(database, AlertMoved(**asdict(raised) | {"revision": 2, "longitude": 24.951}))
     assert left(database) == {(how.value, "southwest"): 1}
     with database.read() as session:
-        listed = queries.list_orders(session, sight=ALL, limit=5, cursor=None, alert_active=True, state=how.value)
+        listed = queries.list_orders(session, sight=ALL, limit=5, cursor=None, alert_active=True, state=[how.value])
         assert [each.number for each in listed.items] == [number]
         samples = [s for metric in figures.collect(session) for s in metric.samples if "without" in s.name]
     assert [(each.name, each.labels, each.value) for each in samples] == [
@@ -363,7 +363,7 @@ def test_the_newest_catalogue_is_kept_and_does_not_change_limits_that_are_given(
     with database.begin() as session:
         copies.keep_catalogue(session, [catalogue(3, {}), catalogue(2)])
     with database.read() as session:
-        assert opening.present_catalogue(session).revision == 3
+        assert queries.present_catalogue(session).revision == 3
     assert only_order(database).due_at == NOON + timedelta(hours=24)
 
 
@@ -487,8 +487,8 @@ def test_lists_are_filtered_and_paged_newest_first(database: Database) -> None:
         assert rest.next is None
         filters: list[tuple[dict[str, Any], int]] = [
             ({"finding_id": finding}, 1),
-            ({"state": "registered"}, 1),
-            ({"crew": "crew-southeast"}, 1),
+            ({"state": ["registered"]}, 1),
+            ({"crew": ["crew-southeast"]}, 1),
             ({"overdue": True}, 0),
             ({"overdue": False}, 3),
         ]

@@ -11,6 +11,7 @@ from uuid import UUID
 
 from services.workorders.domain.clocks import CLOCK_SKEW, Clock, Light, Limit, Term
 from shared.errors import Conflict, Invalid
+from shared.lists.spelling import folded
 
 
 class State(StrEnum):
@@ -64,6 +65,15 @@ class Severity(StrEnum):
     NORMAL = "normal"
     SERIOUS = "serious"
     EMERGENCY = "emergency"
+
+
+class Sort(StrEnum):
+    """In which order they are listed; with a minus the latest first."""
+
+    NEWEST = "-registered_at"
+    OLDEST = "registered_at"
+    DUE = "due_at"
+    LAST_DUE = "-due_at"
 
 
 class VoidReason(StrEnum):
@@ -160,6 +170,7 @@ class Order:
 
     ``disposed_at`` is when the crew was done, as it says; ``disposal_known_at`` when we knew, which is what the clock
     goes by: nobody makes themselves punctual by what they say. ``seen_at`` is when the problem was last seen again.
+    ``search`` holds its words, folded, for who looks for some of them.
     ``alert_active``: whether the alert that it came from stands; None where there is none, or nobody told us.
     """
 
@@ -187,6 +198,7 @@ class Order:
     owner: str | None = None
     authority: str | None = None
     maintainer: str | None = None
+    search: str = ""
     registered_at: datetime
     limit_amount: float
     limit_clock: Clock
@@ -278,6 +290,7 @@ class Order:
     def complete(self, step: Step, *, note: str, quantity: float | None, photos: Iterable[str]) -> None:
         self._make("complete", step, crew=self.crew, note=note)
         self.note, self.quantity_done = note, quantity
+        self._note_words()
         self.disposed_at, self.disposal_known_at = step.at, step.recorded_at
         self.add_photos(photos, Stage.DONE, step)
 
@@ -338,11 +351,15 @@ class Order:
         self.alert_revision, self.summary = revision, summary
         for name, value in place.items():
             setattr(self, name, value)
+        self._note_words()
 
     def add_photos(self, hashes: Iterable[str], stage: Stage, step: Step) -> None:
         known, named = {photo.sha256 for photo in self.photos}, {"named_by": step.by, "named_crew": step.crew}
         new = [each for each in dict.fromkeys(hashes) if each not in known]
         self.photos += [OrderPhoto(sha256=each, stage=stage, **named) for each in new]
+
+    def _note_words(self) -> None:
+        self.search = words_of(self.summary, self.note, self.street, self.facility_code)
 
     def _make(self, name: str, step: Step, *, crew: str | None, reason: str | None = None, note: str = "") -> None:
         move = MOVES[name]
@@ -377,6 +394,11 @@ def set_right(step: Step, after: datetime) -> None:
         step.said_at, step.at = step.at, possible
 
 
+def words_of(*texts: str | None) -> str:
+    """What a search looks through."""
+    return folded(" ".join(filter(None, texts)))
+
+
 def number_of(registered_at: datetime, running: int) -> str:
     """``20260401-000123``: the day of registration in UTC, and the running number over all days."""
     return f"{registered_at.astimezone(UTC):%Y%m%d}-{running:06d}"
@@ -389,3 +411,8 @@ def parse_number(number: str) -> int | None:
     if not dash or not all(parts) or len(running) > 18:
         return None
     return int(running)
+
+
+def running_number(text: str) -> int | None:
+    """The running number that somebody means, who may leave out the day; ``None`` when it is none."""
+    return parse_number(text if "-" in text else f"0-{text}")

@@ -11,9 +11,9 @@ from sqlalchemy.orm import Session
 
 from services.workorders import tables
 from services.workorders.domain.crews import Crew, DispatchRule
+from services.workorders.queries import present_catalogue
 from services.workorders.use_cases.copies import check_districts
 from services.workorders.use_cases.moving import check_crew_exists
-from services.workorders.use_cases.opening import present_catalogue
 from shared.db import insert_new
 from shared.errors import Conflict, NotFound, expect
 

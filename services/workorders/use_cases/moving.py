@@ -12,8 +12,8 @@ from sqlalchemy.orm import Session
 from services.workorders.domain.clocks import Term, run
 from services.workorders.domain.crews import Crew, UnknownCrew
 from services.workorders.domain.orders import ALL, Order, Sight, State, Step, VoidReason
-from services.workorders.queries import get_order
-from services.workorders.use_cases.opening import SYSTEM, present_catalogue
+from services.workorders.queries import get_order, present_catalogue
+from services.workorders.use_cases.opening import SYSTEM
 from services.workorders.use_cases.photos import note_named
 from services.workorders.use_cases.telling import count, tell
 from shared import clock

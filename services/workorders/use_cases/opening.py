@@ -12,10 +12,10 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from services.workorders import tables
-from services.workorders.domain.catalogue import Catalogue
 from services.workorders.domain.clocks import Term, run
 from services.workorders.domain.crews import Choice, Crew, DispatchRule, Sort, choose_crew
-from services.workorders.domain.orders import Severity, Stage, State, number_of
+from services.workorders.domain.orders import Severity, Stage, State, number_of, words_of
+from services.workorders.queries import present_catalogue
 from services.workorders.use_cases.photos import note_named
 from services.workorders.use_cases.telling import ORDERS_BY_STATE
 from shared import clock, outbox, tallies
@@ -73,11 +73,6 @@ def summary_of(event: AlertEvent) -> str:
     return f"{event.kind} at {event.source}: {event.value:g} {event.unit}, {event.severity}"
 
 
-def present_catalogue(session: Session) -> Catalogue:
-    """This service's copy; an empty one until the first has come."""
-    return session.scalars(select(Catalogue).limit(1)).first() or Catalogue(name="")
-
-
 class Desk:
     """Where cases become orders: it fixes their limits and chooses their crews, each sort of case once a batch."""
 
@@ -102,6 +97,7 @@ class Desk:
             **NOTHING_YET,
             **case,
             "group": group,
+            "search": words_of(case.get("summary"), case.get("street"), case.get("facility_code")),
             "registered_at": self.now,
             "limit_amount": term.limit.amount,
             "limit_clock": term.limit.clock,

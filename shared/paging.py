@@ -9,10 +9,12 @@ from datetime import datetime
 from typing import Annotated, Any
 
 import msgspec
-from sqlalchemy import Column, Row, Select, tuple_
+from sqlalchemy import Column, Label, Row, Select, tuple_
 from sqlalchemy.orm import Session
 
 from shared.errors import Invalid
+
+Named = Column[Any] | Label[Any]
 
 
 @dataclass(frozen=True)
@@ -26,7 +28,7 @@ class Page:
 def page(
     session: Session,
     query: Select[Any],
-    by: Sequence[Column[Any]],
+    by: Sequence[Named],
     *,
     limit: int,
     cursor: str | None,
@@ -44,7 +46,7 @@ def page(
     return cut(session.execute(query).all(), by, limit, make)
 
 
-def cut(rows: Sequence[Any], by: Sequence[Column[Any]], limit: int, make: Callable[[Any], Any]) -> Page:
+def cut(rows: Sequence[Any], by: Sequence[Named], limit: int, make: Callable[[Any], Any]) -> Page:
     """The page of these rows, of which there is one more than ``limit`` where another page follows."""
     more = len(rows) > limit
     last = [getattr(rows[limit - 1], column.name) for column in by] if more else []
@@ -55,7 +57,7 @@ def _write(values: list[Any]) -> str:
     return base64.urlsafe_b64encode(msgspec.json.encode(values)).decode().rstrip("=")
 
 
-def position(cursor: str, by: Sequence[Column[Any]]) -> list[Any]:
+def position(cursor: str, by: Sequence[Named]) -> list[Any]:
     """The values of ``by`` after which the page of this cursor begins. Raises Invalid when it is none of ours."""
     try:
         values = msgspec.json.decode(base64.urlsafe_b64decode(cursor + "=" * (-len(cursor) % 4)), type=list)
@@ -64,7 +66,7 @@ def position(cursor: str, by: Sequence[Column[Any]]) -> list[Any]:
         raise Invalid("Take the cursor from the page before.", field="cursor") from wrong
 
 
-def _value(value: Any, column: Column[Any]) -> Any:
+def _value(value: Any, column: Named) -> Any:
     """Raises an error of msgspec's, TypeError or ValueError for what no row of ours can hold."""
     kind = column.type.python_type
     if kind is int:

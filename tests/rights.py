@@ -74,6 +74,7 @@ RULES = (
     # findings and lighting checks
     Rule("POST", "/findings", ("inspector", "operator")),
     Rule("GET", f"/findings({NAME}(/moves)?)?", FINDERS, Thing.FINDING),
+    Rule("GET", "/findings/export", FINDERS),
     Rule("POST", f"/findings{NAME}/(confirm|reject|merge)", DECIDERS, Thing.FINDING),
     Rule("GET", "/finding-sources", FINDERS),
     Rule("PUT", f"/finding-sources{NAME}", ADMIN),
@@ -81,6 +82,7 @@ RULES = (
     Rule("GET", f"/light-checks({NAME})?", FINDERS, Thing.CHECK),
     # work orders, crews, rules
     Rule("GET", f"/work-orders({NAME})?", WORKERS, Thing.ORDER),
+    Rule("GET", "/work-orders/export", WORKERS),
     Rule("POST", f"/work-orders{NAME}/(accept|decline|start|complete|undo-complete)", CREW, Thing.ORDER),
     Rule("POST", f"/work-orders{NAME}/(dispatch|reassign|check|void|supervise)", DISPATCHER, Thing.ORDER),
     Rule("POST", f"/work-orders{NAME}/call-back", OPERATOR, Thing.ORDER),

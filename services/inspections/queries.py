@@ -3,47 +3,92 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterable, Mapping
-from typing import Any
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from datetime import UTC, datetime, tzinfo
+from typing import Any, NamedTuple
 from uuid import UUID
 from weakref import WeakKeyDictionary
+from zoneinfo import ZoneInfo
 
-from sqlalchemy import ColumnElement, Pool, Select, or_, select
+from sqlalchemy import ColumnElement, Label, Pool, Row, and_, case, false, func, literal, or_, select
 from sqlalchemy.orm import Session
 
-from services.inspections.domain.findings import ALL, UNITS, Finding, Sight, Standing, UnknownFinding
+from services.inspections.domain.findings import ALL, UNITS, Finding, Sight, Sort, Standing, UnknownFinding
 from services.inspections.domain.light_checks import LightCheck, UnknownLightCheck
+from services.inspections.domain.orders import UNDISPOSED, Light, Order
 from services.inspections.domain.places import Area, City
 from services.inspections.domain.rulebook import Rulebook, Source, read_categories
 from services.inspections.tables import (
     areas,
     catalogue_copies,
     finding_moves,
+    finding_orders,
     finding_sources,
     findings,
     light_checks,
 )
-from shared.paging import Page, page
+from shared import clock
+from shared.lists import conditions
+from shared.paging import Named, Page, page
 
 CATALOGUE = "catalogue"
-BY_REPORT = [findings.c.reported_at, findings.c.id]
+AT_ONCE = 1_000  # findings of a file in memory
+orders = finding_orders.c
+FIELDS = tuple(column.name for column in findings.c)
+SEVERAL = (
+    "state", "category", "severity", "source", "kind", "district", "street", "grid", "owner", "authority", "maintainer",
+)  # fmt: skip
+OF_ORDERS = {"light", "overdue", "supervised", "due_from", "due_to"}
+# What has no order comes last, whichever way they are sorted.
+LONG_SINCE, FAR_AHEAD = datetime(1900, 1, 1, tzinfo=UTC), datetime(9000, 1, 1, tzinfo=UTC)
+
+
+def _due(without: datetime) -> Label[datetime]:
+    return func.coalesce(orders.due_at, literal(without, orders.due_at.type)).label("due")
+
+
+SORTED: dict[Sort, tuple[list[Named], bool]] = {
+    Sort.NEWEST: ([findings.c.reported_at, findings.c.id], True),
+    Sort.OLDEST: ([findings.c.reported_at, findings.c.id], False),
+    Sort.DUE: ([_due(FAR_AHEAD), findings.c.id], False),
+    Sort.LAST_DUE: ([_due(LONG_SINCE), findings.c.id], True),
+}
 FRESH_S = 2.0  # how long a report is judged by the rulebook that this process has read
 
-_read: WeakKeyDictionary[Pool, tuple[float, Rulebook]] = WeakKeyDictionary()  # by database
+
+class Known(NamedTuple):
+    """What reports are judged by, until so many seconds of the monotonic clock."""
+
+    until: float
+    book: Rulebook
+    city: City
+
+
+_read: WeakKeyDictionary[Pool, Known] = WeakKeyDictionary()  # by database
 
 
 def rulebook(session: Session) -> Rulebook:
     """The rules that reports are judged by, at most FRESH_S seconds old."""
+    return _fresh(session).book
+
+
+def the_city(session: Session) -> City:
+    """Where the city lies, as far as we had been told FRESH_S seconds ago."""
+    return _fresh(session).city
+
+
+def _fresh(session: Session) -> Known:
     pool = session.connection().engine.pool
-    until, book = _read.get(pool, (0.0, None))
-    if book is None or time.monotonic() > until:
+    known = _read.get(pool)
+    if known is None or time.monotonic() > known.until:
         book = _read_rulebook(session)
-        _read[pool] = time.monotonic() + FRESH_S, book
-    return book
+        city = City(book.bounds, session.scalars(select(Area).order_by(areas.c.code)))
+        known = _read[pool] = Known(time.monotonic() + FRESH_S, book, city)
+    return known
 
 
 def forget_rulebook(session: Session) -> None:
-    """Read it anew the next time: it is about to change."""
+    """Read it anew the next time, and where the city lies: they are about to change."""
     _read.pop(session.connection().engine.pool, None)
 
 
@@ -55,31 +100,106 @@ def _read_rulebook(session: Session) -> Rulebook:
         categories=None if catalogue is None else read_categories(catalogue),
         sources={row.source: Source(**row._mapping) for row in rows},
         bounds=tuple((catalogue or {}).get("city", {}).get("bounds", ())) or None,
+        zone=ZoneInfo((catalogue or {}).get("lighting", {}).get("timezone", "UTC")),
     )
 
 
-def the_city(session: Session) -> City:
-    """Where the city lies, as far as we have been told."""
-    return City(rulebook(session).bounds, session.scalars(select(Area).order_by(areas.c.code)))
-
-
 def find_findings(
-    session: Session, *, sight: Sight, filters: Mapping[str, Any], limit: int, cursor: str | None
+    session: Session, *, sight: Sight, limit: int, cursor: str | None, sort: str = Sort.NEWEST, **wanted: Any
 ) -> Page:
-    """Findings in the order of their reporting, as far as ``sight`` goes."""
-    wanted = _filtered(select(findings).where(*seen(sight)), filters)
-    found = page(session, wanted, BY_REPORT, limit=limit, cursor=cursor, make=lambda row: Finding(**row._mapping))
+    """Findings that fit ``wanted`` (see schemas.FindingsAsked), as far as ``sight`` goes; None asks for nothing."""
+    by, descending = SORTED[Sort(sort)]
+    query = _asked(session, sight, wanted, select(*findings.c, *_labels(by)), by)
+    found = page(session, query, by, limit=limit, cursor=cursor, descending=descending, make=_made)
     tell_standing(session, found.items)
+    tell_orders(session, found.items)
     return found
 
 
-def _filtered(wanted: Select[Any], filters: Mapping[str, Any]) -> Select[Any]:
-    for name in ("state", "category", "source", "place_check"):
-        if filters.get(name) is not None:
-            wanted = wanted.where(findings.c[name] == filters[name])
-    if (code := filters.get("facility_code")) is not None:
-        wanted = wanted.where(or_(findings.c.facility_code == code, findings.c.linked_code == code))
-    return wanted
+def every_finding(session: Session, *, sight: Sight, sort: str = Sort.NEWEST, **wanted: Any) -> Iterator[Any]:
+    """All of them, each with its order or None, some at a time in memory."""
+    by, descending = SORTED[Sort(sort)]
+    query = _asked(session, sight, wanted, select(Finding, Order), by, joined=True)
+    query = query.order_by(*(each.desc() if descending else each for each in by))
+    yield from session.execute(query, execution_options={"yield_per": AT_ONCE})
+
+
+def are_over(session: Session, count: int, *, sight: Sight, sort: str = Sort.NEWEST, **wanted: Any) -> bool:
+    """Whether more than so many fit."""
+    fitting = _asked(session, sight, wanted, select(findings.c.id), []).limit(count + 1).subquery()
+    return (session.scalar(select(func.count()).select_from(fitting)) or 0) > count
+
+
+def _asked(
+    session: Session,
+    sight: Sight,
+    wanted: Mapping[str, Any],
+    query: Any,
+    by: Sequence[Named],
+    joined: bool = False,
+) -> Any:
+    """``query`` with its conditions; orders are joined where something of them is asked for."""
+    given = {name: value for name, value in wanted.items() if value is not None}
+    if joined or given.keys() & OF_ORDERS or _labels(by):
+        query = query.outerjoin_from(findings, finding_orders, finding_orders.c.finding_id == findings.c.id)
+    now, zone = clock.now(), rulebook(session).zone
+    return query.where(*seen(sight), *(_condition(name, value, now, zone) for name, value in given.items()))
+
+
+def _labels(by: Iterable[Named]) -> list[Label[Any]]:
+    """What is sorted by beside findings' own columns."""
+    return [each for each in by if isinstance(each, Label)]
+
+
+def _condition(name: str, value: Any, now: datetime, zone: tzinfo) -> Any:
+    match name:
+        case "facility_code":
+            return or_(findings.c.facility_code == value, findings.c.linked_code == value)
+        case "overdue":
+            late = and_(orders.state.in_(UNDISPOSED), orders.due_at < now)
+            return late if value else or_(orders.number.is_(None), ~late)
+        case "supervised":
+            return func.coalesce(orders.supervised, false()) == value
+        case "light":
+            return _light(now).in_(value)
+        case "q":
+            return conditions.said(findings.c.search, value)
+        case "bbox":
+            return conditions.in_box(findings.c.longitude, findings.c.latitude, value)
+        case "near":
+            return conditions.near(findings.c.longitude, findings.c.latitude, value)
+        case "reported_from" | "found_from":
+            return conditions.since(findings.c[f"{name[:-5]}_at"], value, zone)
+        case "reported_to" | "found_to":
+            return conditions.until(findings.c[f"{name[:-3]}_at"], value, zone)
+        case "due_from":
+            return conditions.since(orders.due_at, value, zone)
+        case "due_to":
+            return conditions.until(orders.due_at, value, zone)
+        case "place_check":
+            return findings.c.place_check == value
+        case _ if name in SEVERAL:
+            return conditions.one_of(findings.c[name], value)
+    raise KeyError(name)
+
+
+def _light(now: datetime) -> ColumnElement[Any]:
+    """``Order.light`` in SQL; NULL where there is no order."""
+    at = func.coalesce(orders.disposed_at, literal(now, orders.due_at.type))
+    return case((at > orders.due_at, Light.RED), (at > orders.warn_at, Light.YELLOW),
+                (orders.number.is_not(None), Light.GREEN))  # fmt: skip
+
+
+def _made(row: Row[Any]) -> Finding:
+    return Finding(**{name: row._mapping[name] for name in FIELDS})
+
+
+def tell_orders(session: Session, found: Iterable[Finding]) -> None:
+    """Let findings say how their orders stand."""
+    by_id = {each.id: each for each in found}
+    if by_id:
+        for order in session.scalars(select(Order).where(orders.finding_id.in_(by_id))):
+            by_id[order.finding_id].order = order
 
 
 def tell_standing(session: Session, found: Iterable[Finding]) -> None:
@@ -108,6 +228,7 @@ def get_finding(session: Session, finding_id: UUID, *, sight: Sight = ALL) -> Fi
     if finding is None:
         raise unknown(session, finding_id)
     tell_standing(session, [finding])
+    tell_orders(session, [finding])
     return finding
 
 

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from marshmallow import validate
 
-from services.inspections.domain.findings import Move, State
+from services.inspections.domain.findings import Move, Sort, State
 from services.inspections.domain.light_checks import Outcome
+from services.inspections.domain.orders import Light
 from services.inspections.domain.places import PlaceCheck
 from services.inspections.domain.rulebook import Severity
+from shared import clock
 from shared.fields import (
     UUID,
     Boolean,
@@ -18,11 +22,14 @@ from shared.fields import (
     Location,
     Nested,
     PageQuery,
+    QueryBoolean,
     Sha256,
     Strict,
     String,
     Time,
 )
+from shared.lists.asking import Moment, Several, box, near
+from shared.lists.files import Format
 
 POSITIVE = validate.Range(min=0, max=1e9, min_inclusive=False)
 ONE_PLACE_CHECK = validate.OneOf([*PlaceCheck])
@@ -95,6 +102,29 @@ class StandingOut(Strict):
     order_number = String(allow_none=True, metadata={"description": "The work order that ended or reopened it."})
 
 
+class OrderOut(Strict):
+    """How the work order of a finding stands."""
+
+    number = String(metadata={"description": "Its number, see /work-orders.", "example": "20260301-000123"})
+    state = String(metadata={"description": "Where it stands.", "example": "dispatched"})
+    due_at = Time(metadata={"description": "When it must be disposed.", "example": "2026-03-02T19:31:00+00:00"})
+    light = String(
+        validate=validate.OneOf([*Light]),
+        metadata={
+            "description": "Green below 80 % of the time, yellow up to the due time, red beyond.",
+            "example": "green",
+        },
+    )
+    overdue = Boolean(metadata={"description": "Whether it should have been disposed by now.", "example": False})
+    supervised = Boolean(metadata={"description": "Whether the upper level watches it.", "example": False})
+
+    def get_attribute(self, obj: Any, attr: str, default: Any) -> Any:
+        """The light and whether an order is overdue depend on the present moment."""
+        if attr in ("light", "overdue"):
+            return getattr(obj, attr)(clock.now())
+        return super().get_attribute(obj, attr, default)
+
+
 class FindingOut(Strict):
     """A finding as it stands."""
 
@@ -106,6 +136,12 @@ class FindingOut(Strict):
     reporter = String(metadata={"description": "Who reported it.", "example": "inspector-1"})
     facility_code = String(allow_none=True, metadata={"description": "As reported.", "example": "lamp-4711"})
     link = Nested(LinkOut, metadata={"description": "What assets made of it."})
+    kind = String(allow_none=True, metadata={"description": "Kind of the linked facility.", "example": "street_light"})
+    district = String(
+        allow_none=True, metadata={"description": "The facility's, or the one it lies in.", "example": "southwest"}
+    )
+    street = String(allow_none=True, metadata={"description": "The facility's street.", "example": "Unioninkatu"})
+    grid = String(allow_none=True, metadata={"description": "The facility's grid cell.", "example": "G-32"})
     location = Location(
         allow_none=True, metadata={"description": "Where; null for a lamp of a lighting check, known by its code only."}
     )
@@ -139,19 +175,70 @@ class FindingOut(Strict):
     order_number = String(
         allow_none=True, metadata={"description": "The work order that ended or reopened it.", "example": None}
     )
+    order = Nested(OrderOut, allow_none=True, metadata={"description": "How its work order stands, once there is one."})
     revision = Integer(metadata=REVISION)
 
 
-class FindingsQuery(PageQuery):
-    """Which findings to list."""
+def several(each: String, description: str, example: str) -> Several:
+    return Several(each, metadata={"description": f"{description} Several with commas between.", "example": example})
 
-    state = String(validate=ONE_STATE, metadata={"description": "In this state only.", "example": "confirmed"})
-    category = String(longest=64, metadata={"description": "Of this category only.", "example": "lamp_out"})
-    source = String(longest=32, metadata={"description": "From this source only.", "example": "patrol"})
+
+def moment(description: str, example: str) -> Moment:
+    return Moment(metadata={"description": f"{description} A time, or a day of the city.", "example": example})
+
+
+class FindingsAsked(Strict):
+    """Which findings. An area or unit that is left empty asks for those of none."""
+
+    state = several(String(validate=ONE_STATE), "In this state only.", "reported,confirmed")
+    category = several(String(longest=64), "Of this category only.", "lamp_out")
+    severity = several(String(validate=ONE_SEVERITY), "Only so bad.", "serious,emergency")
+    source = several(String(longest=32), "From this source only.", "patrol")
     place_check = String(
         validate=ONE_PLACE_CHECK, metadata={"description": "Whose place is so.", "example": "unchecked"}
     )
     facility_code = Code(metadata={"description": "Reported for, or linked to, this facility.", "example": "lamp-4711"})
+    kind = several(String(shortest=0, longest=100), "At facilities of this kind, once linked.", "street_light")
+    district = several(String(shortest=0, longest=100), "In this district.", "southwest")
+    street = several(String(shortest=0, longest=200), "At facilities in this street.", "Unioninkatu")
+    grid = several(String(shortest=0, longest=100), "At facilities in this grid cell.", "G-32")
+    owner = several(String(shortest=0, longest=200), "At facilities of this owner.", "City of Helsinki")
+    authority = several(String(shortest=0, longest=200), "Of this competent authority.", "Urban Environment Division")
+    maintainer = several(String(shortest=0, longest=200), "Of this maintainer.", "Lighting Maintenance South")
+    light = several(String(validate=validate.OneOf([*Light])), "Whose order's light is so.", "yellow,red")
+    overdue = QueryBoolean(metadata={"description": "Whose order is overdue, or not.", "example": True})
+    supervised = QueryBoolean(metadata={"description": "Whose order the upper level watches, or not."})
+    q = String(longest=100, metadata={"description": "Part of its words, code or street.", "example": "Union"})
+    bbox = box()
+    near = near("Within so many metres (at most 2,000) of a place.")
+    found_from = moment("Seen then or later.", "2026-03-01")
+    found_to = moment("Seen then or before.", "2026-03-31")
+    reported_from = moment("Reported then or later.", "2026-03-01")
+    reported_to = moment("Reported then or before.", "2026-03-01T21:30:00+02:00")
+    due_from = moment("Whose order is due then or later.", "2026-03-01")
+    due_to = moment("Whose order is due then or before.", "2026-03-02")
+    sort = String(
+        load_default=Sort.NEWEST.value,
+        validate=validate.OneOf([*Sort]),
+        metadata={
+            "description": "By the report or by the due time of their orders; with a minus the latest first.",
+            "example": "due_at",
+        },
+    )
+
+
+class FindingsQuery(FindingsAsked, PageQuery):
+    """A page of them."""
+
+
+class FindingsExportQuery(FindingsAsked):
+    """All of them, as a file."""
+
+    format = String(
+        load_default=Format.CSV.value,
+        validate=validate.OneOf([*Format]),
+        metadata={"description": "csv, or xlsx (at most 100,000 rows).", "example": "xlsx"},
+    )
 
 
 class ConfirmIn(Strict):

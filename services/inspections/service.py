@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import asdict
 from typing import Any, ClassVar
 from uuid import UUID
 
 from sqlalchemy.orm import Session
+from werkzeug.wrappers import Response
 
-from services.inspections import figures, queries, tables, use_cases
+from services.inspections import exports, figures, queries, tables, use_cases
 from services.inspections.domain.findings import ALL, Finding, Sight
 from services.inspections.domain.light_checks import LightCheck
 from services.inspections.domain.rulebook import Source
@@ -16,6 +18,7 @@ from services.inspections.schemas import (
     ConfirmIn,
     FindingIn,
     FindingOut,
+    FindingsExportQuery,
     FindingsQuery,
     LightCheckIn,
     LightCheckOut,
@@ -27,6 +30,7 @@ from services.inspections.schemas import (
     SourceOut,
 )
 from shared.auth import User
+from shared.errors import TooMany
 from shared.events.assets import (
     AreaChanged,
     CataloguePublished,
@@ -35,13 +39,37 @@ from shared.events.assets import (
     LampMisbehaved,
     LightsJudged,
 )
-from shared.events.workorders import OrderClosed, OrderReopened, OrderVoided
+from shared.events.workorders import (
+    OrderClosed,
+    OrderCompleted,
+    OrderCompletionUndone,
+    OrderDeclined,
+    OrderDispatched,
+    OrderRegistered,
+    OrderReopened,
+    OrderSupervised,
+    OrderVoided,
+)
 from shared.fields import PageQuery
+from shared.lists import files
+from shared.lists.exports import answer
+from shared.lists.files import TooManyRows
 from shared.messaging import on
 from shared.paging import Page
 from shared.service import Service
 from shared.web import Call, http
 
+OrderNews = (
+    OrderRegistered
+    | OrderDispatched
+    | OrderDeclined
+    | OrderCompleted
+    | OrderCompletionUndone
+    | OrderSupervised
+    | OrderClosed
+    | OrderReopened
+    | OrderVoided
+)
 READERS = ("inspector", "operator", "dispatcher", "controller")
 DECIDERS = ("operator", "dispatcher")
 
@@ -71,12 +99,17 @@ class Inspections(Service):
         return use_cases.report_finding(call.session, reporter=call.user.name, role=call.user.role, **call.body)
 
     @http("GET", "/findings", roles=READERS, audit="read", query=FindingsQuery, answer=FindingOut, paged=True,
-          summary="List findings; an inspector sees their own")  # fmt: skip
+          summary="List findings, newest first unless sorted otherwise; an inspector sees their own")  # fmt: skip
     def list_findings(self, call: Call) -> Page:
-        limit, cursor = call.query.pop("limit"), call.query.pop("cursor")
-        return queries.find_findings(
-            call.session, sight=sight_of(call.user), filters=call.query, limit=limit, cursor=cursor
-        )
+        return queries.find_findings(call.session, sight=sight_of(call.user), **call.query)
+
+    @http("GET", "/findings/export", roles=READERS, audit="export", query=FindingsExportQuery,
+          media=files.MEDIA[files.Format.CSV], also_media=(files.MEDIA[files.Format.XLSX],), transaction=False,
+          heavy=True, refuses=(TooMany, TooManyRows), summary="Export findings as CSV or XLSX")  # fmt: skip
+    def export_findings(self, call: Call) -> Response:
+        chosen = files.Format(call.query["format"])
+        asked = {"arguments": call.request.args.to_dict(), "sight": asdict(sight_of(call.user))}
+        return answer(self.db, exports, asked, chosen=chosen, name="findings", media=files.MEDIA[chosen])
 
     @http(
         "GET", "/findings/<uuid:finding_id>", roles=READERS, audit="read", answer=FindingOut, summary="Show a finding"
@@ -146,6 +179,10 @@ class Inspections(Service):
     @on("inspections.follow_orders")
     def follow_orders(self, session: Session, events: Sequence[OrderClosed | OrderReopened | OrderVoided]) -> None:
         use_cases.follow_orders(session, events)
+
+    @on("inspections.keep_orders")
+    def keep_orders(self, session: Session, events: Sequence[OrderNews]) -> None:
+        use_cases.keep_orders(session, events)
 
     @on("inspections.report_lamps")
     def report_lamps(self, session: Session, events: Sequence[LampMisbehaved]) -> None:

@@ -22,6 +22,7 @@ from sqlalchemy.orm import relationship
 
 from services.inspections.domain.findings import Finding, Move, State
 from services.inspections.domain.light_checks import LightCheck, Look, Outcome
+from services.inspections.domain.orders import Order
 from services.inspections.domain.places import Area, PlaceCheck
 from services.inspections.domain.rulebook import Severity, Source
 from shared.db import Time, new_mapping
@@ -61,6 +62,11 @@ findings = Table(
     Column("owner", Text),
     Column("authority", Text),
     Column("maintainer", Text),
+    Column("kind", Text),
+    Column("district", Text),
+    Column("street", Text),
+    Column("grid", Text),
+    Column("search", Text, nullable=False, server_default=""),  # see Finding
     Column("order_number", String(64)),
     Column("order_revision", Integer, nullable=False),
     Column("last_seen_at", Time),
@@ -75,6 +81,22 @@ Index("uq_findings_slot", findings.c.slot, unique=True,
 merged = findings.c.merged_into.is_not(None)
 Index("ix_findings_merged_into", findings.c.merged_into, postgresql_where=merged, sqlite_where=merged)
 Index("ix_findings_reported_at_id", findings.c.reported_at, findings.c.id)
+
+Index("ix_findings_state_reported_at_id", findings.c.state, findings.c.reported_at, findings.c.id)
+
+# A copy. Not columns of findings: what happens to an order must wait for nobody who holds its finding.
+finding_orders = Table(
+    "finding_orders",
+    mapping.metadata,
+    Column("finding_id", Uuid, primary_key=True),
+    Column("number", Text, nullable=False),
+    Column("revision", Integer, nullable=False),
+    Column("state", Text, nullable=False),
+    Column("due_at", Time, nullable=False),
+    Column("warn_at", Time),
+    Column("disposed_at", Time),
+    Column("supervised", Boolean, nullable=False),
+)
 
 finding_moves = Table(
     "finding_moves",
@@ -145,6 +167,7 @@ light_check_lamps = Table(
 )
 
 mapping.map_imperatively(Finding, findings)
+mapping.map_imperatively(Order, finding_orders)
 mapping.map_imperatively(Look, light_check_lamps)
 mapping.map_imperatively(
     LightCheck,

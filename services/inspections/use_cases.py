@@ -8,13 +8,16 @@ from typing import Any, TypeVar
 from uuid import UUID, uuid4
 
 from sqlalchemy import ColumnElement, case, func, insert, literal, select
+from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.orm import Session
 
 from services.inspections import queries
 from services.inspections.domain.findings import (
     ALL,
     LAMP_CONTROLLER,
+    OPEN,
     PATROL,
+    PLACES,
     UNITS,
     CannotMerge,
     Finding,
@@ -30,7 +33,7 @@ from services.inspections.domain.findings import (
 from services.inspections.domain.light_checks import Judged, LightCheck, UnknownLightCheck, new_light_check
 from services.inspections.domain.places import PlaceCheck, lies_in
 from services.inspections.domain.rulebook import DARK_LAMP, Rulebook, Source, check_source_name, set_right
-from services.inspections.tables import areas, catalogue_copies, finding_moves, findings, light_checks
+from services.inspections.tables import areas, catalogue_copies, finding_moves, finding_orders, findings, light_checks
 from shared import clock, outbox, tallies
 from shared.db import insert_new
 from shared.errors import expect
@@ -54,10 +57,10 @@ from shared.events.inspections import (
     LightsChecked,
     mark_of,
 )
-from shared.events.workorders import OrderClosed, OrderReopened, OrderVoided
+from shared.events.workorders import OrderClosed, OrderEvent, OrderReopened, OrderVoided
 
 OrderEnd = OrderClosed | OrderReopened | OrderVoided
-About = TypeVar("About", DefectRecorded, DefectDuplicated, OrderEnd)
+About = TypeVar("About", DefectRecorded, DefectDuplicated, OrderEnd, OrderEvent)
 
 EVENTS: dict[State, type[FindingEvent]] = {
     State.REPORTED: FindingReported,
@@ -93,10 +96,12 @@ def report_finding(
 
 
 def _look_at_place(session: Session, finding: Finding) -> None:
-    """Nearly all lie within the bounds, and do without the outlines. Raises FarFromCity."""
+    """Whether it lies in the city, and in which district. Raises FarFromCity."""
     if place := finding.location:
+        city = queries.the_city(session)
         inside = lies_in(queries.rulebook(session).bounds, place["lon"], place["lat"])
-        finding.place_check = PlaceCheck.INSIDE if inside else queries.the_city(session).must_hold(*place.values())
+        finding.place_check = PlaceCheck.INSIDE if inside else city.must_hold(*place.values())
+        finding.district = city.district_of(*place.values())
 
 
 def _insert(session: Session, arrived: Sequence[Finding]) -> set[UUID]:
@@ -343,6 +348,8 @@ def report_lamps(session: Session, events: Iterable[LampMisbehaved]) -> None:
     """
     book = queries.rulebook(session)
     seen = [_misbehaving(book, event) for event in events if book.knows(event.category)]
+    for finding in seen:
+        finding.district = queries.the_city(session).district_of(*(finding.location or {}).values())
     went_in = _insert(session, seen)
     for finding in seen:
         if finding.id in went_in:
@@ -387,8 +394,8 @@ def note_links(session: Session, events: Iterable[DefectRecorded]) -> None:
 
 def _linked(locked: Mapping[UUID, Finding], event: DefectRecorded | DefectDuplicated) -> bool:
     finding = _found(locked, event.finding_id)
-    units = {role: getattr(event, role) for role in UNITS}
-    return finding.note_link(by=event.linked_by, code=event.facility_code, revision=event.revision, **units)
+    facts = {name: getattr(event, name) for name in (*UNITS, *PLACES)}
+    return finding.note_link(by=event.linked_by, code=event.facility_code, revision=event.revision, **facts)
 
 
 def follow_orders(session: Session, events: Iterable[OrderEnd]) -> None:
@@ -405,6 +412,23 @@ def follow_orders(session: Session, events: Iterable[OrderEnd]) -> None:
             opened += [finding] if finding.is_open else _surface(session, finding, event)
     session.flush()  # slots that are free now, before they are taken anew
     _take_slots(session, opened)
+
+
+def keep_orders(session: Session, events: Iterable[OrderEvent]) -> None:
+    """Keep how the orders of findings stand, whatever came before; orders of alerts are passed over."""
+    rows = [_order_of(event) for _, event in sorted(_newest(events).items())]
+    insert: Any = postgresql.insert if session.get_bind().dialect.name == "postgresql" else sqlite.insert
+    into = insert(finding_orders)
+    newer = into.excluded.revision > finding_orders.c.revision
+    told = {name: into.excluded[name] for name in finding_orders.c.keys() if name != "finding_id"}  # noqa: SIM118
+    if rows:
+        session.execute(into.on_conflict_do_update(index_elements=["finding_id"], set_=told, where=newer), rows)
+
+
+def _order_of(event: OrderEvent) -> dict[str, Any]:
+    known_at = event.disposed_at and max(event.disposed_at, event.disposal_known_at or event.disposed_at)
+    told = {name: getattr(event, name) for name in ("finding_id", "number", "revision", "state", "due_at", "warn_at")}
+    return {**told, "disposed_at": known_at, "supervised": event.supervised}
 
 
 def _followed(session: Session, finding: Finding, event: OrderEnd) -> bool:
@@ -512,18 +536,21 @@ def keep_areas(session: Session, events: Iterable[AreaChanged]) -> None:
             known = {name: value for name, value in row.items() if value is not None}
             older = areas.c.code == event.code, areas.c.revision <= event.revision
             session.execute(areas.update().where(*older).values(known))
+    queries.forget_rulebook(session)
     if districts:
         _look_again(session)
 
 
 def _look_again(session: Session) -> None:
-    """At places of which it is not known that they lie in the city."""
-    doubtful = findings.c.place_check.in_([PlaceCheck.UNCHECKED, PlaceCheck.OUTSIDE])
+    """At places of which it is not known that they lie in the city, and open ones whose district is not."""
+    city = queries.the_city(session)
+    doubtful: ColumnElement[bool] = findings.c.place_check.in_([PlaceCheck.UNCHECKED, PlaceCheck.OUTSIDE])
+    if city.drawn:
+        doubtful |= findings.c.state.in_(OPEN) & findings.c.district.is_(None) & findings.c.longitude.is_not(None)
     wanted = select(Finding).where(doubtful).order_by(findings.c.id).with_for_update()
-    city, found = queries.the_city(session), session.scalars(wanted).all()
-    for finding in found:
+    for finding in session.scalars(wanted).all():
         if place := finding.location:
-            finding.note_place(city.check(*place.values()))
+            finding.note_place(city.check(*place.values()), city.district_of(*place.values()))
 
 
 def _take_slots(session: Session, opened: Collection[Finding]) -> None:

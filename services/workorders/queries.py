@@ -77,7 +77,7 @@ def asked_for(session: Session, wanted: Mapping[str, Any]) -> list[ColumnElement
     return [_condition(session, name, value, clock.now()) for name, value in given.items()]
 
 
-def _condition(session: Session, name: str, value: Any, now: datetime) -> ColumnElement[bool]:
+def _condition(session: Session, name: str, value: Any, now: datetime) -> Any:
     match name:
         case "overdue":
             late = orders.state.in_(UNDISPOSED) & (orders.due_at < now)

@@ -28,10 +28,12 @@ from shared.events.inspections import (
 from shared.events.workorders import (
     OrderClosed,
     OrderCompleted,
+    OrderCompletionUndone,
     OrderDeclined,
     OrderDispatched,
     OrderRegistered,
     OrderReopened,
+    OrderSupervised,
     OrderVoided,
 )
 
@@ -54,6 +56,17 @@ QUEUES: dict[str, tuple[type[Event], ...]] = {
     "inspections.note_links": (DefectRecorded,),
     "inspections.merge_duplicates": (DefectDuplicated,),
     "inspections.follow_orders": (OrderClosed, OrderReopened, OrderVoided),
+    "inspections.keep_orders": (
+        OrderRegistered,
+        OrderDispatched,
+        OrderDeclined,
+        OrderCompleted,
+        OrderCompletionUndone,
+        OrderSupervised,
+        OrderClosed,
+        OrderReopened,
+        OrderVoided,
+    ),
     "inspections.keep_catalogue": (CataloguePublished,),
     "inspections.keep_areas": (AreaChanged,),
     "inspections.report_lamps": (LampMisbehaved,),

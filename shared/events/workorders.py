@@ -14,7 +14,8 @@ from shared.events import Event
 class OrderEvent(Event):
     """A work order as it stands. It came from a finding or from an alert; ``due_at`` is when it must be disposed.
 
-    ``disposed_at`` is when the crew was done, as it says.
+    ``warn_at`` is when 80 % of that time is used. ``disposed_at`` is when the crew was done, as it says,
+    ``disposal_known_at`` when that was known, which the traffic light goes by. ``supervised``: the upper level watches.
     """
 
     service: ClassVar[str] = "workorders"
@@ -32,6 +33,9 @@ class OrderEvent(Event):
     district: str | None = None
     crew: str | None = None
     disposed_at: datetime | None = None
+    disposal_known_at: datetime | None = None
+    warn_at: datetime | None = None
+    supervised: bool = False
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -62,6 +66,20 @@ class OrderCompleted(OrderEvent):
 
     about: ClassVar[str] = "number"
     quantity: float | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class OrderCompletionUndone(OrderEvent):
+    """The crew took back that the work is done, before anybody checked it."""
+
+    about: ClassVar[str] = "number"
+
+
+@dataclass(frozen=True, kw_only=True)
+class OrderSupervised(OrderEvent):
+    """The upper level watches it from now on."""
+
+    about: ClassVar[str] = "number"
 
 
 @dataclass(frozen=True, kw_only=True)

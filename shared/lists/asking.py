@@ -65,7 +65,7 @@ class Moment(fields.String):
     In a query string a plus sign means a blank: the one of an offset is taken as it was meant.
     """
 
-    def _deserialize(self, value: Any, attr: str | None, data: Any, **kwargs: Any) -> date | datetime:
+    def _deserialize(self, value: Any, attr: str | None, data: Any, **kwargs: Any) -> Any:
         text = str(value)
         if DAY.fullmatch(text):
             day: date = Date().deserialize(text)

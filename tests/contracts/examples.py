@@ -38,6 +38,9 @@ VALUES: dict[str, Any] = {
     "confirmed_at": datetime(2026, 1, 15, 17, 30, tzinfo=UTC),
     "seen_at": datetime(2026, 1, 16, 5, 10, tzinfo=UTC),
     "disposed_at": datetime(2026, 1, 15, 22, 5, tzinfo=UTC),
+    "disposal_known_at": datetime(2026, 1, 15, 22, 6, tzinfo=UTC),
+    "warn_at": datetime(2026, 1, 16, 12, 43, tzinfo=UTC),
+    "supervised": False,
     "duplicate_of": UUID("0198a7c4-0000-7000-8000-000000000002"),
     "registered_at": datetime(2026, 1, 15, 17, 31, tzinfo=UTC),
     "due_at": datetime(2026, 1, 16, 17, 31, tzinfo=UTC),
@@ -114,6 +117,7 @@ ONLY_HERE: dict[type[Event], dict[str, Any]] = {
     alerts.SensorSilent: {"source": "gauge-07", "kind": "water_level"},
     assets.DefectDuplicated: {"open": False},
     workorders.OrderClosed: {"state": "closed"},
+    workorders.OrderSupervised: {"supervised": True},
     workorders.OrderDeclined: {"state": "registered", "crew": None},
 }
 

@@ -33,6 +33,7 @@ FIELD_NAMES = [
     "confirmed_at",
     "created",
     "crew",
+    "disposal_known_at",
     "disposed_at",
     "district",
     "due_at",
@@ -93,10 +94,12 @@ FIELD_NAMES = [
     "state",
     "street",
     "summary",
+    "supervised",
     "unchanged",
     "unit",
     "updated",
     "value",
+    "warn_at",
     "west",
 ]
 
@@ -116,6 +119,11 @@ BINDINGS = {
     "assets.record_looks": ["inspections.lights_checked.v1"],
     "inspections.follow_orders": [
         "workorders.order_closed.v1", "workorders.order_reopened.v1", "workorders.order_voided.v1",
+    ],
+    "inspections.keep_orders": [
+        "workorders.order_closed.v1", "workorders.order_completed.v1", "workorders.order_completion_undone.v1",
+        "workorders.order_declined.v1", "workorders.order_dispatched.v1", "workorders.order_registered.v1",
+        "workorders.order_reopened.v1", "workorders.order_supervised.v1", "workorders.order_voided.v1",
     ],
     "inspections.follow_judgements": ["assets.lights_judged.v1"],
     "inspections.keep_areas": ["assets.area_changed.v1"],

@@ -243,7 +243,7 @@ def test_a_category_is_looked_up_in_the_newest_catalogue(database: Database) -> 
 def test_an_inspector_sees_their_own_findings_only(database: Database) -> None:
     mine, foreign = report(database), report(database, reporter="inspector-2", facility_code="L-2")
     with database.read() as session:
-        seen = queries.find_findings(session, sight=Sight("inspector-1"), filters={}, limit=10, cursor=None).items
+        seen = queries.find_findings(session, sight=Sight("inspector-1"), limit=10, cursor=None).items
         assert [each.id for each in seen] == [mine.id]
         for beyond in (foreign.id, uuid4()):
             with pytest.raises(UnknownFinding):
@@ -260,7 +260,7 @@ def test_a_units_people_see_what_they_reported_and_what_is_their_units(database:
     link(database, others.id, owner="roads")
     with database.read() as session:
         sight = Sight("inspector-1", "lights")
-        seen = queries.find_findings(session, sight=Sight("operator-1", "lights"), filters={}, limit=9, cursor=None)
+        seen = queries.find_findings(session, sight=Sight("operator-1", "lights"), limit=9, cursor=None)
         assert [each.id for each in seen.items] == [theirs.id]
         assert queries.get_finding(session, mine.id, sight=sight).id == mine.id
 
@@ -291,14 +291,14 @@ def test_findings_come_by_pages_and_filters(database: Database) -> None:
         with clock.frozen(NIGHT + timedelta(seconds=number)):
             reported.append(report(database, facility_code=f"L-{number}").id)
     with database.read() as session:
-        first = queries.find_findings(session, sight=ALL, filters={}, limit=3, cursor=None)
-        rest = queries.find_findings(session, sight=ALL, filters={}, limit=3, cursor=first.next)
-        assert [each.id for each in [*first.items, *rest.items]] == reported
+        first = queries.find_findings(session, sight=ALL, limit=3, cursor=None)
+        rest = queries.find_findings(session, sight=ALL, limit=3, cursor=first.next)
+        assert [each.id for each in [*first.items, *rest.items]] == reported[::-1]
         assert rest.next is None
-        wanted = {"state": "confirmed", "facility_code": "L-3"}
-        assert [
-            f.id for f in queries.find_findings(session, sight=ALL, filters=wanted, limit=3, cursor=None).items
-        ] == [reported[3]]
+        wanted: dict[str, Any] = {"state": ["confirmed"], "facility_code": "L-3"}
+        assert [f.id for f in queries.find_findings(session, sight=ALL, limit=3, cursor=None, **wanted).items] == [
+            reported[3]
+        ]
 
 
 def test_a_finding_says_how_it_was_linked(database: Database) -> None:
@@ -614,7 +614,7 @@ def test_assets_word_merges_two_findings_by_place_and_both_reporters_see_what_be
         theirs = queries.get_finding(session, second.id, sight=sight)
         assert theirs.standing
         assert theirs.standing.state == State.RESOLVED
-        listed = queries.find_findings(session, sight=sight, filters={}, limit=9, cursor=None).items
+        listed = queries.find_findings(session, sight=sight, limit=9, cursor=None).items
         assert [each.standing and each.standing.order_number for each in listed] == ["20260302-000001"]
     assert stored(database, first.id).standing is None
 

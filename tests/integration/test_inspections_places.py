@@ -111,8 +111,7 @@ def test_what_came_before_any_area_is_taken_flagged_and_looked_at_again(database
     assert place_of(database, here.id) is PlaceCheck.INSIDE
     assert place_of(database, there.id) is PlaceCheck.OUTSIDE
     with database.read() as session:
-        filters = {"place_check": "outside"}
-        listed = queries.find_findings(session, sight=ALL, filters=filters, limit=10, cursor=None).items
+        listed = queries.find_findings(session, sight=ALL, place_check="outside", limit=10, cursor=None).items
         assert [each.id for each in listed] == [there.id]
 
 

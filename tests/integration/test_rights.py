@@ -202,6 +202,19 @@ def test_a_list_its_filters_and_its_pages_hold_what_one_may_see(
                 assert page["next"] is None, (actor, asked)
 
 
+@pytest.mark.parametrize("thing", [Thing.ORDER, Thing.FINDING], ids=lambda each: each.name)
+def test_an_export_holds_what_one_may_see(client: Callable[[Actor], Client], cases: list[Case], thing: Thing) -> None:
+    (operation,) = (each for each in ALL if each.path == f"{API}{LISTS[thing]}/export")
+    for actor in ACTORS:
+        answer = client(actor).send("GET", operation.path)
+        if not actor.may(rule_of(operation), reading=True):
+            assert answer.status == 403
+            continue
+        text = answer.content.decode()
+        for case in cases:
+            assert (case.names[thing] in text) == sees(actor, thing, case.whose), (actor, case.whose)
+
+
 FILES = [each for each in ALL if rule_of(each).thing is Thing.FILE]
 
 

@@ -13,13 +13,16 @@ from enum import StrEnum
 from typing import NamedTuple
 from uuid import UUID
 
+from services.inspections.domain.orders import Order
 from services.inspections.domain.people import without_people
 from services.inspections.domain.places import PlaceCheck
 from services.inspections.domain.rulebook import Category, Rulebook, Severity, check_time
 from shared.errors import Conflict, Forbidden, Invalid, NotFound
+from shared.lists.spelling import folded
 
 PATROL = "patrol"
 UNITS = ("owner", "authority", "maintainer")
+PLACES = ("kind", "district", "street", "grid")
 LAMP_CONTROLLER = "lamp_controller"
 
 
@@ -128,6 +131,15 @@ class Standing(NamedTuple):
     order_number: str | None
 
 
+class Sort(StrEnum):
+    """In which order findings are listed; with a minus the latest first. What has no order is due last."""
+
+    NEWEST = "-reported_at"
+    OLDEST = "reported_at"
+    DUE = "due_at"
+    LAST_DUE = "-due_at"
+
+
 @dataclass(eq=False, kw_only=True)
 class Finding:
     """A problem that somebody saw. ``quantity`` is in the unit of the facility's kind (pieces, m, m²).
@@ -136,7 +148,8 @@ class Finding:
     ``maintainer`` the units that this facility then named. A lamp of a lighting check
     comes without a place. ``slot`` is held while a finding of a single category is open: it is unique.
     ``merged_into`` names a finding that is not merged itself; ``standing``, where asked for, tells how that one stands.
-    ``place_check`` says whether the place lies in the city.
+    ``place_check`` says whether the place lies in the city. ``kind``, ``street`` and ``grid`` are the linked
+    facility's, ``district`` too, or the one that the place lies in. ``search`` holds the words to find it by, folded.
     """
 
     id: UUID
@@ -164,6 +177,11 @@ class Finding:
     owner: str | None = None
     authority: str | None = None
     maintainer: str | None = None
+    kind: str | None = None
+    district: str | None = None
+    street: str | None = None
+    grid: str | None = None
+    search: str = ""
     order_number: str | None = None
     order_revision: int = 0
     last_seen_at: datetime | None = None
@@ -171,6 +189,10 @@ class Finding:
     place_check: PlaceCheck | None = None
     revision: int = 1
     standing: Standing | None = None
+    order: Order | None = None
+
+    def note_words(self) -> None:
+        self.search = words_of(self.description, self.summary, self.street, self.facility_code, self.linked_code)
 
     @property
     def facility(self) -> str | None:
@@ -251,20 +273,25 @@ class Finding:
         self.revision += 1
         return True
 
-    def note_link(self, *, by: str, code: str | None, revision: int, **units: str | None) -> bool:
-        """Note the facility and units that assets found, unless newer word is here. Says whether anything changed."""
+    def note_link(self, *, by: str, code: str | None, revision: int, **facts: str | None) -> bool:
+        """Note the facility, its place and units that assets found, unless newer word is here.
+
+        Says whether anything changed.
+        """
         if revision <= self.link_revision:
             return False
-        for role in UNITS:
-            setattr(self, role, units.get(role))
+        for name in (*UNITS, *PLACES):
+            setattr(self, name, facts.get(name) or (self.district if name == "district" else None))
         self.linked_by, self.linked_code, self.link_revision = by, code, revision
+        self.note_words()
         self.revision += 1
         return True
 
-    def note_place(self, found: PlaceCheck) -> None:
+    def note_place(self, found: PlaceCheck, district: str | None) -> None:
         """Note what is known by now of where it lies."""
-        self.revision += self.place_check != found
-        self.place_check = found
+        before = (self.place_check, self.district)
+        self.place_check, self.district = found, self.district or district
+        self.revision += before != (self.place_check, self.district)
 
     def follow(self, *, order: str, revision: int, move: Move, at: datetime, reason: str | None = None) -> bool:
         """Follow the order, whose newest revision counts. Says whether the finding moved; raises IllegalMove."""
@@ -275,6 +302,11 @@ class Finding:
             return False
         self.move(move, at, reason=reason)
         return True
+
+
+def words_of(*texts: str | None) -> str:
+    """What a search looks through."""
+    return folded(" ".join(dict.fromkeys(filter(None, texts))))
 
 
 def new_finding(
@@ -297,7 +329,7 @@ def new_finding(
     kind, origin = book.category(category), book.source(source)
     check_time(found_at, now, "found_at")
     trusted = origin.confirm_on_arrival
-    return Finding(
+    finding = Finding(
         id=id,
         state=State.CONFIRMED if trusted else State.REPORTED,
         category=category,
@@ -316,6 +348,8 @@ def new_finding(
         photos=list(photos),
         slot=slot(kind, facility_code),
     )
+    finding.note_words()
+    return finding
 
 
 def slot(category: Category, facility_code: str | None) -> str | None:

@@ -69,6 +69,12 @@ class City:
             raise FarFromCity(f"The place lies some {away_km:,.0f} km outside the city.{hint}", field="location")
         return found
 
+    def district_of(self, longitude: float, latitude: float) -> str | None:
+        """The code of the district that a place lies in, or is nearest to within FAR_M; None where there is none."""
+        districts = [each for each in self.outlines.away_m(longitude, latitude) if each[1]]  # the bounds have no code
+        away_m, code = min(districts, default=(float("inf"), ""))
+        return code if away_m <= FAR_M else None
+
     def away_m(self, longitude: float, latitude: float) -> float:
         """How far outside the city, 0 within it; infinite while nothing is known of it."""
         return min((metres for metres, _ in self.outlines.away_m(longitude, latitude)), default=float("inf"))

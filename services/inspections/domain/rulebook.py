@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta, tzinfo
 from enum import StrEnum
 from typing import Any
 
@@ -87,12 +87,13 @@ def check_source_name(source: str) -> None:
 class Rulebook:
     """What a report is judged by: the catalogue's copy (None until the first one came) and the table of sources.
 
-    ``bounds``: west, south, east and north of the city, in degrees.
+    ``bounds``: west, south, east and north of the city, in degrees; ``zone``: by which its days begin.
     """
 
     categories: Mapping[str, Category] | None
     sources: Mapping[str, Source]
     bounds: tuple[float, ...] | None = None
+    zone: tzinfo = UTC
 
     def category(self, slug: str) -> Category:
         """The category; any will do as long as there is no catalogue. Raises UnknownCategory."""

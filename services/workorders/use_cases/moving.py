@@ -21,9 +21,11 @@ from shared.errors import expect
 from shared.events.workorders import (
     OrderClosed,
     OrderCompleted,
+    OrderCompletionUndone,
     OrderDeclined,
     OrderDispatched,
     OrderReopened,
+    OrderSupervised,
     OrderVoided,
 )
 
@@ -113,6 +115,7 @@ def complete(
 def undo_complete(session: Session, number: str, mover: Mover) -> Order:
     with moving(session, number, mover) as (order, step):
         order.undo_complete(step)
+        tell(session, order, OrderCompletionUndone, step.at)
     return order
 
 
@@ -151,6 +154,7 @@ def call_back(
 def supervise(session: Session, number: str, mover: Mover, *, note: str) -> Order:
     with moving(session, number, mover) as (order, step):
         order.supervise(step, note=note)
+        tell(session, order, OrderSupervised, step.at)
     return order
 
 

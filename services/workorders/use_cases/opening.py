@@ -26,8 +26,8 @@ from shared.events.workorders import OrderDispatched, OrderRegistered
 
 SYSTEM = "system"
 TOLD_ALIKE = (
-    "category", "severity", "registered_at", "due_at", "rework_count", "finding_id", "alert_id", "facility_code",
-    "district",
+    "category", "severity", "registered_at", "due_at", "warn_at", "rework_count", "finding_id", "alert_id",
+    "facility_code", "district",
 )  # fmt: skip
 DEFECT_FIELDS = (
     "category", "severity", "source", "summary", "quantity", "longitude", "latitude", "finding_id", "facility_code",

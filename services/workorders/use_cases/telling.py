@@ -31,6 +31,9 @@ def tell(session: Session, order: Order, kind: type[OrderEvent], at: datetime, *
         "district": order.district,
         "crew": order.crew,
         "disposed_at": order.disposed_at,
+        "disposal_known_at": order.disposal_known_at,
+        "warn_at": order.warn_at,
+        "supervised": order.supervised,
         "happened_at": at,
         "recorded_at": order.known_since(),
     }

@@ -1,0 +1,44 @@
+"""The work orders of findings, as workorders tells of them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+from enum import StrEnum
+from uuid import UUID
+
+
+class Light(StrEnum):
+    """Of an order: green below 80 % of its time, yellow up to the due time, red beyond."""
+
+    GREEN = "green"
+    YELLOW = "yellow"
+    RED = "red"
+
+
+UNDISPOSED = ("registered", "dispatched", "accepted", "in_progress")  # states of an order whose work is not done
+
+
+@dataclass(eq=False, kw_only=True)
+class Order:
+    """The work order of a finding, as we last heard of it. ``disposed_at``: when we knew that the work was done."""
+
+    finding_id: UUID
+    number: str
+    revision: int
+    state: str
+    due_at: datetime
+    warn_at: datetime | None
+    disposed_at: datetime | None
+    supervised: bool
+
+    def light(self, now: datetime) -> Light:
+        """A disposed order keeps its light."""
+        at = self.disposed_at or now
+        if at > self.due_at:
+            return Light.RED
+        return Light.YELLOW if self.warn_at is not None and at > self.warn_at else Light.GREEN
+
+    def overdue(self, now: datetime) -> bool:
+        """Whether it should have been disposed by now, and is not."""
+        return self.state in UNDISPOSED and now > self.due_at

@@ -1,0 +1,166 @@
+"""What people look for among orders, in which order, and as which file; on both engines."""
+
+from __future__ import annotations
+
+import csv
+import io
+from datetime import date, timedelta
+from itertools import product
+from typing import Any
+
+import pytest
+from openpyxl import load_workbook
+
+from services.workorders import exports, queries
+from services.workorders.domain.clocks import Light
+from services.workorders.domain.orders import ALL, Order, Sight
+from services.workorders.use_cases import moving
+from services.workorders.use_cases.moving import Mover
+from shared import clock
+from shared.db import Database
+from shared.lists.exports import Export
+from tests.integration.test_workorders_opening import NOON, database, defect, open_for
+
+__all__ = ["database"]
+HOUR = timedelta(hours=1)
+CREW = Mover(name="crew-1")
+
+
+def found(database: Database, sight: Sight = ALL, limit: int = 100, **wanted: Any) -> list[Order]:
+    """All pages of a list."""
+    listed: list[Order] = []
+    cursor = None
+    with database.read() as session:
+        while True:
+            page = queries.list_orders(session, sight=sight, limit=limit, cursor=cursor, **wanted)
+            listed, cursor = [*listed, *page.items], page.next
+            if cursor is None:
+                return listed
+
+
+def ids(database: Database, **wanted: Any) -> list[int]:
+    return [each.id for each in found(database, **wanted)]
+
+
+@pytest.fixture
+def orders(database: Database) -> Database:
+    """1: a lamp in the south-west; 2: a serious one in the south-east, registered a day later; 3: of nobody."""
+    open_for(database, defect(street="Unioninkatu", summary="Straße dark", maintainer="Lights"))
+    with clock.frozen(NOON + 24 * HOUR):
+        open_for(database, defect(district="southeast", severity="serious", facility_code="L-2", longitude=24.96))
+        open_for(database, defect(district=None, category="other", kind=None, facility_code=None, longitude=None))
+    return database
+
+
+@pytest.mark.parametrize(
+    ("wanted", "expected"),
+    [
+        ({"district": ["southwest"]}, [1]),
+        ({"district": ["southwest", "southeast"]}, [2, 1]),
+        ({"district": [""]}, [3]),
+        ({"district": ["", "southwest"]}, [3, 1]),
+        ({"kind": ["street_light"], "category": ["lamp_out"]}, [2, 1]),
+        ({"severity": ["serious", "emergency"]}, [2]),
+        ({"state": ["dispatched"]}, [2, 1]),
+        ({"state": ["dispatched", "registered"]}, [3, 2, 1]),
+        ({"crew": [""]}, [3]),
+        ({"facility_code": "L-2"}, [2]),
+        ({"maintainer": ["Lights"]}, [1]),
+        ({"bbox": (24.955, 60.1, 24.97, 60.2)}, [2]),
+        ({"near": (24.96, 60.18, 100)}, [2]),
+        ({"near": (24.955, 60.18, 300)}, [2, 1]),
+        ({"q": "union"}, [1]),
+        ({"q": "STRASSE"}, [1]),
+        ({"q": "l-2"}, [2]),
+        ({"q": "20260303-000002"}, [2]),
+        ({"q": "2"}, [2]),
+        ({"registered_to": date(2026, 3, 2)}, [1]),
+        ({"registered_from": date(2026, 3, 3)}, [3, 2]),
+        ({"registered_from": NOON, "registered_to": NOON}, [1]),
+        ({"due_to": NOON + 24 * HOUR}, [1]),
+        ({"due_from": date(2026, 3, 4)}, [3, 2]),
+        ({"supervised": False}, [3, 2, 1]),
+        ({"sort": "registered_at"}, [1, 2, 3]),
+        ({"sort": "due_at"}, [1, 2, 3]),
+        ({"sort": "-due_at"}, [3, 2, 1]),
+    ],
+)
+def test_orders_are_found_by_what_people_ask(orders: Database, wanted: dict[str, Any], expected: list[int]) -> None:
+    assert ids(orders, **wanted) == ids(orders, limit=1, **wanted) == expected
+
+
+def test_a_crew_finds_its_own_orders_only(orders: Database) -> None:
+    sight = Sight(crew="crew-southwest")
+    assert [each.id for each in found(orders, sight, state=["dispatched"])] == [1]
+    assert found(orders, sight, district=["southeast"]) == []
+
+
+def test_what_a_crew_wrote_is_found(orders: Database) -> None:
+    number = found(orders, facility_code="L-1")[0].number
+    with orders.begin() as session:
+        moving.accept(session, number, CREW)
+        moving.start(session, number, CREW)
+        moving.complete(session, number, CREW, note="Fuse ＲＥＰＬＡＣＥＤ", photos=[], quantity=None)
+        moving.supervise(session, number, CREW, note="")
+    assert ids(orders, q="fuse replaced") == ids(orders, supervised=True) == [1]
+
+
+def complete(database: Database, number: str, hours: int) -> None:
+    with clock.frozen(NOON + hours * HOUR), database.begin() as session:
+        for move in (moving.accept, moving.start):
+            move(session, number, CREW)
+        moving.complete(session, number, CREW, note="", photos=[], quantity=None)
+
+
+def test_the_light_that_is_asked_for_is_the_one_that_is_shown(database: Database) -> None:
+    """Due after 24 hours, yellow after 19.2; whether disposed or not, whenever one looks."""
+    for hours in (None, 1, 20, 25):
+        open_for(database, defect())
+        if hours is not None:
+            complete(database, found(database)[0].number, hours)
+    for now, light in product((26, 48), Light):
+        with clock.frozen(NOON + now * HOUR):
+            shown = [each.id for each in found(database) if each.light(clock.now()) == light]
+            assert ids(database, light=[light]) == shown
+            late = [each.id for each in found(database) if each.overdue(clock.now())]
+            assert ids(database, overdue=True) == late == [1]
+
+
+def exported(database: Database, sight: dict[str, Any], **arguments: str) -> bytes:
+    asked = {"arguments": arguments, "sight": sight}
+    file = io.BytesIO()
+    with database.read() as session:
+        exports.write(exports.rows(session, asked), asked, file)
+    return file.getvalue()
+
+
+ALL_ORDERS = {"crew": None, "unit": None}
+
+
+def test_an_export_holds_what_the_list_does_with_times_of_the_city(orders: Database) -> None:
+    text = exported(orders, ALL_ORDERS, format="csv", sort="due_at", district="southwest,southeast").decode("utf-8-sig")
+    rows = list(csv.DictReader(io.StringIO(text, newline="")))
+    assert [each["number"] for each in rows] == ["20260302-000001", "20260303-000002"]
+    assert (rows[0]["registered_at"], rows[0]["light"]) == ("2026-03-02T14:00:00+02:00", "green")
+    sheet = load_workbook(io.BytesIO(exported(orders, ALL_ORDERS, format="xlsx"))).worksheets[0]
+    assert (sheet.freeze_panes, sheet.max_row) == ("A2", 4)
+    assert sheet.auto_filter.ref.startswith("A1:")
+    cells = dict(zip([each.value for each in sheet[1]], sheet[4], strict=True))
+    assert cells["number"].value == "20260302-000001"
+    assert cells["registered_at"].value == NOON.replace(tzinfo=None) + 2 * HOUR
+
+
+def test_a_crews_export_holds_its_own_orders_in_a_process_of_its_own(orders: Database) -> None:
+    asked = {"arguments": {"format": "csv"}, "sight": {"crew": "crew-southwest", "unit": None}}
+    export = Export("services.workorders.exports", orders, asked)
+    try:
+        text = b"".join(export).decode("utf-8-sig")
+    finally:
+        export.close()
+    assert [each["crew"] for each in csv.DictReader(io.StringIO(text, newline=""))] == ["crew-southwest"]
+
+
+def test_more_rows_than_a_workbook_takes_are_counted_no_further(orders: Database) -> None:
+    asked: dict[str, Any] = {"arguments": {"state": "dispatched"}, "sight": ALL_ORDERS}
+    with orders.read() as session:
+        assert [exports.are_over(session, count, asked) for count in (1, 2)] == [True, False]

@@ -29,6 +29,7 @@ from services.inspections.tables import (
 )
 from shared import clock
 from shared.lists import conditions
+from shared.lists.files import chinese_names
 from shared.paging import Named, Page, page
 
 CATALOGUE = "catalogue"
@@ -97,6 +98,7 @@ def _read_rulebook(session: Session) -> Rulebook:
     catalogue = next(iter(copies), None)
     rows = session.execute(select(finding_sources))
     return Rulebook(
+        names=chinese_names(catalogue or {}),
         categories=None if catalogue is None else read_categories(catalogue),
         sources={row.source: Source(**row._mapping) for row in rows},
         bounds=tuple((catalogue or {}).get("city", {}).get("bounds", ())) or None,

@@ -239,6 +239,11 @@ class FindingsExportQuery(FindingsAsked):
         validate=validate.OneOf([*Format]),
         metadata={"description": "csv, or xlsx (at most 100,000 rows).", "example": "xlsx"},
     )
+    lang = String(
+        load_default="en",
+        validate=validate.OneOf(["en", "zh"]),
+        metadata={"description": "Names of fields and codes as the API has them, or both in Chinese.", "example": "zh"},
+    )
 
 
 class ConfirmIn(Strict):

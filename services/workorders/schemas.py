@@ -274,6 +274,11 @@ class OrderExportQuery(OrdersAsked):
         validate=one_of(Format),
         metadata=said("csv, or xlsx (at most 100,000 rows).", "xlsx"),
     )
+    lang = String(
+        load_default="en",
+        validate=validate.OneOf(["en", "zh"]),
+        metadata={"description": "Names of fields and codes as the API has them, or both in Chinese.", "example": "zh"},
+    )
 
 
 # Crews and dispatch rules

@@ -5,7 +5,8 @@ from __future__ import annotations
 import csv
 import io
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
 from datetime import date, datetime, tzinfo
 from enum import StrEnum
 from typing import Any, BinaryIO
@@ -44,6 +45,31 @@ MEDIA = {
 def local(value: Any, zone: tzinfo) -> Any:
     """A time as the city's clocks show it; anything else as it is."""
     return value.astimezone(zone) if isinstance(value, datetime) else value
+
+
+@dataclass(frozen=True)
+class Words:
+    """How a table is told to people: what its columns are called, and its values by column; what is unknown stays."""
+
+    columns: Mapping[str, str] = field(default_factory=dict)
+    values: Mapping[str, Mapping[Any, str]] = field(default_factory=dict)
+
+    def heading(self, names: Iterable[str]) -> list[str]:
+        return [self.columns.get(name, name) for name in names]
+
+    def told(self, name: str, value: Any) -> Any:
+        if isinstance(value, bool):
+            return self.values.get("", {}).get(value, value)
+        return self.values.get(name, {}).get(value, value) if isinstance(value, str) else value
+
+
+YES_NO_ZH: dict[str, dict[Any, str]] = {"": {True: "是", False: "否"}}  # of every column
+
+
+def chinese_names(catalogue: Mapping[str, Any]) -> dict[str, dict[Any, str]]:
+    """What categories and kinds are called in Chinese, by "category" and "kind", then by slug."""
+    listed = {"category": catalogue.get("categories", {}), "kind": catalogue.get("kinds", {})}
+    return {name: {slug: each["zh"] for slug, each in of.items() if each.get("zh")} for name, of in listed.items()}
 
 
 def write(chosen: Format, title: str, heading: Sequence[str], rows: Rows, file: BinaryIO) -> None:

@@ -30,7 +30,7 @@ from shared.events.workorders import (
 )
 from shared.lists.exports import Export
 from tests.integration.databases import ENGINES, left_as_found, migrated
-from tests.integration.test_inspections_findings import NIGHT, hotline, link, publish, report
+from tests.integration.test_inspections_findings import CATALOGUE, NIGHT, hotline, link, publish, report
 
 HOUR = timedelta(hours=1)
 SOUTH, NORTH = {"lon": 24.94, "lat": 60.16}, {"lon": 24.94, "lat": 60.19}
@@ -223,7 +223,14 @@ def exported(database: Database, sight: dict[str, Any], **arguments: str) -> byt
 def timeless(text: bytes) -> list[dict[str, str]]:
     """The rows without what depends on the present, which is another one in another process."""
     rows = csv.DictReader(io.StringIO(text.decode("utf-8-sig"), newline=""))
-    return [{name: value for name, value in row.items() if name not in exports.OF_NOW} for row in rows]
+    return [
+        {
+            name: value
+            for name, value in row.items()
+            if name not in (*exports.OF_NOW, *map(exports.OF_ORDER_ZH.get, exports.OF_NOW))
+        }
+        for row in rows
+    ]
 
 
 def test_an_export_holds_what_the_list_does_with_times_of_the_city(database: Database) -> None:
@@ -242,3 +249,13 @@ def test_an_export_holds_what_the_list_does_with_times_of_the_city(database: Dat
     cells = dict(zip([each.value for each in sheet[1]], sheet[2], strict=True))
     assert cells["found_at"].value == datetime(2026, 3, 2, 22, tzinfo=UTC).replace(tzinfo=None)
     assert (cells["found_at"].is_date, cells["overdue"].value, cells["description"].value) == (True, False, "'=1+1")
+
+
+def test_an_export_can_be_in_chinese(database: Database) -> None:
+    publish(database, content=CATALOGUE | {"categories": {"lamp_out": {"groups": ["lighting"], "zh": "灯不亮"}}})
+    ordered(database, OrderRegistered, report(database), 1)
+    text = exported(database, {"reporter": None, "unit": None}, format="csv", lang="zh").decode("utf-8-sig")
+    (row,) = csv.DictReader(io.StringIO(text, newline=""))
+    named = ("状态", "类别", "严重程度", "工单状态", "督办")
+    assert [row[each] for each in named] == ["已核实", "灯不亮", "一般", "立案", "否"]
+    assert not [each for each in row if each.isascii()]

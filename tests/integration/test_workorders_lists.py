@@ -164,3 +164,10 @@ def test_more_rows_than_a_workbook_takes_are_counted_no_further(orders: Database
     asked: dict[str, Any] = {"arguments": {"state": "dispatched"}, "sight": ALL_ORDERS}
     with orders.read() as session:
         assert [exports.are_over(session, count, asked) for count in (1, 2)] == [True, False]
+
+
+def test_an_export_can_be_in_chinese(orders: Database) -> None:
+    text = exported(orders, ALL_ORDERS, format="csv", lang="zh", category="lamp_out").decode("utf-8-sig")
+    row = next(csv.DictReader(io.StringIO(text, newline="")))
+    assert [row[each] for each in ("状态", "红绿灯", "严重程度", "督办")] == ["派遣", "绿", "严重", "否"]
+    assert not [each for each in row if each.isascii()]

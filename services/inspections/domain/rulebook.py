@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta, tzinfo
 from enum import StrEnum
 from typing import Any
@@ -88,12 +88,14 @@ class Rulebook:
     """What a report is judged by: the catalogue's copy (None until the first one came) and the table of sources.
 
     ``bounds``: west, south, east and north of the city, in degrees; ``zone``: by which its days begin.
+    ``names``: of categories and kinds in Chinese, by "category" and "kind", then by slug.
     """
 
     categories: Mapping[str, Category] | None
     sources: Mapping[str, Source]
     bounds: tuple[float, ...] | None = None
     zone: tzinfo = UTC
+    names: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
 
     def category(self, slug: str) -> Category:
         """The category; any will do as long as there is no catalogue. Raises UnknownCategory."""

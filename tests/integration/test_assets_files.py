@@ -15,6 +15,7 @@ from PIL import Image
 from werkzeug.test import TestResponse
 
 from services.assets import figures, use_cases
+from services.assets.domain.catalogue import the_catalogue
 from services.assets.domain.viewers import UNITS
 from services.assets.importing import Row
 from services.assets.service import Assets
@@ -162,7 +163,7 @@ def test_a_crew_that_gave_an_order_up_or_lost_it_sees_it_on_no_day(running: Runn
     hear(running, use_cases.record_defects, found)
     hear(running, use_cases.keep_orders, told(OrderDispatched, found, 2, "dispatched"))
     order = told(OrderDispatched, found, 2, "").number
-    today = clock.now().date().isoformat()
+    today = the_catalogue().city.day_of(clock.now()).isoformat()
     assert seen(running, code, "crew lights", as_of=today)["orders"] == {order}
     hear(running, use_cases.keep_orders, replace(told(OrderDeclined, found, 3, "registered"), crew=None))
     assert seen(running, code, "crew lights")["orders"] == set()

@@ -4,10 +4,7 @@ from __future__ import annotations
 
 import json
 import mimetypes
-import re
-from base64 import b64encode
 from functools import cache
-from hashlib import sha256
 from importlib.metadata import distribution
 from pathlib import Path
 from typing import Any
@@ -19,10 +16,11 @@ from werkzeug.wrappers import Response
 from deploy import openapi
 from deploy.services import SERVICE_CLASSES
 from deploy.site import Site
-from shared import errors
+from shared import errors, screens
 from shared.envelope import Envelope
 from shared.events import Event
 from shared.events.queues import exchange_of, subscribers_of
+from shared.screens import guarded, inline
 from shared.web import JSON
 
 VERSION = "0.1.0"
@@ -37,17 +35,11 @@ SwaggerUIBundle({url: "/openapi.json", dom_id: "#ui", docExpansion: "none", pers
 </body></html>"""
 
 
-def _inline(element: str, page: str) -> str:
-    """What a policy calls the page's own elements of a kind, so that no other one runs."""
-    found = re.findall(rf"<{element}>(.*?)</{element}>", page, re.DOTALL)
-    return " ".join(f"'sha256-{b64encode(sha256(text.encode()).digest()).decode()}'" for text in found)
-
-
-CLOSED = "default-src 'none'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
-FRONT_POLICY = f"{CLOSED}; style-src {_inline('style', FRONT)}"
+CLOSED = f"{screens.CLOSED}; form-action 'none'"
+FRONT_POLICY = f"{CLOSED}; style-src {inline('style', FRONT)}"
 # Swagger UI styles its elements one by one.
 DOCS_POLICY = (
-    f"{CLOSED}; script-src 'self' {_inline('script', PAGE)}; style-src 'self' 'unsafe-inline'; img-src 'self' data:;"
+    f"{CLOSED}; script-src 'self' {inline('script', PAGE)}; style-src 'self' 'unsafe-inline'; img-src 'self' data:;"
     " font-src 'self' data:; connect-src 'self'"
 )
 
@@ -109,10 +101,6 @@ def _text(make: Any) -> str:
 def page(text: str, policy: str) -> Response:
     """A page for people, that nobody else's page can hold in a frame."""
     return Response(text, content_type="text/html; charset=utf-8", headers=guarded(policy))
-
-
-def guarded(policy: str) -> dict[str, str]:
-    return {"Content-Security-Policy": policy, "X-Frame-Options": "DENY", "Referrer-Policy": "no-referrer"}
 
 
 def swagger_file(name: str) -> Response:

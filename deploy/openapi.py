@@ -14,6 +14,7 @@ from marshmallow.validate import Range
 from services.assets.geojson import DEPTH, Geometry
 from shared import errors, fields
 from shared.auth import COOKIE, PUBLIC
+from shared.screens import HTML
 from shared.web import JSON, PROBLEM, STREAM, Declared, status_of
 
 ALWAYS = (errors.Malformed, errors.NotFound, errors.Invalid, errors.Unavailable)
@@ -147,7 +148,8 @@ def _responses(declared: Declared) -> dict[str, Any]:
     statuses = (declared.status, declared.also_status or declared.status)
     answers: dict[str, Any] = {str(status): _answer(declared) for status in statuses}
     for refusal in _refusals(declared):
-        content = {PROBLEM: {"schema": {"$ref": "#/components/schemas/Problem"}}}
+        content: dict[str, Any] = {PROBLEM: {"schema": {"$ref": "#/components/schemas/Problem"}}}
+        content |= {HTML: {"schema": {"type": "string"}}} if declared.media == HTML else {}
         same = answers.setdefault(str(status_of(refusal)), {"description": "", "content": content})
         same["description"] = f"{same['description']} {refusal.title()}".strip()
     return answers | {"414": {"description": "The address is longer than the server reads."}}

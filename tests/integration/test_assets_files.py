@@ -454,4 +454,4 @@ def test_who_is_bound_to_a_unit_does_not_say_whose_a_facility_is(running: Runnin
 
 
 def test_a_label_of_a_code_that_cannot_be_leads_nowhere(running: Running) -> None:
-    assert [running.client.get(f"/f/{'a' * length}").status_code for length in (100, 101, 3900)] == [302, 404, 404]
+    assert [running.client.get(f"/f/{'a' * length}").status_code for length in (100, 101, 3900)] == [404, 404, 404]

@@ -8,6 +8,7 @@ from services.assets.queries.files import find_document, get_document, get_file,
 from services.assets.queries.labels import list_labels
 from services.assets.queries.lives import count_lives
 from services.assets.queries.network import list_gaps, walk_network
+from services.assets.queries.public import show_to_public
 from services.assets.queries.rates import list_rates
 from services.assets.queries.search import are_over, every_facility, list_facilities
 from services.assets.queries.tiles import draw_tile
@@ -34,5 +35,6 @@ __all__ = [
     "list_rates",
     "list_units",
     "newest_edition",
+    "show_to_public",
     "walk_network",
 ]

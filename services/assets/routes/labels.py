@@ -10,11 +10,14 @@ from werkzeug.wrappers import Request, Response
 from services.assets import queries
 from services.assets.domain.facilities import LONGEST_CODE, UnknownFacility
 from services.assets.domain.labels import SHEETS, NothingToPrint, Sheet, divided
+from services.assets.queries.public import Face
+from services.assets.routes import label_page
 from services.assets.schemas.labels import LabelsQuery
 from shared.auth import PUBLIC, STAFF
 from shared.bounded import Bounded, Broken
 from shared.db import Database
 from shared.errors import Unavailable
+from shared.screens import HTML
 from shared.settings import Settings
 from shared.web import API, Call, http
 
@@ -42,13 +45,27 @@ class LabelRoutes:
         named = {"Content-Disposition": "inline; filename=labels.pdf"}
         return Response(pdf, content_type=PDF, headers=named | _link(call.request, page.next))
 
-    @http("GET", "/f/<code>", roles=PUBLIC, prefix="", status=302, transaction=False,
+    @http("GET", "/f/<code>", roles=PUBLIC, prefix="", media=HTML, also_status=302, transaction=False,
           refuses=(UnknownFacility,),
-          summary="Where the QR code on a label leads: to the facility's file, for whoever may read it")  # fmt: skip
+          summary="Where a label's QR code leads: a page where HTML is asked for, else to the file")  # fmt: skip
     def open_label(self, call: Call, code: str) -> Response:
+        page_wanted = label_page.is_wanted(call.request)
+        try:
+            face = self._face_of(code)
+        except UnknownFacility:
+            if page_wanted:
+                return label_page.unknown_page(call.request, code)
+            raise
+        if page_wanted:
+            return label_page.facility_page(call.request, code, face)
+        headers = {"Location": f"{API}/facilities/{quote(code, safe='')}/file", "Vary": "Accept"}
+        return Response(status=302, headers=headers)
+
+    def _face_of(self, code: str) -> Face:
         if len(code) > LONGEST_CODE:
             raise UnknownFacility(f"No code has more than {LONGEST_CODE} characters.")
-        return Response(status=302, headers={"Location": f"{API}/facilities/{quote(code, safe='')}/file"})
+        with self.db.look() as session:
+            return queries.show_to_public(session, code)
 
 
 def _sheet_of(query: dict[str, Any]) -> tuple[Sheet, dict[str, Any]]:

@@ -26,7 +26,11 @@ API: dict[str, tuple[str, ...]] = {
     ),
     "alerts": ("sensors", "readings", "rules", "alerts"),
 }  # fmt: skip
-OUTSIDE: dict[str, tuple[str, ...]] = {"assets": ("f",), "inspections": ("open311",), "alerts": ("cap", "console")}
+OUTSIDE: dict[str, tuple[str, ...]] = {
+    "assets": ("f",),
+    "inspections": ("open311", "report"),
+    "alerts": ("cap", "console"),
+}
 # Every service answers these alike.
 DOCUMENTS = ("openapi.json", "asyncapi.json", "docs")
 

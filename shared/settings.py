@@ -33,6 +33,7 @@ class Settings:
     connections_per_address: int
     requests_per_account: int
     streams_per_account: int
+    reports_per_address: int
     body_limit_bytes: int
     import_limit_bytes: int
     import_memory_bytes: int

@@ -71,6 +71,7 @@ RULES = (
     Rule("GET", "/drainage/(gaps|upstream|downstream)", STAFF),
     Rule("POST", "/lamp-states", DEVICE),
     Rule("GET", f"/f{NAME}", PUBLIC),
+    Rule("GET POST", "/report/", PUBLIC),
     # findings and lighting checks
     Rule("POST", "/findings", ("inspector", "operator")),
     Rule("GET", f"/findings({NAME}(/moves)?)?", FINDERS, Thing.FINDING),

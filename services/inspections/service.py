@@ -14,6 +14,7 @@ from services.inspections import exports, figures, queries, tables, use_cases
 from services.inspections.domain.findings import ALL, Finding, Sight
 from services.inspections.domain.light_checks import LightCheck
 from services.inspections.domain.rulebook import Source
+from services.inspections.report.routes import ReportRoutes
 from services.inspections.schemas import (
     ConfirmIn,
     FindingIn,
@@ -86,7 +87,7 @@ def by(call: Call) -> dict[str, Any]:
     return {"by": call.user.name, "sight": sight_of(call.user), "expected": call.expected}
 
 
-class Inspections(Service):
+class Inspections(ReportRoutes, Service):
     """Findings and lighting checks."""
 
     name = "inspections"

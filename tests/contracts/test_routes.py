@@ -19,7 +19,9 @@ OPEN_TO_EVERYBODY = {
     ("POST", "/api/v1/auth/token"),  # signs in
     ("POST", "/api/v1/auth/revoke"),  # whoever holds a refresh token may end it
     ("GET", "/api/v1/auth/jwks.json"),  # public keys
-    ("GET", "/f/<code>"),  # leads on to where a token is asked for; tells nothing
+    ("GET", "/f/<code>"),  # what a facility is, where, and how it stands; nothing of people, orders or units
+    ("GET", "/report/"),  # a form; tells the catalogue's categories
+    ("POST", "/report/"),  # a finding that waits for somebody to confirm it; so many of one address
 }
 
 
@@ -53,7 +55,7 @@ def test_a_device_changes_nothing_but_readings_and_lamp_states(route: Declared) 
 @every_route
 def test_a_path_is_in_the_contracts_style(route: Declared) -> None:
     bare = route.path.replace("<", "{").replace(">", "}")
-    assert bare.startswith("/api/v1/") or route.path.startswith(("/open311/v2/", "/cap/", "/f/"))
+    assert bare.startswith("/api/v1/") or route.path.startswith(("/open311/v2/", "/cap/", "/f/", "/report/"))
     assert "_" not in "/".join(part for part in bare.split("/") if "{" not in part)
 
 

@@ -52,7 +52,7 @@ def test_the_page_of_documents_works_without_a_network(system: System) -> None:
         assert len(nobody.send("GET", f"/docs/{name}").content) > 10_000
 
 
-@pytest.mark.parametrize("path", ["/", "/docs", "/docs/swagger-ui-bundle.js"])
+@pytest.mark.parametrize("path", ["/", "/docs", "/docs/swagger-ui-bundle.js", "/report/"])
 def test_a_page_runs_nothing_but_its_own_and_lies_in_no_frame(system: System, path: str) -> None:
     answer = system.nobody().send("GET", path)
     policy = dict(each.strip().split(" ", 1) for each in answer.headers["Content-Security-Policy"].split(";"))
@@ -67,8 +67,8 @@ def test_the_front_page_says_in_both_languages_where_to_go(system: System) -> No
     nobody = system.nobody()
     text = nobody.send("GET", "/").content.decode()
     links = set(re.findall(r'href="([^"]+)"', text))
-    assert links == {"/docs", "/openapi.json", "/asyncapi.json"}
-    assert all(nobody.send("GET", link).status == 200 for link in links)
+    assert links == {"/docs", "/openapi.json", "/asyncapi.json", "/report/?lang=en", "/report/?lang=zh"}
+    assert all(nobody.send("GET", link.partition("?")[0]).status == 200 for link in links)
     assert "这里是系统的地址" in text
     assert not re.findall(r"https?://|src=|url\(", text)
 

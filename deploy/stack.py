@@ -216,6 +216,7 @@ class Stack(Running):
             "DATA": str(self.data),
             "KEYS": str(self.keys if SIGNING in services else self.public_keys),
             "PUBLIC_URL": self.base_url,
+            "PROXIES": "127.0.0.1/32",  # ours: without it all people behind it would count as one address
             "BROKER_URL": self.servers.rabbitmq.url_of(self.name or "/", alone or ADMINISTRATOR),
         } | {f"DATABASE_URL_{each.upper()}": self.database_url(each) for each in services}
         return process_environment(settings) | self._extra

@@ -6,6 +6,8 @@ import re
 from html import unescape
 from urllib.parse import quote, urlencode
 
+import pytest
+
 from tests.client import Answer, System, wait_for
 from tests.story import Cast
 
@@ -58,6 +60,26 @@ def test_a_scanned_label_becomes_a_report_and_its_page_tells_when_it_is_confirme
     wait_for(lambda: "灯不亮" in open_page(system, label), "the page to tell of the defect")
     back = open_page(system, link(answers[0].content.decode(), "/f/"))
     assert "已知有故障" in back
+
+
+def test_people_behind_our_own_proxy_count_by_their_own_addresses(system: System) -> None:
+    if system.name == "embedded":
+        pytest.skip("Embedded, there is no proxy.")
+    form = open_form(system, "/report/")
+    fields = fields_of(form) | {"facility": "L-1", "category": ""}
+    about = [fields | {"category": "other", "words": f"{number}"} for number in range(21)]
+    answers = [
+        system.nobody().send("POST", "/report/", content=urlencode(each).encode(), headers=FORM | by)
+        for each, by in zip(about, [{"X-Forwarded-For": "192.0.2.77"}] * 20 + [{}], strict=True)
+    ]
+    assert {each.status for each in answers} == {201}
+    refused = system.nobody().send(
+        "POST",
+        "/report/",
+        content=urlencode(fields | {"category": "other", "words": "more"}).encode(),
+        headers=FORM | {"X-Forwarded-For": "203.0.113.5, 192.0.2.77"},
+    )
+    assert refused.status == 429, refused
 
 
 def test_a_label_that_nobody_knows_leads_to_a_report_all_the_same(system: System, cast: Cast) -> None:

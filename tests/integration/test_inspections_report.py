@@ -222,6 +222,23 @@ def test_a_place_outside_the_city_is_told_left_out_and_the_rest_can_be_sent(
     assert (found.location, found.facility_code) == (None, LAMP["facility"])
 
 
+def test_a_category_that_only_the_form_knows_yet_is_asked_again(
+    running: Running, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(queries, "FRESH_S", 3600.0)
+    fields = filled(running)
+    assert running.send(fields).status == 201  # what reports are judged by was read
+    newer = the_catalogue().as_published()
+    newer["categories"]["lamp_blue"] = newer["categories"]["lamp_out"]
+    with running.database.begin() as session:
+        session.execute(tables.catalogue_copies.update().values(catalogue=newer))
+    answer = running.send(fields | {"category": "lamp_blue"})
+    assert (answer.status, answer.fields["category"], answer.fields["words"]) == (422, "lamp_blue", WORDS)
+    with running.database.read() as session:
+        queries.forget_rulebook(session)
+    assert running.send(answer.fields).status == 201
+
+
 def test_a_code_that_nobody_knows_is_taken(running: Running) -> None:
     assert running.send(filled(running, facility="nobody <knows> this")).status == 201
     assert [each.facility_code for each in running.findings()] == ["nobody <knows> this"]

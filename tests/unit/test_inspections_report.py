@@ -77,9 +77,10 @@ def test_a_form_without_an_id_of_ours_gets_one(given: str) -> None:
     assert UUID(read({"id": given}).id) != UUID(FORM)
 
 
-def test_a_link_names_no_form() -> None:
-    assert served({"id": FORM, "kind": "bridge"}).id != FORM
-    assert served({"id": FORM, "kind": "bridge"}).kind == "bridge"
+def test_a_link_names_no_form_and_says_nothing_in_the_readers_place() -> None:
+    typed = served({"id": FORM, "kind": "bridge", "words": "mine", "category": "lamp_out"})
+    assert typed.id != FORM
+    assert (typed.kind, typed.words, typed.category) == ("bridge", "", "")
 
 
 def test_the_same_form_with_the_same_in_it_is_one_report_and_changed_another() -> None:

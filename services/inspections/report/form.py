@@ -14,6 +14,7 @@ from services.inspections.report.choices import Choices
 from shared.fields import CONTROL, Code, no_fix
 
 LONGEST_WORDS = 2_000
+LINKED = ("facility", "kind", "lon", "lat")  # what a link may fill in; nobody puts words into another one's mouth
 DEGREES = re.compile(r"-?[0-9]{1,3}(\.[0-9]{1,12})?")
 
 
@@ -56,7 +57,7 @@ def read(sent: Mapping[str, str]) -> Typed:
 
 def served(asked: Mapping[str, str]) -> Typed:
     """What a link brought, for a form with an id of its own: the link may have gone to several people."""
-    return read({name: value for name, value in asked.items() if name != "id"})
+    return read({name: asked.get(name, "") for name in LINKED})
 
 
 def _is_id(text: str) -> bool:

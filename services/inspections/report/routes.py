@@ -12,10 +12,10 @@ from werkzeug.wrappers import Response
 from services.inspections import queries, use_cases
 from services.inspections.domain.findings import Finding, FindingExists, UnknownFinding
 from services.inspections.domain.places import FarFromCity
-from services.inspections.domain.rulebook import Severity
+from services.inspections.domain.rulebook import Severity, UnknownCategory
 from services.inspections.report.bound import Hourly, TooManyReports
 from services.inspections.report.choices import Choices, choices
-from services.inspections.report.form import Typed, mistakes, read, served
+from services.inspections.report.form import LINKED, Typed, mistakes, read, served
 from services.inspections.report.words import WORDS
 from shared import clock
 from shared.auth import PUBLIC
@@ -56,6 +56,8 @@ class ReportRoutes:
             return self._form(call, typed, offered, wrong, status=422)
         try:
             return self._answer(call, typed, offered, self._known(typed) or self._report(call, typed))
+        except UnknownCategory:  # of an edition that we read a moment later than the form's
+            return self._form(call, typed, offered, {"category": "choose"}, status=422)
         except FarFromCity:
             return self._form(call, typed.without_place(), offered, {"facility": "far"}, status=422)
         except TooManyReports as refused:
@@ -74,7 +76,7 @@ class ReportRoutes:
             return None
 
     def _report(self, call: Call, typed: Typed) -> Finding:
-        """Raises FarFromCity, TooManyReports."""
+        """Raises FarFromCity, TooManyReports, UnknownCategory."""
         HOURLY.take(call.request.remote_addr or "", self.settings.reports_per_address)
         facts: dict[str, Any] = {
             "id": typed.finding_id, "category": typed.category, "severity": Severity.NORMAL,
@@ -102,7 +104,7 @@ class ReportRoutes:
 
     def _answer(self, call: Call, typed: Typed, offered: Choices, finding: Finding) -> Response:
         language = {"lang": language_of(call.request)}
-        about = {name: value for name in ("facility", "kind", "lon", "lat") if (value := getattr(typed, name))}
+        about = {name: value for name in LINKED if (value := getattr(typed, name))}
         return PAGES.show(
             call.request,
             "arrived.html",

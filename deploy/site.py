@@ -7,6 +7,7 @@ import re
 import time
 from collections.abc import Callable, Iterable, Iterator
 from typing import Any
+from urllib.parse import urlsplit, urlunsplit
 from uuid import uuid4
 
 import eventlet
@@ -14,7 +15,7 @@ import eventlet.wsgi
 from marshmallow import ValidationError
 from werkzeug.exceptions import HTTPException
 from werkzeug.exceptions import MethodNotAllowed as WrongMethod
-from werkzeug.routing import Map, Rule
+from werkzeug.routing import Map, RequestRedirect, Rule
 from werkzeug.wrappers import Request, Response
 
 from deploy.connections import HANG_UP, IDLE_S, SEND_S, Clients, Door, Limits, Protocol
@@ -69,6 +70,8 @@ class Site:
             allowed = ", ".join(self._allowed(request, list(wrong.valid_methods or ())))
             response = _problem(request, errors.MethodNotAllowed(f"It takes {allowed}."))
             response.headers["Allow"] = allowed
+        except RequestRedirect as moved:
+            response = _elsewhere(moved)
         except HTTPException as wrong:
             response = _problem(request, NotFound(f"There is nothing at {request.path}.") if wrong.code == 404 else
                                 Malformed(wrong.description or ""))  # fmt: skip
@@ -115,6 +118,13 @@ def _flat(messages: Any, at: str = "") -> Iterator[dict[str, str]]:
     else:
         for message in messages if isinstance(messages, list) else [messages]:
             yield {"field": at or "body", "detail": str(message)}
+
+
+def _elsewhere(moved: RequestRedirect) -> Response:
+    """To an address with its last slash, or without doubled ones; on this host, whatever the request called it."""
+    address = urlsplit(moved.new_url)
+    path = "/" + address.path.lstrip("/")
+    return Response(status=moved.code, headers={"Location": urlunsplit(("", "", path, address.query, ""))})
 
 
 def _problem(request: Request, refused: Refused, fields: list[dict[str, str]] | None = None) -> Response:

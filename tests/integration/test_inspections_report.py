@@ -126,6 +126,11 @@ def test_the_form_offers_what_can_be_wrong_with_the_thing_in_the_readers_languag
     assert {name: english.fields[name] for name in LAMP} == LAMP
 
 
+def test_an_address_that_was_typed_without_its_last_slash_leads_there_on_this_host(running: Running) -> None:
+    answer = running.client.get("/report?facility=L-1", headers={"Host": "elsewhere.example"})
+    assert (answer.status_code, answer.headers["Location"]) == (308, "/report/?facility=L-1")
+
+
 def test_a_report_is_a_finding_that_waits_for_somebody_to_confirm_it(running: Running) -> None:
     answer = running.send(filled(running))
     assert (answer.status, answer.headers["Cache-Control"]) == (201, "private, no-cache")

@@ -12,10 +12,13 @@ from uuid import uuid4
 
 import pytest
 from PIL import Image
+from pypdfium2 import PdfDocument
 from werkzeug.test import TestResponse
+from zxingcpp import read_barcodes
 
 from services.assets import figures, use_cases
 from services.assets.domain.catalogue import the_catalogue
+from services.assets.domain.labels import address_of
 from services.assets.domain.viewers import UNITS
 from services.assets.importing import Row
 from services.assets.service import Assets
@@ -432,6 +435,28 @@ def test_labels_are_printed_for_a_search_or_for_codes(running: Running) -> None:
     assert running.call("GET", "/facilities/labels.pdf?kind=bridge").status_code == 404
     for wrong in ("limit=1001", "columns=2", "sheet=a", "codes=,"):
         assert running.call("GET", f"/facilities/labels.pdf?{wrong}").status_code == 422
+
+
+@pytest.mark.parametrize(
+    ("url", "opened_by", "pages"),
+    [
+        ("http://127.0.0.1:8000", "nobody", 2),
+        ("http://192.168.1.5", "inside", 2),
+        ("https://lamps.city.gov.cn/", "anybody", 1),
+    ],
+)
+def test_labels_say_who_can_open_them(
+    running: Running, monkeypatch: pytest.MonkeyPatch, url: str, opened_by: str, pages: int
+) -> None:
+    config = running.container.config
+    monkeypatch.setitem(config, "settings", replace(config["settings"], public_url=url))
+    code = a_lamp(running)
+    printed = running.call("GET", f"/facilities/labels.pdf?codes={code}", "crew")
+    assert (printed.status_code, printed.headers["Labels-Opened-By"]) == (200, opened_by)
+    document = PdfDocument(printed.data)
+    assert len(document) == pages
+    seen = read_barcodes(document[pages - 1].render(scale=4).to_pil())
+    assert [each.text for each in seen] == [address_of(url, code)]
 
 
 @pytest.mark.parametrize("unit", UNITS)

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import socket
 from collections.abc import Iterator
 from dataclasses import dataclass
-from urllib.parse import quote
+from enum import StrEnum
+from ipaddress import IPv4Address, IPv6Address, ip_address
+from urllib.parse import quote, urlsplit
 
 from shared.errors import NotFound
 
@@ -78,3 +81,87 @@ class Label:
 def address_of(public_url: str, code: str) -> str:
     """The address that opens a facility, as short as can be: every letter makes the QR code finer."""
     return f"{public_url.rstrip('/')}/f/{quote(code, safe='')}"
+
+
+class Reach(StrEnum):
+    """Who can open the address in a QR code, as far as the address itself tells."""
+
+    ANYBODY = "anybody"
+    INSIDE = "inside"
+    NOBODY = "nobody"
+
+
+THIS_MACHINE = ("localhost", "localdomain", "ip6-localhost", "ip6-loopback")  # RFC 6761, Debian's /etc/hosts
+EXAMPLES = ("example", "example.com", "example.net", "example.org", "invalid", "test")  # RFC 2606
+# RFC 6762 (appendix G too), RFC 8375, and what ICANN keeps for private use.
+PRIVATE = ("local", "internal", "intranet", "private", "corp", "home", "lan", "home.arpa")
+SELF_ASSIGNED = ("is_loopback", "is_unspecified", "is_link_local", "is_multicast")
+
+NOTICES = {
+    Reach.NOBODY: (
+        "请勿粘贴：手机扫码打不开这些标签。",
+        "Do not put these labels up: no phone can open them.",
+        "",
+        "二维码中的地址，手机打不开：",
+        "The QR codes hold an address that phones cannot open:",
+        "{url}",
+        "",
+        "请把设置 WAYWARDEN_PUBLIC_URL 改为手机能打开的地址，重启后再打印。",
+        "Set WAYWARDEN_PUBLIC_URL to one that phones reach, restart, print again.",
+    ),
+    Reach.INSIDE: (
+        "请注意：这些标签只在内部网络中能打开。",
+        "Mind: these labels open inside your own network only.",
+        "",
+        "二维码中的地址，手机用移动网络打不开：",
+        "The QR codes hold an address that no phone can open over mobile data:",
+        "{url}",
+        "",
+        "如供街上或公众扫码，请更改设置 WAYWARDEN_PUBLIC_URL，重启后再打印。",
+        "If they are for the street, change WAYWARDEN_PUBLIC_URL, restart, print again.",
+    ),
+}
+
+
+def notice_of(public_url: str) -> list[str]:
+    """Lines to read before labels with this address are put up; none when anybody can open it."""
+    return [line.format(url=public_url) for line in NOTICES.get(reach_of(public_url), ())]
+
+
+def reach_of(public_url: str) -> Reach:
+    """No name is looked up: what a name stands for here says nothing about what it does on the street."""
+    host = _host(public_url)
+    if address := _address(host):
+        return _reach_of_address(address)
+    if not host or _ends_in(host, THIS_MACHINE) or _ends_in(host, EXAMPLES):
+        return Reach.NOBODY
+    return Reach.INSIDE if "." not in host or _ends_in(host, PRIVATE) else Reach.ANYBODY
+
+
+def _host(url: str) -> str:
+    try:
+        return (urlsplit(url).hostname or "").rstrip(".")
+    except ValueError:
+        return ""
+
+
+def _address(host: str) -> IPv4Address | IPv6Address | None:
+    """Also of an IPv4 address as browsers read it: 127.1, 0x7f000001, 2130706433."""
+    try:
+        found = ip_address(host)
+    except ValueError:
+        try:
+            return IPv4Address(socket.inet_aton(host))
+        except (OSError, ValueError):
+            return None
+    return getattr(found, "ipv4_mapped", None) or found
+
+
+def _reach_of_address(address: IPv4Address | IPv6Address) -> Reach:
+    if any(getattr(address, each) for each in SELF_ASSIGNED) or (address.version == 4 and address.is_reserved):
+        return Reach.NOBODY
+    return Reach.ANYBODY if address.is_global else Reach.INSIDE
+
+
+def _ends_in(host: str, names: tuple[str, ...]) -> bool:
+    return any(host == each or host.endswith(f".{each}") for each in names)

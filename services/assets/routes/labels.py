@@ -9,10 +9,11 @@ from werkzeug.wrappers import Request, Response
 
 from services.assets import queries
 from services.assets.domain.facilities import LONGEST_CODE, UnknownFacility
-from services.assets.domain.labels import SHEETS, NothingToPrint, Sheet, divided
+from services.assets.domain.labels import SHEETS, NothingToPrint, Reach, Sheet, divided, notice_of, reach_of
 from services.assets.queries.public import Face
 from services.assets.routes import label_page
 from services.assets.schemas.labels import LabelsQuery
+from shared import logs
 from shared.auth import PUBLIC, STAFF
 from shared.bounded import Bounded, Broken
 from shared.db import Database
@@ -23,6 +24,9 @@ from shared.web import API, Call, http
 
 PDF = "application/pdf"
 PRINTERS = Bounded("services.assets.label_sheets", count=2, seconds=30, memory=300_000_000)
+OPENED_BY = "Labels-Opened-By"
+
+log = logs.get(__name__)
 
 
 class LabelRoutes:
@@ -38,11 +42,14 @@ class LabelRoutes:
             page = queries.list_labels(session, public_url=self.settings.public_url, **search)
         if not page.items:
             raise NothingToPrint("The search finds no facility.")
+        url = self.settings.public_url
+        if (reach := reach_of(url)) is not Reach.ANYBODY:
+            log.warning("labels for an address that not everybody can open", public_url=url, opened_by=reach)
         try:
-            pdf = PRINTERS.run(call.user.name, "drawn", page.items, sheet)
+            pdf = PRINTERS.run(call.user.name, "drawn", page.items, sheet, notice_of(url))
         except Broken as wrong:
             raise Unavailable("The labels took too long; print fewer at once.", retry_after_s=1) from wrong
-        named = {"Content-Disposition": "inline; filename=labels.pdf"}
+        named = {"Content-Disposition": "inline; filename=labels.pdf", OPENED_BY: reach}
         return Response(pdf, content_type=PDF, headers=named | _link(call.request, page.next))
 
     @http("GET", "/f/<code>", roles=PUBLIC, prefix="", media=HTML, also_status=302, transaction=False,

@@ -18,8 +18,10 @@ from sqlalchemy import (
     Table,
     Text,
     Uuid,
+    and_,
     event,
     false,
+    literal_column,
     or_,
     true,
 )
@@ -197,6 +199,15 @@ facility_history = Table(
 # What was learned late: the two views of a past day differ by it.
 late = facility_history.c.happened_at != facility_history.c.recorded_at
 Index("ix_facility_history_late", facility_history.c.recorded_at, postgresql_where=late, sqlite_where=late)
+
+# The first day that there is an answer for, by all that is known now.
+registered_late = and_(facility_history.c.what == literal_column("'registered'"), late)
+Index(
+    "ix_facility_history_registered_late",
+    facility_history.c.happened_at,
+    postgresql_where=registered_late,
+    sqlite_where=registered_late,
+)
 
 counted = facility_history.c.what.in_(list(COUNTED))
 Index(

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterator
 from dataclasses import replace
-from datetime import datetime, timedelta
+from datetime import date, datetime, timedelta
 from io import BytesIO
 from pathlib import Path
 from typing import Any
@@ -15,14 +16,18 @@ from zoneinfo import ZoneInfo
 
 import pytest
 from nameko.containers import ServiceContainer
+from sqlalchemy import select
 from werkzeug.test import Client, TestResponse
 
 from deploy import settings
 from deploy.keys import make_keys
 from deploy.migrations import migrate
 from deploy.site import Site
+from services.assets.domain.catalogue import the_catalogue
 from services.assets.sample import load_sample
 from services.assets.service import Assets
+from services.assets.tables import facilities
+from shared import clock
 from shared.auth import Keys, User
 from shared.db import Database
 from shared.lists import exports
@@ -288,7 +293,6 @@ def test_every_rate_carries_its_terms_and_its_definition(running: Running, by: s
 def test_rates_are_those_of_any_day_that_has_come(running: Running) -> None:
     today = datetime.now(ZoneInfo("Europe/Helsinki")).date()
     assert running.call("GET", f"/rates?date={today}").status_code == 200
-    assert running.call("GET", "/rates?date=2020-01-01").json == {"items": [], "next": None}
     refused = running.call("GET", f"/rates?date={today + timedelta(days=2)}")
     assert (refused.status_code, (refused.json or {})["errors"][0]["field"]) == (422, "date")
 
@@ -309,3 +313,37 @@ def test_a_small_export_is_what_a_process_of_its_own_writes(
     with running.call("GET", path) as answer:
         assert answer.get_data() == small
     assert small.count(b"bridge") >= len(running.items("/facilities?kind=bridge")) > 1
+
+
+@pytest.mark.parametrize("view", ["known", "happened"])
+@pytest.mark.parametrize(
+    ("path", "field"),
+    [
+        ("/facilities?as_of=", "as_of"),
+        ("/facilities?kind=bridge&bbox=24,60,25,61&as_of=", "as_of"),
+        ("/facilities/labels.pdf?as_of=", "as_of"),
+        ("/rates?date=", "date"),
+        ("/rates?by=kind&rate=light_on_metered&window_days=30&date=", "date"),
+        ("/lamp-nights?which=unknown&date=", "date"),
+    ],
+)
+def test_a_day_before_the_registry_says_so_and_when_it_begins(
+    running: Running, path: str, field: str, view: str
+) -> None:
+    with running.database.read() as session:
+        first = min(session.scalars(select(facilities.c.registered_at)))
+    begun = the_catalogue().city.day_of(first)
+    refused = running.call("GET", f"{path}1990-01-01&view={view}", Accept_Language="zh-CN")
+    problem = refused.get_json()
+    assert (refused.status_code, problem["type"].rpartition(":")[2]) == (422, "day-before-registry")
+    assert problem["title"] == "该日早于设施台账的起始日"
+    assert [each["field"] for each in problem["errors"]] == [field]
+    said = date.fromisoformat(re.findall(r"\d{4}-\d\d-\d\d", problem["detail"])[0])
+    assert said in (begun, begun - timedelta(days=1))  # a night is of the day on which it began
+
+
+def test_the_file_of_a_facility_says_since_when_it_is_known(running: Running) -> None:
+    code = a_lamp(running)
+    refused = running.call("GET", f"/facilities/{code}/file?as_of=1990-01-01")
+    assert refused.status_code == 404
+    assert f"on {the_catalogue().city.day_of(clock.now())}" in refused.get_json()["detail"]

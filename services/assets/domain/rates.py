@@ -25,6 +25,13 @@ class DayToCome(Invalid):
     zh = "该日尚未到来"
 
 
+class DayBeforeRegistry(Invalid):
+    """Nothing was registered yet on that day."""
+
+    slug = "day-before-registry"
+    zh = "该日早于设施台账的起始日"
+
+
 class RateName(StrEnum):
     INTACT = "intact"
     LIGHT_ON_SAMPLED = "light_on_sampled"

@@ -100,8 +100,16 @@ def _as_known(session: Session, facility: Facility, moment: datetime) -> Facilit
     then, its_id = all_as_of(moment), facility.id or 0
     row = session.execute(select(*then.c).where(then.c.id == its_id)).one_or_none()
     if row is None:
-        raise NotYetKnown(f"{facility.code} came into the registry later.", field="as_of")
+        raise NotYetKnown(f"{facility.code} came into the registry later{_known_on(session, its_id)}.", field="as_of")
     return Facility(**{**row._mapping, **registered_as_of(session, [its_id], moment)[its_id]})
+
+
+def _known_on(session: Session, facility_id: int) -> str:
+    deeds = facility_history.c
+    first = session.scalar(
+        select(deeds.recorded_at).where(deeds.facility_id == facility_id).order_by(deeds.id).limit(1)
+    )
+    return f", on {the_catalogue().city.day_of(first)}" if first else ""
 
 
 def _newest(session: Session, query: Select[Any], by: Column[Any], seen: Where = NO_BOUND) -> tuple[list[Shown], int]:

@@ -16,7 +16,7 @@ from services.assets.domain.metered import NightSum, Which, metered_rates
 from services.assets.domain.rates import By, Rate
 from services.assets.domain.standings import View
 from services.assets.queries.codes import get_facility
-from services.assets.queries.past import as_of
+from services.assets.queries.past import as_of, must_have_begun
 from services.assets.tables import facilities, lamp_night_sums, lamp_nights, lamps, lighting_schedules
 from shared import clock
 from shared.paging import Page, cut, page, position
@@ -203,7 +203,7 @@ def list_nights_behind(
 ) -> Page:
     """The lamp-nights behind a metered rate, the newest night first, then by code; lamps as they stood that night.
 
-    ``view``: as for ``list_metered``.
+    ``view``: as for ``list_metered``. Raises DayBeforeRegistry.
     """
     by = (lamp_nights.c.night, facilities.c.code)
     last, after = _last_night(session, date), ""
@@ -218,6 +218,8 @@ def list_nights_behind(
             rows += session.execute(
                 _lamps_on(each, Which(which), only, begin, View(view)).limit(limit + 1 - len(rows))
             ).all()
+    if date and not rows:
+        must_have_begun(session, last, View.KNOWN, field="date", day_of=city_place(the_catalogue()).night_of)
     return cut(rows, by, limit, lambda row: _as_night(row) | {name: row._mapping[name] for name in OF_LAMP})
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from datetime import date, datetime, timedelta
 from typing import Any
 
@@ -23,9 +23,9 @@ from sqlalchemy import (
 from sqlalchemy.orm import Session
 
 from services.assets.domain.catalogue import the_catalogue
-from services.assets.domain.rates import DayToCome
+from services.assets.domain.rates import DayBeforeRegistry, DayToCome
 from services.assets.domain.standings import Standing, View, replayed, standing_of
-from services.assets.tables import defects, facilities, facility_history, looks, past_standings
+from services.assets.tables import defects, facilities, facility_history, looks, past_standings, registered_late
 from shared import clock
 from shared.db import as_json, listed
 
@@ -33,12 +33,38 @@ AT_ONCE = 500
 DAYS = ("installed_on", "retired_on")
 
 
-def past_day(day: date | None) -> date | None:
+def past_day(day: date | None, field: str = "date") -> date | None:
     """None for the city's present day. Raises DayToCome."""
     today = the_catalogue().city.day_of(clock.now())
     if day is not None and day > today:
-        raise DayToCome("That day has not come yet.", field="date")
+        raise DayToCome("That day has not come yet.", field=field)
     return day if day != today else None
+
+
+def must_have_begun(
+    session: Session, day: date, view: View, *, field: str, day_of: Callable[[datetime], date] | None = None
+) -> None:
+    """For when nothing was found of a past day. Raises DayBeforeRegistry if no facility was there yet, in this view.
+
+    ``day_of``: the day that a moment belongs to; if left out, the city's.
+    """
+    first = first_moment(session, view)
+    if first and day < (begun := (day_of or the_catalogue().city.day_of)(first)):
+        how = "that was known" if view is View.KNOWN else "by all that is known now"
+        raise DayBeforeRegistry(f"The first facility {how} is of {begun}.", field=field)
+
+
+def first_moment(session: Session, view: View) -> datetime | None:
+    """When the first facility was known, or was there by all that is known now; None while there is none.
+
+    What is learned gets its number in the order in which it is: the first deed is the first registration.
+    """
+    deeds = facility_history.c
+    known = session.scalar(select(deeds.recorded_at).order_by(deeds.id).limit(1))
+    if known is None or view is View.KNOWN:
+        return known
+    late = session.scalar(select(deeds.happened_at).where(registered_late).order_by(deeds.happened_at).limit(1))
+    return min(known, late or known)
 
 
 def as_of(end: datetime) -> FromClause:

@@ -22,6 +22,7 @@ from services.assets.queries.past import (
     as_of,
     late_facts,
     looks_as_of,
+    must_have_begun,
     past_day,
     standings_happened,
     standings_known,
@@ -72,7 +73,8 @@ def list_rates(
 ) -> Page:
     """The rates about facilities under each key of ``by``, now or at the end of a past day of the city, rate by rate.
 
-    ``only``: what the facilities must have in common. ``window_days`` is the metered rate's. Raises DayToCome.
+    ``only``: what the facilities must have in common. ``window_days`` is the metered rate's. Raises DayToCome,
+    DayBeforeRegistry.
     """
     wanted = {name: value for name, value in only.items() if value is not None}
     past = past_day(date)
@@ -89,6 +91,8 @@ def list_rates(
         metered = list_metered(session, by=By(by), date=date, window_days=window_days, only=wanted, view=seen)
         last = sorted((Placed(len(SERIES), each.key, each.kind or "", each) for each in metered), key=itemgetter(1, 2))
         found += [each for each in last if each[:3] > after]
+    if past and not found:
+        must_have_begun(session, past, View(view), field="date")
     return cut(found, PLACE, limit, attrgetter("made"))
 
 

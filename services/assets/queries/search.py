@@ -34,7 +34,7 @@ from services.assets.domain.facilities import Condition, Facility, LookedAt
 from services.assets.domain.searching import sought
 from services.assets.domain.standings import View
 from services.assets.domain.tiles import LEVELS, Tile, figure, text_of
-from services.assets.queries.past import past_day, registered_as_of, seen_as_of
+from services.assets.queries.past import must_have_begun, past_day, registered_as_of, seen_as_of
 from services.assets.queries.places import anchored, crossing, in_box, meets
 from services.assets.tables import attribute_kinds, facilities
 from shared import paging, tallies
@@ -73,11 +73,11 @@ def list_facilities(
     """Facilities by code, in a box by place; with ``near`` (longitude, latitude, metres) the nearest, on one page.
 
     ``wanted``: see ``Wanted``. Retired ones are left out unless a condition asks for them. ``as_of``: as they stood at
-    the end of that day, as it was known or as it happened (``view``). Raises DayToCome, and Invalid for what is near
-    on a past day.
+    the end of that day, as it was known or as it happened (``view``). Raises DayToCome, DayBeforeRegistry, and Invalid
+    for what is near on a past day.
     """
     asked = _given(wanted)
-    if (day := past_day(as_of)) is not None:
+    if (day := past_day(as_of, "as_of")) is not None:
         if near is not None:
             raise Invalid("Of a past day, ask for a box.", field="near")
         return _as_of(session, asked, day, View(view), limit, cursor)
@@ -97,6 +97,8 @@ def _as_of(session: Session, asked: Wanted, day: date, view: View, limit: int, c
     after = paging.position(cursor, BY_CODE)[0] if cursor else ""
     wanted = select(*then.c).where(*conditions(session, then, asked), then.c.code > after)
     rows = session.execute(wanted.order_by(then.c.code).limit(limit + 1)).all()
+    if not rows:
+        must_have_begun(session, day, view, field="as_of")
     registered = registered_as_of(session, [row.id for row in rows], end)
     return paging.cut(rows, BY_CODE, limit, lambda row: Facility(**{**row._mapping, **registered.get(row.id, {})}))
 

@@ -19,6 +19,7 @@ from services.assets.domain.facilities import (
     UnknownFacility,
     UnknownKind,
 )
+from services.assets.domain.rates import DayBeforeRegistry, DayToCome
 from services.assets.domain.viewers import UNITS, BoundToUnit
 from services.assets.routes.roles import WRITERS, must_be_unbound, viewer_of
 from services.assets.schemas.facilities import (
@@ -63,7 +64,7 @@ class FacilityRoutes:
         return use_cases.register_facility(call.session, who=call.user.name, **call.body)
 
     @http("GET", "/facilities", roles=STAFF, query=FacilitiesQuery, answer=FacilityOut, paged=True,
-          also_media=(GEOJSON,),
+          also_media=(GEOJSON,), refuses=(DayToCome, DayBeforeRegistry),
           summary="List facilities; as GeoJSON where application/geo+json is accepted")  # fmt: skip
     def list_facilities(self, call: Call) -> Page | Response:
         page = queries.list_facilities(call.session, **call.query)

@@ -10,6 +10,7 @@ from werkzeug.wrappers import Request, Response
 from services.assets import queries
 from services.assets.domain.facilities import LONGEST_CODE, UnknownFacility
 from services.assets.domain.labels import SHEETS, NothingToPrint, Reach, Sheet, divided, notice_of, reach_of
+from services.assets.domain.rates import DayBeforeRegistry, DayToCome
 from services.assets.queries.public import Face
 from services.assets.routes import label_page
 from services.assets.schemas.labels import LabelsQuery
@@ -34,7 +35,7 @@ class LabelRoutes:
     settings: Settings
 
     @http("GET", "/facilities/labels.pdf", roles=STAFF, query=LabelsQuery, media=PDF, transaction=False, heavy=True,
-          refuses=(UnknownFacility, NothingToPrint),
+          refuses=(UnknownFacility, NothingToPrint, DayToCome, DayBeforeRegistry),
           summary="Print QR labels of the facilities that a search finds; Link leads to those left over")  # fmt: skip
     def print_labels(self, call: Call) -> Response:
         sheet, search = _sheet_of(call.query)

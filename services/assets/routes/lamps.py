@@ -10,6 +10,7 @@ from services.assets.domain.lighting import (
     UnknownSchedule,
     WrongSchedule,
 )
+from services.assets.domain.rates import DayBeforeRegistry
 from services.assets.queries import lamps as queries
 from services.assets.routes.roles import WRITERS
 from services.assets.schemas.lamps import (
@@ -75,7 +76,7 @@ class LampRoutes:
         return queries.list_lamp_states(call.session, **call.query)
 
     @http("GET", "/lamp-nights", roles=STAFF, query=LampNightsQuery, answer=NightOfLampOut, paged=True,
-          summary="List the lamp-nights behind a metered light-on rate")  # fmt: skip
+          refuses=(DayBeforeRegistry,), summary="List the lamp-nights behind a metered light-on rate")  # fmt: skip
     def list_nights_behind(self, call: Call) -> Page:
         return queries.list_nights_behind(call.session, **call.query)
 

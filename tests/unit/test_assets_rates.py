@@ -4,20 +4,19 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterator
-from contextlib import closing, contextmanager, suppress
+from contextlib import suppress
 from dataclasses import replace
 from datetime import date, datetime, timedelta
 from functools import partial
 from itertools import product
 from operator import attrgetter
-from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qsl, urlsplit
 
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from sqlalchemy import event, select
+from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from services.assets import queries, use_cases
@@ -29,9 +28,9 @@ from services.assets.domain.sums import Figure, amounts
 from services.assets.queries import past
 from services.assets.schemas.facilities import FacilitiesQuery, FacilityOut
 from services.assets.schemas.rates import RateOut
-from services.assets.tables import facilities, mapping
+from services.assets.tables import facilities
 from shared import clock
-from shared.db import Database, kernel
+from shared.db import Database
 from shared.events.workorders import OrderClosed, OrderReopened, OrderVoided
 from tests.links import must_add_up
 from tests.unit.test_assets_defects import (
@@ -66,14 +65,6 @@ def listed(database: Database, **asked: Any) -> list[Rate]:
 
 def listed_of(database: Database, day: date, **asked: Any) -> list[Rate]:
     return listed(database, by="district", date=day, **asked)
-
-
-@contextmanager
-def an_empty_database(folder: Path) -> Iterator[Database]:
-    with closing(Database(f"sqlite:///{folder / 'empty.db'}")) as database:
-        for each in (kernel, mapping.metadata):
-            each.create_all(database.engine.execution_options(writes=True))
-        yield database
 
 
 def behind(database: Database, address: str) -> list[str]:
@@ -162,41 +153,6 @@ def test_a_search_that_finds_nothing_on_a_day_of_the_registry_is_empty_and_no_re
         assert listed_of(db, FIRST_DAY, kind="bridge") == []
         with pytest.raises(DayBeforeRegistry):
             queries_as_of(db, FIRST_DAY - DAY, kind=["bridge"])
-
-
-@pytest.mark.parametrize(("begun_at", "first_night"), [(NIGHT, FIRST_DAY), (NIGHT - DAY / 2, FIRST_DAY - DAY)])
-def test_a_night_that_was_over_before_the_first_lamp_is_refused(
-    tmp_path: Path, begun_at: datetime, first_night: date
-) -> None:
-    """Until noon it is yesterday's night: who registers lamps in the morning may be told of that."""
-    with an_empty_database(tmp_path) as database:
-        with clock.frozen(begun_at), database.begin() as session:
-            use_cases.register_facility(session, who="ada", **lamp("L-1", 24.941))
-        with clock.frozen(NIGHT + 2 * DAY), database.read() as session:
-            assert queries.lamps.list_nights_behind(session, limit=9, date=first_night).items == []
-            with pytest.raises(DayBeforeRegistry, match=f"of {first_night}"):
-                queries.lamps.list_nights_behind(session, limit=9, date=first_night - DAY, window_days=7)
-
-
-@pytest.mark.parametrize("view", View)
-def test_an_empty_registry_has_begun_on_no_day(tmp_path: Path, view: View) -> None:
-    with an_empty_database(tmp_path) as empty:
-        assert queries_as_of(empty, date(1990, 1, 1), view=view) == []
-        assert listed_of(empty, date(1990, 1, 1), view=view) == []
-
-
-def test_the_first_day_is_found_without_a_look_at_every_life(db: Database) -> None:  # noqa: F811
-    asked: list[tuple[str, Any]] = []
-    with db.read() as session:
-        connection = session.connection()
-        event.listen(connection, "before_cursor_execute", lambda *told: asked.append(told[2:4]))
-        past.first_moment(session, View.HAPPENED)
-        plans = [
-            str(connection.exec_driver_sql(f"EXPLAIN QUERY PLAN {each}", given).all()) for each, given in list(asked)
-        ]
-    assert len(plans) == 2
-    assert not any("TEMP B-TREE" in each for each in plans)
-    assert "USING INDEX ix_facility_history_registered_late" in plans[1]
 
 
 def test_what_was_put_out_of_service_late_stands_beside_the_rate_on_its_day(db: Database) -> None:  # noqa: F811

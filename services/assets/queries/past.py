@@ -60,7 +60,7 @@ def first_moment(session: Session, view: View) -> datetime | None:
     What is learned gets its number in the order in which it is: the first deed is the first registration.
     """
     deeds = facility_history.c
-    known = session.scalar(select(deeds.recorded_at).order_by(deeds.id).limit(1))
+    known: datetime | None = session.scalar(select(deeds.recorded_at).order_by(deeds.id).limit(1))
     if known is None or view is View.KNOWN:
         return known
     late = session.scalar(select(deeds.happened_at).where(registered_late).order_by(deeds.happened_at).limit(1))

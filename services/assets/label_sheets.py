@@ -134,7 +134,7 @@ def _draw_text(canvas: Canvas, label: Label, left: float, height: float, width: 
 
 def _fitting(text: str, size: float, width: float) -> float:
     """The size at which the text fits on one line, within reason."""
-    return size * min(1.0, max(SMALLEST_PART, width / _width(text, size)))
+    return size * min(1.0, max(SMALLEST_PART, width / max(_width(text, size), 1.0)))
 
 
 def _draw_line(canvas: Canvas, text: str, left: float, baseline: float, size: float) -> None:

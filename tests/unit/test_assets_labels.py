@@ -116,6 +116,12 @@ def test_what_no_font_has_is_a_box_and_never_nothing(text: str, printed: str) ->
     assert printable(text) == printed
 
 
+def test_a_label_without_a_letter_that_is_seen_still_has_its_code() -> None:
+    label = Label(code="\u00ad", kind_zh="", kind_en="", street="\u200b", opens="https://city.example/f/x")
+    (seen,) = read_barcodes(page_of(draw([label], SHEETS[USUAL])).render(scale=4).to_pil())
+    assert seen.text == label.opens
+
+
 def test_more_letters_than_a_subset_holds_are_printed_all_the_same() -> None:
     """A font in a PDF has 256 letters at most; there are as many fonts as it takes."""
     streets = [chr(0x4E00 + 8 * each) * 3 for each in range(600)]

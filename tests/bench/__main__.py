@@ -1,4 +1,4 @@
-"""``python -m tests.bench [ROW …] [--quick]``: rows 1 to 10, or all. ``--quick`` only sees whether they run."""
+"""``python -m tests.bench [ROW …] [--quick]``: rows 1 to 11, or all. ``--quick`` only sees whether they run."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from pathlib import Path
 import click
 
 from deploy.servers import Servers, temporary
-from tests.bench import imports, lamps, messaging, registry, siege, web
+from tests.bench import imports, labels, lamps, messaging, registry, siege, web
 from tests.bench.bed import Bed
 from tests.bench.messaging import Beds
 from tests.bench.table import Line, printed
@@ -28,6 +28,7 @@ REGISTRY: dict[str, Callable[[Servers, bool], Iterator[Line]]] = {
     "8": registry.measure,
     "10": siege.measure,
     "9": lambda servers, quick: lamps.take_states(servers, 20_000 if quick else lamps.STATES),
+    "11": labels.draw,
 }
 
 

@@ -10,7 +10,7 @@ from uuid import UUID
 from weakref import WeakKeyDictionary
 from zoneinfo import ZoneInfo
 
-from sqlalchemy import ColumnElement, Label, Pool, Row, and_, case, false, func, literal, or_, select
+from sqlalchemy import ColumnElement, Label, Pool, Row, and_, case, func, literal, or_, select
 from sqlalchemy.orm import Session
 
 from services.inspections.domain.findings import ALL, UNITS, Finding, Sight, Sort, Standing, UnknownFinding
@@ -161,7 +161,7 @@ def _condition(name: str, value: Any, now: datetime, zone: tzinfo) -> Any:
             late = and_(orders.state.in_(UNDISPOSED), orders.due_at < now)
             return late if value else or_(orders.number.is_(None), ~late)
         case "supervised":
-            return func.coalesce(orders.supervised, false()) == value
+            return orders.supervised if value else or_(orders.number.is_(None), ~orders.supervised)
         case "light":
             return _light(now).in_(value)
         case "q":

@@ -94,6 +94,7 @@ work_orders = Table(
     Column("void_reason", one_of(VoidReason)),
     Index(None, "crew", "state"),
     Index(None, "state", "due_at"),
+    Index(None, "due_at", "id"),
 )
 # The few orders whose alert stands.
 Index("ix_work_orders_alert_active", work_orders.c.state, postgresql_where=text("alert_active"),

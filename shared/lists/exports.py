@@ -28,9 +28,11 @@ from shared.workers import aside
 
 AT_ONCE = 2
 SMALL = 5_000  # rows that a thread writes: to start a process for them takes longer
+SMALL_XLSX = 500  # the same of a workbook, of which a row takes ten times as long
 MOST_XLSX = 100_000  # openpyxl writes some thousand rows a second, and people open these by hand
 CHUNK = 65_536
 LOOK_S = 0.02
+WAIT_S = 10  # for a place: most files are made sooner
 RETRY_S = 30
 
 _places = Semaphore(AT_ONCE)
@@ -58,7 +60,8 @@ def answer(db: Database, job: Job, asked: Asked, *, chosen: str, name: str, medi
     """The file. Raises TooMany, TooManyRows, Unavailable."""
     if chosen == Format.XLSX:
         _refuse_too_many(db, job, asked)
-    export = _small(db, job, asked) or Export(job.__name__, db, asked)
+    small = min(SMALL, SMALL_XLSX) if chosen == Format.XLSX else SMALL
+    export = _small(db, job, asked, small) or Export(job.__name__, db, asked)
     headers = {"Content-Disposition": f'attachment; filename="{name}.{chosen}"', "Cache-Control": "no-store"}
     return Response(export, headers=headers, content_type=media)
 
@@ -69,11 +72,11 @@ def _refuse_too_many(db: Database, job: Job, asked: Asked) -> None:
             raise TooManyRows(f"These are over {MOST_XLSX:,}; CSV takes any number.", field="format")
 
 
-def _small(db: Database, job: Job, asked: Asked) -> bytes | None:
+def _small(db: Database, job: Job, asked: Asked, rows: int) -> bytes | None:
     """The whole file, unless it is for a process of its own."""
     with db.read() as session:
-        found = list(islice(job.rows(session, asked), SMALL + 1))
-    if len(found) > SMALL:
+        found = list(islice(job.rows(session, asked), rows + 1))
+    if len(found) > rows:
         return None
     file = BytesIO()
     aside(job.write, found, asked, file)
@@ -83,12 +86,12 @@ def _small(db: Database, job: Job, asked: Asked) -> bytes | None:
 class Export:
     """The bytes of one export, as they are written. Ends its process when it is closed, however that comes.
 
-    They go by a file: who reads slowly keeps nobody else's export from being made. Raises TooMany when AT_ONCE are
-    being made, Unavailable when the process ends before it wrote anything.
+    They go by a file: who reads slowly keeps nobody else's export from being made. Raises TooMany while AT_ONCE are
+    being made for WAIT_S, Unavailable when the process ends before it wrote anything.
     """
 
     def __init__(self, job: str, database: Database, asked: Asked) -> None:
-        if not _places.acquire(blocking=False):
+        if not _places.acquire(timeout=WAIT_S):
             raise TooMany(f"{AT_ONCE} exports are under way.", retry_after_s=RETRY_S)
         self._open = True
         self._folder = TemporaryDirectory()  # a process that is killed removes nothing

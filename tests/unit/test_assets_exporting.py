@@ -179,5 +179,6 @@ def test_a_table_without_rows_has_its_heading(kind: Format) -> None:
 
 def test_only_so_many_exports_run_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(exports, "_places", Semaphore(0))
+    monkeypatch.setattr(exports, "WAIT_S", 0.01)
     with pytest.raises(TooMany):
         exports.Export("services.assets.exports", Database("sqlite://"), {})

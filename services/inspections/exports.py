@@ -10,7 +10,7 @@ from sqlalchemy.orm import Session
 
 from services.inspections import queries
 from services.inspections.domain.findings import Finding, Sight, State
-from services.inspections.domain.orders import Light, Order
+from services.inspections.domain.orders import Light, Order, OrderState
 from services.inspections.domain.places import PlaceCheck
 from services.inspections.domain.rulebook import Rulebook, Severity
 from services.inspections.schemas import FindingsExportQuery
@@ -46,8 +46,7 @@ VALUES: dict[str, Mapping[Any, str]] = {
     "place_check": {PlaceCheck.INSIDE: "市内", PlaceCheck.OUTSIDE: "市外", PlaceCheck.UNCHECKED: "未核对"},
     "light": {Light.GREEN: "绿", Light.YELLOW: "黄", Light.RED: "红"},
     "order_state": {
-        "registered": "立案", "dispatched": "派遣", "accepted": "接单", "in_progress": "处置中",
-        "completed": "处置完成", "closed": "结案", "void": "作废",
+        OrderState.OPEN: "处置中", OrderState.COMPLETED: "处置完成", OrderState.CLOSED: "结案", OrderState.VOID: "作废",
     },
 }  # fmt: skip
 

@@ -15,7 +15,7 @@ from sqlalchemy.orm import Session
 
 from services.inspections.domain.findings import ALL, UNITS, Finding, Sight, Sort, Standing, UnknownFinding
 from services.inspections.domain.light_checks import LightCheck, UnknownLightCheck
-from services.inspections.domain.orders import UNDISPOSED, Light, Order
+from services.inspections.domain.orders import Light, Order, OrderState
 from services.inspections.domain.places import Area, City
 from services.inspections.domain.rulebook import Rulebook, Source, read_categories
 from services.inspections.tables import (
@@ -30,6 +30,7 @@ from services.inspections.tables import (
 from shared import clock
 from shared.lists import conditions
 from shared.lists.files import chinese_names
+from shared.lists.spelling import spelt_code
 from shared.paging import Named, Page, page
 
 CATALOGUE = "catalogue"
@@ -156,9 +157,10 @@ def _labels(by: Iterable[Named]) -> list[Label[Any]]:
 def _condition(name: str, value: Any, now: datetime, zone: tzinfo) -> Any:
     match name:
         case "facility_code":
-            return or_(findings.c.facility_code == value, findings.c.linked_code == value)
+            codes = {value, spelt_code(value)}
+            return or_(findings.c.facility_code.in_(codes), findings.c.linked_code.in_(codes))
         case "overdue":
-            late = and_(orders.state.in_(UNDISPOSED), orders.due_at < now)
+            late = and_(orders.state == OrderState.OPEN, orders.due_at < now)
             return late if value else or_(orders.number.is_(None), ~late)
         case "supervised":
             return orders.supervised if value else or_(orders.number.is_(None), ~orders.supervised)
@@ -207,8 +209,10 @@ def tell_orders(session: Session, found: Iterable[Finding]) -> None:
 def tell_standing(session: Session, found: Iterable[Finding]) -> None:
     """Let merged findings say how the one stands that stands for them: their reporters may not see that one itself."""
     merged = [each for each in found if each.merged_into]
-    columns = findings.c["id", "state", "confirmed_at", "ended_at", "reason", "order_number"]
-    wanted = select(*columns).where(findings.c.id.in_({each.merged_into for each in merged}))
+    columns = findings.c["id", "state", "confirmed_at", "ended_at", "reason"]
+    number = func.coalesce(orders.number, findings.c.order_number)
+    wanted: Select[Any] = select(*columns, number).where(findings.c.id.in_({each.merged_into for each in merged}))
+    wanted = wanted.outerjoin_from(findings, finding_orders, orders.finding_id == findings.c.id)
     standing = {row.id: Standing(*row) for row in session.execute(wanted)} if merged else {}
     for each in merged:
         each.standing = standing.get(each.merged_into)

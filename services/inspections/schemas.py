@@ -8,7 +8,7 @@ from marshmallow import validate
 
 from services.inspections.domain.findings import Move, Sort, State
 from services.inspections.domain.light_checks import Outcome
-from services.inspections.domain.orders import Light
+from services.inspections.domain.orders import Light, OrderState
 from services.inspections.domain.places import PlaceCheck
 from services.inspections.domain.rulebook import Severity
 from shared import clock
@@ -106,7 +106,10 @@ class OrderOut(Strict):
     """How the work order of a finding stands."""
 
     number = String(metadata={"description": "Its number, see /work-orders.", "example": "20260301-000123"})
-    state = String(metadata={"description": "Where it stands.", "example": "dispatched"})
+    state = String(
+        validate=validate.OneOf([*OrderState]),
+        metadata={"description": "Open until the crew says that the work is done.", "example": "open"},
+    )
     due_at = Time(metadata={"description": "When it must be disposed.", "example": "2026-03-02T19:31:00+00:00"})
     light = String(
         validate=validate.OneOf([*Light]),

@@ -22,7 +22,7 @@ from sqlalchemy.orm import relationship
 
 from services.inspections.domain.findings import Finding, Move, State
 from services.inspections.domain.light_checks import LightCheck, Look, Outcome
-from services.inspections.domain.orders import Order
+from services.inspections.domain.orders import Order, OrderState
 from services.inspections.domain.places import Area, PlaceCheck
 from services.inspections.domain.rulebook import Severity, Source
 from shared.db import Time, new_mapping
@@ -30,7 +30,7 @@ from shared.db import Time, new_mapping
 mapping = new_mapping()
 
 
-def _choice(choices: type[State | Move | Outcome | Severity | PlaceCheck], length: int) -> Enum:
+def _choice(choices: type[State | Move | Outcome | Severity | PlaceCheck | OrderState], length: int) -> Enum:
     return Enum(choices, native_enum=False, length=length, values_callable=lambda each: [str(one) for one in each])
 
 
@@ -91,7 +91,7 @@ finding_orders = Table(
     Column("finding_id", Uuid, primary_key=True),
     Column("number", Text, nullable=False),
     Column("revision", Integer, nullable=False),
-    Column("state", Text, nullable=False),
+    Column("state", _choice(OrderState, 16), nullable=False),
     Column("due_at", Time, nullable=False),
     Column("warn_at", Time),
     Column("disposed_at", Time),

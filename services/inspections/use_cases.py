@@ -31,6 +31,7 @@ from services.inspections.domain.findings import (
     slot,
 )
 from services.inspections.domain.light_checks import Judged, LightCheck, UnknownLightCheck, new_light_check
+from services.inspections.domain.orders import state_of
 from services.inspections.domain.places import PlaceCheck, lies_in
 from services.inspections.domain.rulebook import DARK_LAMP, Rulebook, Source, check_source_name, set_right
 from services.inspections.tables import areas, catalogue_copies, finding_moves, finding_orders, findings, light_checks
@@ -427,8 +428,8 @@ def keep_orders(session: Session, events: Iterable[OrderEvent]) -> None:
 
 def _order_of(event: OrderEvent) -> dict[str, Any]:
     known_at = event.disposed_at and max(event.disposed_at, event.disposal_known_at or event.disposed_at)
-    told = {name: getattr(event, name) for name in ("finding_id", "number", "revision", "state", "due_at", "warn_at")}
-    return {**told, "disposed_at": known_at, "supervised": event.supervised}
+    told = {name: getattr(event, name) for name in ("finding_id", "number", "revision", "due_at", "warn_at")}
+    return {**told, "state": state_of(event.state), "disposed_at": known_at, "supervised": event.supervised}
 
 
 def _followed(session: Session, finding: Finding, event: OrderEnd) -> bool:

@@ -23,6 +23,7 @@ from shared import clock
 from shared.errors import NotFound
 from shared.events.inspections import mark_of
 from shared.lists import conditions
+from shared.lists.spelling import spelt_code
 from shared.paging import Page, page
 
 MOST_SESSIONS = 200
@@ -35,7 +36,7 @@ SEVERAL = (
     "state", "category", "group", "severity", "source", "kind", "district", "street", "grid", "owner", "authority",
     "maintainer", "crew",
 )  # fmt: skip
-ALIKE = ("finding_id", "alert_id", "alert_active", "facility_code", "supervised")
+ALIKE = ("finding_id", "alert_id", "alert_active", "supervised")
 SORTED: dict[Sort, tuple[list[Column[Any]], bool]] = {  # ids grow as orders are registered
     Sort.NEWEST: ([orders.id], True),
     Sort.OLDEST: ([orders.id], False),
@@ -94,6 +95,8 @@ def _condition(session: Session, name: str, value: Any, now: datetime) -> Any:
             return conditions.since(orders[f"{name[:-5]}_at"], value, present_catalogue(session).zone)
         case "registered_to" | "due_to":
             return conditions.until(orders[f"{name[:-3]}_at"], value, present_catalogue(session).zone)
+        case "facility_code":
+            return orders.facility_code.in_({value, spelt_code(value)})
         case _ if name in SEVERAL:
             return conditions.one_of(orders[name], value)
         case _ if name in ALIKE:

@@ -148,7 +148,7 @@ def test_a_finding_says_how_its_order_stands_whatever_comes_late(database: Datab
     ordered(database, OrderRegistered, finding, 1)
     (shown,) = found(database)
     assert shown.order is not None
-    assert (shown.order.number, shown.order.state, shown.order.supervised) == ("20260302-000001", "dispatched", True)
+    assert (shown.order.number, shown.order.state, shown.order.supervised) == ("20260302-000001", "open", True)
     assert ids(database, supervised=True) == [finding.id]
     assert ids(database, supervised=False) == []
 
@@ -192,6 +192,20 @@ def test_a_cursor_of_another_order_is_refused(database: Database) -> None:
         cursor = queries.find_findings(session, sight=ALL, limit=1, cursor=None, sort="due_at").next
         with pytest.raises(Invalid):
             queries.find_findings(session, sight=ALL, limit=1, cursor=(cursor or "") + "x")
+
+
+def test_who_reported_what_is_merged_hears_the_number_of_the_order_that_stands(database: Database) -> None:
+    publish(database)
+    first, second = report(database), report(database)
+    ordered(database, OrderRegistered, first, 1)
+    (merged,) = found(database, state=["merged"])
+    assert (merged.id, merged.standing and merged.standing.order_number) == (second.id, "20260302-000001")
+
+
+def test_a_code_is_found_in_its_usual_spelling_however_it_is_asked_for(database: Database) -> None:
+    finding = report(database, facility_code="L-1")
+    for code in ("L-1", "Ｌ－１", "L－1"):
+        assert ids(database, facility_code=code) == [finding.id], code
 
 
 def test_orders_of_alerts_are_passed_over(database: Database) -> None:
@@ -257,5 +271,5 @@ def test_an_export_can_be_in_chinese(database: Database) -> None:
     text = exported(database, {"reporter": None, "unit": None}, format="csv", lang="zh").decode("utf-8-sig")
     (row,) = csv.DictReader(io.StringIO(text, newline=""))
     named = ("状态", "类别", "严重程度", "工单状态", "督办")
-    assert [row[each] for each in named] == ["已核实", "灯不亮", "一般", "立案", "否"]
+    assert [row[each] for each in named] == ["已核实", "灯不亮", "一般", "处置中", "否"]
     assert not [each for each in row if each.isascii()]

@@ -65,6 +65,8 @@ def orders(database: Database) -> Database:
         ({"state": ["dispatched", "registered"]}, [3, 2, 1]),
         ({"crew": [""]}, [3]),
         ({"facility_code": "L-2"}, [2]),
+        ({"facility_code": "Ｌ－２"}, [2]),
+        ({"kind": [""]}, [3]),
         ({"maintainer": ["Lights"]}, [1]),
         ({"bbox": (24.955, 60.1, 24.97, 60.2)}, [2]),
         ({"near": (24.96, 60.18, 100)}, [2]),

@@ -7,7 +7,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from enum import StrEnum
 from ipaddress import IPv4Address, IPv6Address, ip_address
-from urllib.parse import quote, urlsplit
+from unicodedata import normalize
+from urllib.parse import quote, unquote, urlsplit
 
 from shared.errors import NotFound
 
@@ -139,8 +140,9 @@ def reach_of(public_url: str) -> Reach:
 
 
 def _host(url: str) -> str:
+    """As browsers read it: a host may be written with wide digits, ideographic dots or percent signs (WHATWG URL)."""
     try:
-        return (urlsplit(url).hostname or "").rstrip(".")
+        return normalize("NFKC", unquote(urlsplit(url).hostname or "")).replace("。", ".").lower().rstrip(".")
     except ValueError:
         return ""
 

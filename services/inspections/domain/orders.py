@@ -16,7 +16,13 @@ class Light(StrEnum):
     RED = "red"
 
 
-UNDISPOSED = ("registered", "dispatched", "accepted", "in_progress")  # states of an order whose work is not done
+class OrderState(StrEnum):
+    """How far it is, as far as others are told: who has it and whether they have begun, workorders shows."""
+
+    OPEN = "open"
+    COMPLETED = "completed"
+    CLOSED = "closed"
+    VOID = "void"
 
 
 @dataclass(eq=False, kw_only=True)
@@ -26,7 +32,7 @@ class Order:
     finding_id: UUID
     number: str
     revision: int
-    state: str
+    state: OrderState
     due_at: datetime
     warn_at: datetime | None
     disposed_at: datetime | None
@@ -41,4 +47,9 @@ class Order:
 
     def overdue(self, now: datetime) -> bool:
         """Whether it should have been disposed by now, and is not."""
-        return self.state in UNDISPOSED and now > self.due_at
+        return self.state is OrderState.OPEN and now > self.due_at
+
+
+def state_of(told: str) -> OrderState:
+    """Of the states that workorders has: all before the disposal are open here."""
+    return OrderState(told) if told in {*OrderState} else OrderState.OPEN

@@ -35,7 +35,7 @@ def upgrade() -> None:
         sa.Column("finding_id", sa.Uuid, primary_key=True),
         sa.Column("number", sa.Text, nullable=False),
         sa.Column("revision", sa.Integer, nullable=False),
-        sa.Column("state", sa.Text, nullable=False),
+        sa.Column("state", sa.String(16), nullable=False),
         sa.Column("due_at", Time, nullable=False),
         sa.Column("warn_at", Time),
         sa.Column("disposed_at", Time),

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from datetime import UTC, datetime, tzinfo
 from typing import Any, NamedTuple
 from uuid import UUID
 from weakref import WeakKeyDictionary
 from zoneinfo import ZoneInfo
 
-from sqlalchemy import ColumnElement, Label, Pool, Row, and_, case, func, literal, or_, select
+from sqlalchemy import ColumnElement, Label, Pool, Row, Select, and_, case, func, literal, or_, select
 from sqlalchemy.orm import Session
 
 from services.inspections.domain.findings import ALL, UNITS, Finding, Sight, Sort, Standing, UnknownFinding
@@ -113,7 +114,8 @@ def find_findings(
     """Findings that fit ``wanted`` (see schemas.FindingsAsked), as far as ``sight`` goes; None asks for nothing."""
     by, descending = SORTED[Sort(sort)]
     query = _asked(session, sight, wanted, select(*findings.c, *_labels(by)), by)
-    found = page(session, query, by, limit=limit, cursor=cursor, descending=descending, make=_made)
+    order = "" if sort == Sort.NEWEST else sort
+    found = page(session, query, by, limit=limit, cursor=cursor, descending=descending, make=_made, order=order)
     tell_standing(session, found.items)
     tell_orders(session, found.items)
     return found
@@ -141,12 +143,47 @@ def _asked(
     by: Sequence[Named],
     joined: bool = False,
 ) -> Any:
-    """``query`` with its conditions; orders are joined where something of them is asked for."""
-    given = {name: value for name, value in wanted.items() if value is not None}
-    if joined or given.keys() & OF_ORDERS or _labels(by):
-        query = query.outerjoin_from(findings, finding_orders, finding_orders.c.finding_id == findings.c.id)
+    """``query`` with its conditions; orders are joined where they are sorted by, or wanted too."""
+    if joined or _labels(by):
+        query = query.outerjoin_from(findings, finding_orders, orders.finding_id == findings.c.id)
     now, zone = clock.now(), rulebook(session).zone
-    return query.where(*seen(sight), *(_condition(name, value, now, zone) for name, value in given.items()))
+    given = {name: value for name, value in wanted.items() if value is not None}
+    of_orders = [_order_condition(name, given[name], now, zone) for name in sorted(OF_ORDERS & given.keys())]
+    own = [_condition(name, value, now, zone) for name, value in given.items() if name not in OF_ORDERS]
+    return query.where(
+        *seen(sight), *own, *_orders_fit([each for each in of_orders if each is not None]), *_orders_do_not(given, now)
+    )
+
+
+def _orders_fit(fitting: Sequence[ColumnElement[bool]]) -> Iterator[ColumnElement[bool]]:
+    """Those that fit are found first: else a limit tempts PostgreSQL into looking up the order of each finding."""
+    if fitting:
+        found = select(orders.finding_id).where(*fitting).cte("fitting").prefix_with("MATERIALIZED")
+        yield findings.c.id.in_(select(found.c.finding_id))
+
+
+def _orders_do_not(given: Mapping[str, Any], now: datetime) -> Iterator[ColumnElement[bool]]:
+    """Who asks for what is not overdue, or not supervised, wants what has no order too."""
+    for name, condition in (("overdue", _late(now)), ("supervised", orders.supervised)):
+        if given.get(name) is False:
+            yield findings.c.id.not_in(select(orders.finding_id).where(condition))
+
+
+def _late(now: datetime) -> ColumnElement[bool]:
+    return and_(orders.state == OrderState.OPEN, orders.due_at < now)
+
+
+def _order_condition(name: str, value: Any, now: datetime, zone: tzinfo) -> ColumnElement[bool] | None:
+    match name:
+        case "light":
+            return _light(now).in_(value)
+        case "due_from":
+            return conditions.since(orders.due_at, value, zone)
+        case "due_to":
+            return conditions.until(orders.due_at, value, zone)
+        case "overdue":
+            return _late(now) if value else None
+    return orders.supervised if value else None
 
 
 def _labels(by: Iterable[Named]) -> list[Label[Any]]:
@@ -159,15 +196,8 @@ def _condition(name: str, value: Any, now: datetime, zone: tzinfo) -> Any:
         case "facility_code":
             codes = {value, spelt_code(value)}
             return or_(findings.c.facility_code.in_(codes), findings.c.linked_code.in_(codes))
-        case "overdue":
-            late = and_(orders.state == OrderState.OPEN, orders.due_at < now)
-            return late if value else or_(orders.number.is_(None), ~late)
-        case "supervised":
-            return orders.supervised if value else or_(orders.number.is_(None), ~orders.supervised)
-        case "light":
-            return _light(now).in_(value)
         case "q":
-            return conditions.said(findings.c.search, value)
+            return or_(conditions.said(findings.c.search, value), *_named(value))
         case "bbox":
             return conditions.in_box(findings.c.longitude, findings.c.latitude, value)
         case "near":
@@ -176,15 +206,17 @@ def _condition(name: str, value: Any, now: datetime, zone: tzinfo) -> Any:
             return conditions.since(findings.c[f"{name[:-5]}_at"], value, zone)
         case "reported_to" | "found_to":
             return conditions.until(findings.c[f"{name[:-3]}_at"], value, zone)
-        case "due_from":
-            return conditions.since(orders.due_at, value, zone)
-        case "due_to":
-            return conditions.until(orders.due_at, value, zone)
         case "place_check":
             return findings.c.place_check == value
         case _ if name in SEVERAL:
             return conditions.one_of(findings.c[name], value)
     raise KeyError(name)
+
+
+def _named(words: str) -> Iterator[ColumnElement[bool]]:
+    """That words are the finding's own id, which its reporter was told as its number."""
+    with suppress(ValueError):
+        yield findings.c.id == UUID(words.strip())
 
 
 def _light(now: datetime) -> ColumnElement[Any]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime
 from functools import partial
+from operator import itemgetter
 from typing import Any
 from uuid import UUID
 
@@ -55,7 +56,8 @@ def list_orders(
     by, descending = SORTED[Sort(sort)]
     query = select(Order, *by).options(selectinload(Order.photos))  # type: ignore[arg-type]
     query = query.where(*seen(sight), *asked_for(session, wanted))
-    return page(session, query, by, limit=limit, cursor=cursor, descending=descending, make=lambda row: row[0])
+    order, make = "" if sort == Sort.NEWEST else sort, itemgetter(0)
+    return page(session, query, by, limit=limit, cursor=cursor, descending=descending, make=make, order=order)
 
 
 def every_order(session: Session, *, sight: Sight, sort: str = Sort.NEWEST, **wanted: Any) -> Iterator[Order]:

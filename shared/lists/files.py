@@ -17,7 +17,7 @@ from shared.lists.cells import defused
 LONGEST_SHEET = 1_048_575  # rows below the heading
 LONGEST_CELL = 32_767  # characters that a cell of XLSX holds
 FIRST_DAY = date(1900, 3, 1)  # spreadsheets disagree about days before it
-ESCAPE = re.compile(r"_x[0-9A-Fa-f]{4}_")  # of a character, in OOXML
+ODD = re.compile("\r|\ufffe|\uffff|_(?=x[0-9A-Fa-f]{4}_)")  # a line break XML changes, two it cannot hold, an escape
 BOM = b"\xef\xbb\xbf"  # Excel then reads the file as UTF-8
 
 Rows = Iterable[Sequence[Any]]
@@ -143,6 +143,6 @@ def _in_sheet(cell: Any) -> Any:
 
 
 def _escaped(text: str) -> str | None:
-    """Where XML would make another line break of it, and where text looks like that, as the format writes it."""
-    text = ESCAPE.sub(r"_x005F\g<0>", text).replace("\r", "_x000D_") if "_x" in text or "\r" in text else text
+    """As the format writes what XML changes or cannot hold, and what looks like that (ECMA-376, ST_Xstring)."""
+    text = ODD.sub(lambda odd: f"_x{ord(odd[0]):04X}_", text)
     return text if len(text) <= LONGEST_CELL else None

@@ -6,6 +6,7 @@ import csv
 import io
 from collections.abc import Iterator
 from datetime import UTC, date, datetime, timedelta
+from itertools import permutations
 from typing import Any
 from uuid import UUID, uuid4
 
@@ -14,7 +15,7 @@ from openpyxl import load_workbook
 from sqlalchemy import select
 
 from services.inspections import exports, queries, tables, use_cases
-from services.inspections.domain.findings import ALL, Finding, Sight
+from services.inspections.domain.findings import ALL, Finding, Sight, Sort
 from services.inspections.domain.orders import Light
 from shared import clock
 from shared.db import Database
@@ -185,13 +186,20 @@ def test_what_is_due_first_stands_first_and_what_has_no_order_last(database: Dat
     assert ids(database, due_from=NIGHT + HOUR, due_to=NIGHT + 2 * HOUR, sort="due_at", limit=limit) == [first, second]
 
 
-def test_a_cursor_of_another_order_is_refused(database: Database) -> None:
+@pytest.mark.parametrize(("sort", "other"), [*permutations(Sort, 2)])
+def test_a_cursor_of_another_order_is_refused(database: Database, sort: Sort, other: Sort) -> None:
     for _ in range(2):
         report(database, category="pothole")
     with database.read() as session:
-        cursor = queries.find_findings(session, sight=ALL, limit=1, cursor=None, sort="due_at").next
+        cursor = queries.find_findings(session, sight=ALL, limit=1, cursor=None, sort=sort).next
+        assert queries.find_findings(session, sight=ALL, limit=1, cursor=cursor, sort=sort).items
         with pytest.raises(Invalid):
-            queries.find_findings(session, sight=ALL, limit=1, cursor=(cursor or "") + "x")
+            queries.find_findings(session, sight=ALL, limit=1, cursor=cursor, sort=other)
+
+
+def test_a_number_that_a_citizen_was_told_finds_the_report(database: Database) -> None:
+    finding, _ = report(database), report(database, category="pothole")
+    assert ids(database, q=str(finding.id)) == ids(database, q=f" {finding.id} ") == [finding.id]
 
 
 def test_who_reported_what_is_merged_hears_the_number_of_the_order_that_stands(database: Database) -> None:

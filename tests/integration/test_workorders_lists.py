@@ -5,7 +5,7 @@ from __future__ import annotations
 import csv
 import io
 from datetime import date, timedelta
-from itertools import product
+from itertools import permutations, product
 from typing import Any
 
 import pytest
@@ -13,11 +13,12 @@ from openpyxl import load_workbook
 
 from services.workorders import exports, queries
 from services.workorders.domain.clocks import Light
-from services.workorders.domain.orders import ALL, Order, Sight
+from services.workorders.domain.orders import ALL, Order, Sight, Sort
 from services.workorders.use_cases import moving
 from services.workorders.use_cases.moving import Mover
 from shared import clock
 from shared.db import Database
+from shared.errors import Invalid
 from shared.lists.exports import Export
 from tests.integration.test_workorders_opening import NOON, database, defect, open_for
 
@@ -89,6 +90,14 @@ def orders(database: Database) -> Database:
 )
 def test_orders_are_found_by_what_people_ask(orders: Database, wanted: dict[str, Any], expected: list[int]) -> None:
     assert ids(orders, **wanted) == ids(orders, limit=1, **wanted) == expected
+
+
+@pytest.mark.parametrize(("sort", "other"), [*permutations(Sort, 2)])
+def test_a_cursor_of_another_order_is_refused(orders: Database, sort: Sort, other: Sort) -> None:
+    with orders.read() as session:
+        cursor = queries.list_orders(session, sight=ALL, limit=1, cursor=None, sort=sort).next
+        with pytest.raises(Invalid):
+            queries.list_orders(session, sight=ALL, limit=1, cursor=cursor, sort=other)
 
 
 def test_a_crew_finds_its_own_orders_only(orders: Database) -> None:

@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 from marshmallow import ValidationError
 from openpyxl import load_workbook
+from openpyxl.utils.escape import unescape
 
 from shared.fields import String
 from shared.lists import files
@@ -34,6 +35,14 @@ def test_a_workbook_has_times_as_the_citys_clocks_show_them_and_days_as_days() -
     (sheet,) = sheets([local(AT, SHANGHAI), date(2026, 3, 1)])
     assert [cell.value for cell in sheet[2]] == [datetime(2026, 3, 1, 21, 30), datetime(2026, 3, 1)]
     assert [cell.number_format for cell in sheet[2]] == ["yyyy-mm-dd h:mm:ss", "yyyy-mm-dd"]
+
+
+@pytest.mark.parametrize(
+    "text", ["a\ufffeb", "\uffff", "a\r\nb", "_x000D_", "_x000d_\r", "__x0041_", "x_", "\x85", "\U0001fffe"]
+)
+def test_a_text_comes_back_to_the_letter_whatever_xml_cannot_hold(text: str) -> None:
+    (sheet,) = sheets([text, None])
+    assert unescape(sheet["A2"].value) == text
 
 
 def test_days_of_which_spreadsheets_disagree_are_text() -> None:

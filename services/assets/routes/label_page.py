@@ -26,7 +26,7 @@ WORDS = {
     "out_of_service": ("Out of service", "停用"),
     "retired": ("Removed", "已拆除"),
     "intact_words": ("No defect is known.", "目前没有已知的故障。"),
-    "defective_words": ("It is being worked on. Nobody needs to report it again.", "已登记，正在处理，无需重复上报。"),
+    "defective_words": ("The city knows of it. Nobody needs to report it again.", "已登记在案，无需重复上报。"),
     "out_of_service_words": ("It is not in use for the time being.", "该设施暂时停止使用。"),
     "retired_words": (
         "It is no longer kept by the city. If something still stands here and is in the way, report it.",

@@ -11,7 +11,7 @@ from uuid import UUID
 from weakref import WeakKeyDictionary
 from zoneinfo import ZoneInfo
 
-from sqlalchemy import ColumnElement, Label, Pool, Row, Select, and_, case, func, literal, or_, select
+from sqlalchemy import ColumnElement, Label, Pool, Row, Select, and_, func, literal, or_, select
 from sqlalchemy.orm import Session
 
 from services.inspections.domain.findings import ALL, UNITS, Finding, Sight, Sort, Standing, UnknownFinding
@@ -156,10 +156,9 @@ def _asked(
 
 
 def _orders_fit(fitting: Sequence[ColumnElement[bool]]) -> Iterator[ColumnElement[bool]]:
-    """Those that fit are found first: else a limit tempts PostgreSQL into looking up the order of each finding."""
+    """By columns that the database keeps statistics of: then it knows which of the two tables to begin with."""
     if fitting:
-        found = select(orders.finding_id).where(*fitting).cte("fitting").prefix_with("MATERIALIZED")
-        yield findings.c.id.in_(select(found.c.finding_id))
+        yield findings.c.id.in_(select(orders.finding_id).where(*fitting))
 
 
 def _orders_do_not(given: Mapping[str, Any], now: datetime) -> Iterator[ColumnElement[bool]]:
@@ -176,7 +175,7 @@ def _late(now: datetime) -> ColumnElement[bool]:
 def _order_condition(name: str, value: Any, now: datetime, zone: tzinfo) -> ColumnElement[bool] | None:
     match name:
         case "light":
-            return _light(now).in_(value)
+            return _light(value, now)
         case "due_from":
             return conditions.since(orders.due_at, value, zone)
         case "due_to":
@@ -219,11 +218,15 @@ def _named(words: str) -> Iterator[ColumnElement[bool]]:
         yield findings.c.id == UUID(words.strip())
 
 
-def _light(now: datetime) -> ColumnElement[Any]:
-    """``Order.light`` in SQL; NULL where there is no order."""
-    at = func.coalesce(orders.disposed_at, literal(now, orders.due_at.type))
-    return case((at > orders.due_at, Light.RED), (at > orders.warn_at, Light.YELLOW),
-                (orders.number.is_not(None), Light.GREEN))  # fmt: skip
+def _light(lights: Sequence[str], now: datetime) -> ColumnElement[bool]:
+    """``Order.light`` in SQL."""
+    still = {
+        Light.RED: orders.due_at < now,
+        Light.YELLOW: and_(orders.due_at >= now, orders.warn_at < now),
+        Light.GREEN: and_(orders.due_at >= now, or_(orders.warn_at.is_(None), orders.warn_at >= now)),
+    }
+    going = or_(*(still[Light(each)] for each in lights))
+    return or_(orders.kept_light.in_(lights), and_(orders.kept_light.is_(None), going))
 
 
 def _made(row: Row[Any]) -> Finding:

@@ -203,11 +203,21 @@ class FindingsAsked(Strict):
     facility_code = Code(metadata={"description": "Reported for, or linked to, this facility.", "example": "lamp-4711"})
     kind = several(String(shortest=0, longest=100), "At facilities of this kind, once linked.", "street_light")
     district = several(String(shortest=0, longest=100), "In this district.", "southwest")
-    street = several(String(shortest=0, longest=200), "At facilities in this street.", "Unioninkatu")
+    street = String(shortest=0, longest=200, metadata={"description": "In this street.", "example": "Unioninkatu"})
     grid = several(String(shortest=0, longest=100), "At facilities in this grid cell.", "G-32")
-    owner = several(String(shortest=0, longest=200), "At facilities of this owner.", "City of Helsinki")
-    authority = several(String(shortest=0, longest=200), "Of this competent authority.", "Urban Environment Division")
-    maintainer = several(String(shortest=0, longest=200), "Of this maintainer.", "Lighting Maintenance South")
+    owner = String(
+        shortest=0, longest=200, metadata={"description": "At facilities of this owner.", "example": "City of Helsinki"}
+    )
+    authority = String(
+        shortest=0,
+        longest=200,
+        metadata={"description": "Of this authority.", "example": "Urban Environment Division"},
+    )
+    maintainer = String(
+        shortest=0,
+        longest=200,
+        metadata={"description": "Of this maintainer.", "example": "Lighting Maintenance South"},
+    )
     light = several(String(validate=validate.OneOf([*Light])), "Whose order's light is so.", "yellow,red")
     overdue = QueryBoolean(metadata={"description": "Whose order is overdue, or not.", "example": True})
     supervised = QueryBoolean(metadata={"description": "Whose order the upper level watches, or not."})

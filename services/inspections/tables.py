@@ -22,7 +22,7 @@ from sqlalchemy.orm import relationship
 
 from services.inspections.domain.findings import Finding, Move, State
 from services.inspections.domain.light_checks import LightCheck, Look, Outcome
-from services.inspections.domain.orders import Order, OrderState
+from services.inspections.domain.orders import Light, Order, OrderState
 from services.inspections.domain.places import Area, PlaceCheck
 from services.inspections.domain.rulebook import Severity, Source
 from shared.db import Time, new_mapping
@@ -30,7 +30,7 @@ from shared.db import Time, new_mapping
 mapping = new_mapping()
 
 
-def _choice(choices: type[State | Move | Outcome | Severity | PlaceCheck | OrderState], length: int) -> Enum:
+def _choice(choices: type[State | Move | Outcome | Severity | PlaceCheck | OrderState | Light], length: int) -> Enum:
     return Enum(choices, native_enum=False, length=length, values_callable=lambda each: [str(one) for one in each])
 
 
@@ -94,7 +94,7 @@ finding_orders = Table(
     Column("state", _choice(OrderState, 16), nullable=False),
     Column("due_at", Time, nullable=False),
     Column("warn_at", Time),
-    Column("disposed_at", Time),
+    Column("kept_light", _choice(Light, 16)),
     Column("supervised", Boolean, nullable=False),
 )
 

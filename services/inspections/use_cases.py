@@ -31,7 +31,7 @@ from services.inspections.domain.findings import (
     slot,
 )
 from services.inspections.domain.light_checks import Judged, LightCheck, UnknownLightCheck, new_light_check
-from services.inspections.domain.orders import state_of
+from services.inspections.domain.orders import Light, light_at, state_of
 from services.inspections.domain.places import PlaceCheck, lies_in
 from services.inspections.domain.rulebook import DARK_LAMP, Rulebook, Source, check_source_name, set_right
 from services.inspections.tables import areas, catalogue_copies, finding_moves, finding_orders, findings, light_checks
@@ -427,9 +427,17 @@ def keep_orders(session: Session, events: Iterable[OrderEvent]) -> None:
 
 
 def _order_of(event: OrderEvent) -> dict[str, Any]:
-    known_at = event.disposed_at and max(event.disposed_at, event.disposal_known_at or event.disposed_at)
-    told = {name: getattr(event, name) for name in ("finding_id", "number", "revision", "due_at", "warn_at")}
-    return {**told, "state": state_of(event.state), "disposed_at": known_at, "supervised": event.supervised}
+    told = {
+        name: getattr(event, name) for name in ("finding_id", "number", "revision", "due_at", "warn_at", "supervised")
+    }
+    return {**told, "state": state_of(event.state), "kept_light": _kept_light(event)}
+
+
+def _kept_light(event: OrderEvent) -> Light | None:
+    if event.disposed_at is None:
+        return None
+    known_at = max(event.disposed_at, event.disposal_known_at or event.disposed_at)
+    return light_at(known_at, warn_at=event.warn_at, due_at=event.due_at)
 
 
 def _followed(session: Session, finding: Finding, event: OrderEnd) -> bool:

@@ -16,8 +16,9 @@ Condition = ColumnElement[bool]
 Column = ColumnElement[Any]
 
 
-def one_of(column: Column, values: Sequence[Any]) -> Condition:
-    """An empty value stands for none."""
+def one_of(column: Column, asked: str | Sequence[Any]) -> Condition:
+    """One value, or any of several; an empty one stands for none."""
+    values = [asked] if isinstance(asked, str) else asked
     named = [each for each in values if each != ""]
     ways = [column.in_(named) if len(named) > 1 else column == named[0]] if named else []
     return or_(*ways, *([column.is_(None)] if len(named) < len(values) else []))

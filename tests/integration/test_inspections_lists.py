@@ -115,9 +115,7 @@ def test_a_linked_finding_has_its_facilitys_kind_and_place(database: Database) -
     draw(database)
     finding = report(database, location=SOUTH)
     link(database, finding.id, kind="street_light", district="north", street="Unioninkatu", grid="G-1")
-    assert ids(database, kind=["street_light"], district=["north"], street=["Unioninkatu"], grid=["G-1"]) == [
-        finding.id
-    ]
+    assert ids(database, kind=["street_light"], district=["north"], street="Unioninkatu", grid=["G-1"]) == [finding.id]
     assert ids(database, kind=["manhole"]) == ids(database, district=["south"]) == []
     unlinked = report(database, location=SOUTH, facility_code=None)
     link(database, unlinked.id, linked_by="none", facility_code=None)

@@ -46,7 +46,7 @@ def ids(database: Database, **wanted: Any) -> list[int]:
 @pytest.fixture
 def orders(database: Database) -> Database:
     """1: a lamp in the south-west; 2: a serious one in the south-east, registered a day later; 3: of nobody."""
-    open_for(database, defect(street="Unioninkatu", summary="Straße dark", maintainer="Lights"))
+    open_for(database, defect(street="Unioninkatu", summary="Straße dark", maintainer="A, B & Söhne"))
     with clock.frozen(NOON + 24 * HOUR):
         open_for(database, defect(district="southeast", severity="serious", facility_code="L-2", longitude=24.96))
         open_for(database, defect(district=None, category="other", kind=None, facility_code=None, longitude=None))
@@ -68,7 +68,7 @@ def orders(database: Database) -> Database:
         ({"facility_code": "L-2"}, [2]),
         ({"facility_code": "Ｌ－２"}, [2]),
         ({"kind": [""]}, [3]),
-        ({"maintainer": ["Lights"]}, [1]),
+        ({"maintainer": "A, B & Söhne"}, [1]),
         ({"bbox": (24.955, 60.1, 24.97, 60.2)}, [2]),
         ({"near": (24.96, 60.18, 100)}, [2]),
         ({"near": (24.955, 60.18, 300)}, [2, 1]),

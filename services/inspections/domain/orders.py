@@ -27,7 +27,7 @@ class OrderState(StrEnum):
 
 @dataclass(eq=False, kw_only=True)
 class Order:
-    """The work order of a finding, as we last heard of it. ``disposed_at``: when we knew that the work was done."""
+    """The work order of a finding, as we last heard of it. ``kept_light``: what it keeps once it is disposed."""
 
     finding_id: UUID
     number: str
@@ -35,19 +35,22 @@ class Order:
     state: OrderState
     due_at: datetime
     warn_at: datetime | None
-    disposed_at: datetime | None
+    kept_light: Light | None
     supervised: bool
 
     def light(self, now: datetime) -> Light:
-        """A disposed order keeps its light."""
-        at = self.disposed_at or now
-        if at > self.due_at:
-            return Light.RED
-        return Light.YELLOW if self.warn_at is not None and at > self.warn_at else Light.GREEN
+        return self.kept_light or light_at(now, warn_at=self.warn_at, due_at=self.due_at)
 
     def overdue(self, now: datetime) -> bool:
         """Whether it should have been disposed by now, and is not."""
         return self.state is OrderState.OPEN and now > self.due_at
+
+
+def light_at(at: datetime, *, warn_at: datetime | None, due_at: datetime) -> Light:
+    """Of an order that is disposed then, or still to be."""
+    if at > due_at:
+        return Light.RED
+    return Light.YELLOW if warn_at is not None and at > warn_at else Light.GREEN
 
 
 def state_of(told: str) -> OrderState:

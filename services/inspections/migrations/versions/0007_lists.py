@@ -38,7 +38,7 @@ def upgrade() -> None:
         sa.Column("state", sa.String(16), nullable=False),
         sa.Column("due_at", Time, nullable=False),
         sa.Column("warn_at", Time),
-        sa.Column("disposed_at", Time),
+        sa.Column("kept_light", sa.String(16)),
         sa.Column("supervised", sa.Boolean, nullable=False),
     )
     city = City(None, [Area(**row._mapping) for row in op.get_bind().execute(DRAWN)])

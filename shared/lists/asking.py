@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 import re
 from datetime import date, datetime
 from typing import Any
@@ -13,6 +12,7 @@ from shared.fields import Date, Time
 
 MOST_VALUES = 50
 FARTHEST_M = 2_000
+NUMBER = re.compile(r"[-+]?(\d+(\.\d*)?|\.\d+)([eE][-+]?\d{1,3})?", re.ASCII)
 DAY = re.compile(r"\d{4}-\d\d-\d\d")
 
 
@@ -38,12 +38,10 @@ class Numbers(fields.String):
         self.names, self.low, self.high = names, low, high
 
     def _deserialize(self, value: Any, attr: str | None, data: Any, **kwargs: Any) -> Any:
-        try:
-            numbers = tuple(float(each) for each in str(value).split(","))
-        except ValueError as wrong:
-            raise ValidationError(f"Is no {self.names}.") from wrong
-        if len(numbers) != len(self.low) or not all(map(math.isfinite, numbers)):
+        texts = [each.strip() for each in str(value).split(",")]
+        if len(texts) != len(self.low) or not all(map(NUMBER.fullmatch, texts)):
             raise ValidationError(f"Is no {self.names}.")
+        numbers = tuple(map(float, texts))
         if any(not low <= each <= high for each, low, high in zip(numbers, self.low, self.high, strict=True)):
             raise ValidationError(f"Is out of bounds: {self.names} within {self.low} to {self.high}.")
         return numbers

@@ -14,7 +14,7 @@ from openpyxl.utils.escape import unescape
 
 from shared.fields import String
 from shared.lists import files
-from shared.lists.asking import MOST_VALUES, Moment, Several
+from shared.lists.asking import MOST_VALUES, Moment, Several, near
 from shared.lists.files import Format, local
 
 SHANGHAI = timezone(timedelta(hours=8))
@@ -103,3 +103,16 @@ def test_several_values_are_each_looked_at_and_not_endless() -> None:
     for text in ("a,long", "a,", ",".join(["a"] * (MOST_VALUES + 1))):
         with pytest.raises(ValidationError):
             field.deserialize(text)
+
+
+@pytest.mark.parametrize(
+    "text", ["1_0,60,100", "１２,60,100", "٣,٤,٥", "nan,60,100", "inf,60,100", "1,2", "1,2,3,4", ",,", "1e999,2,3"]
+)
+def test_a_number_is_written_in_plain_digits(text: str) -> None:
+    with pytest.raises(ValidationError):
+        near("").deserialize(text)
+
+
+def test_a_place_and_its_reach_are_three_numbers() -> None:
+    found: object = near("").deserialize("24.9414, -60.1,1e2")
+    assert found == (24.9414, -60.1, 100.0)

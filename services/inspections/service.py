@@ -44,7 +44,6 @@ from shared.events.workorders import (
     OrderClosed,
     OrderCompleted,
     OrderCompletionUndone,
-    OrderDeclined,
     OrderDispatched,
     OrderRegistered,
     OrderReopened,
@@ -63,7 +62,6 @@ from shared.web import Call, http
 OrderNews = (
     OrderRegistered
     | OrderDispatched
-    | OrderDeclined
     | OrderCompleted
     | OrderCompletionUndone
     | OrderSupervised
@@ -181,7 +179,7 @@ class Inspections(ReportRoutes, Service):
     def follow_orders(self, session: Session, events: Sequence[OrderClosed | OrderReopened | OrderVoided]) -> None:
         use_cases.follow_orders(session, events)
 
-    @on("inspections.keep_orders")
+    @on("inspections.keep_orders", rest_s=1.0)
     def keep_orders(self, session: Session, events: Sequence[OrderNews]) -> None:
         use_cases.keep_orders(session, events)
 

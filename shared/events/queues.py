@@ -59,7 +59,6 @@ QUEUES: dict[str, tuple[type[Event], ...]] = {
     "inspections.keep_orders": (
         OrderRegistered,
         OrderDispatched,
-        OrderDeclined,
         OrderCompleted,
         OrderCompletionUndone,
         OrderSupervised,

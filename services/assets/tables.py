@@ -297,6 +297,8 @@ defects = Table(
     Column("confirmed_at", Time, nullable=False),
     Column("recorded_at", Time, nullable=False),
     Column("duplicate_of", Uuid),  # the finding that stands for this one
+    Column("found_at", Time),  # when it was last seen, as far as was known when it was confirmed
+    Column("disposed_at", Time),  # when the crew of its order was done, as it says; once that was closed
     Column("order_revision", Integer, nullable=False),  # of the newest order event that was followed
     Column("revision", Integer, nullable=False),
 )
@@ -306,6 +308,8 @@ Index(
     postgresql_where=(defects.c.open == true()),
     sqlite_where=(defects.c.open == true()),
 )
+repaired = defects.c.disposed_at.is_not(None)
+Index("ix_defects_repaired", defects.c.facility_id, postgresql_where=repaired, sqlite_where=repaired)
 
 # Every look at a lamp; facilities.last_look_… holds the one that counts.
 looks = Table(

@@ -14,7 +14,7 @@ from zoneinfo import ZoneInfo
 from sqlalchemy import ColumnElement, Label, Pool, Row, Select, and_, func, literal, or_, select
 from sqlalchemy.orm import Session
 
-from services.inspections.domain.findings import ALL, UNITS, Finding, Sight, Sort, Standing, UnknownFinding
+from services.inspections.domain.findings import ALL, UNITS, Finding, Sight, Sort, Standing, State, UnknownFinding
 from services.inspections.domain.light_checks import LightCheck, UnknownLightCheck
 from services.inspections.domain.orders import Light, Order, OrderState
 from services.inspections.domain.places import Area, City
@@ -307,6 +307,13 @@ def get_light_check(session: Session, check_id: UUID, *, sight: Sight = ALL) -> 
     if check is None or sight.reporter not in (None, check.inspector):
         raise UnknownLightCheck(f"There is no lighting check {check_id}.").but_there(check is not None)
     return check
+
+
+def was_repaired_since(session: Session, finding: Finding, at: datetime) -> bool:
+    """Whether an order of the same on its facility was closed at that time or later: then its work may be meant."""
+    there = findings.c.facility_code == finding.facility, findings.c.linked_code == finding.facility
+    repaired = findings.c.category == finding.category, findings.c.state == State.RESOLVED, findings.c.ended_at >= at
+    return session.scalar(select(findings.c.id).where(or_(*there), *repaired).limit(1)) is not None
 
 
 def find_holders(session: Session, slots: Iterable[str]) -> dict[str, UUID]:

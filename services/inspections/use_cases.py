@@ -131,9 +131,10 @@ def _stand_behind(session: Session, finding: Finding) -> None:
 
 def _confirm_seen(session: Session, finding: Finding, *, by: str, at: datetime) -> None:
     """What a trusted source sees as well needs no other confirmation; that it was seen again, its order must know."""
-    if finding.state is State.REPORTED:
+    _see_again(session, finding, at)  # first, so that who hears of a defect hears when it was seen
+    of_before = at < finding.found_at and queries.was_repaired_since(session, finding, at)
+    if finding.state is State.REPORTED and not of_before:
         _move(session, finding, Move.CONFIRM, by=by, at=max(at, finding.reported_at))
-    _see_again(session, finding, at)
 
 
 def _see_again(session: Session, finding: Finding, at: datetime) -> None:
@@ -459,14 +460,21 @@ def _surface(session: Session, ended: Finding, event: OrderEnd) -> list[Finding]
     done_at = event.happened_at if struck else event.disposed_at
     if done_at is None or ended.reason == "duplicate":
         return []
+    return _surface_later(session, ended, done_at, event.happened_at, trusted=struck)
+
+
+def _surface_later(
+    session: Session, ended: Finding, done_at: datetime, at: datetime, *, trusted: bool = False
+) -> list[Finding]:
+    """The first of what stands behind it and was found later surfaces, and the others stand behind that."""
     later = [
         each
         for each in _merged_into(session, ended.id)
-        if each.found_at > done_at and each.link_revision == 0 and (struck or each.confirmed_at is None)
+        if each.found_at > done_at and each.link_revision == 0 and (trusted or each.confirmed_at is None)
     ]
     for first in later[:1]:
-        first.move(Move.SURFACE, event.happened_at)
-        _log(session, first, Move.SURFACE, by=OUR_OWN, at=event.happened_at, note=None)
+        first.move(Move.SURFACE, at)
+        _log(session, first, Move.SURFACE, by=OUR_OWN, at=at, note=None)
     for other in later[1:]:
         _stand_behind_anew(session, other, later[0].id)
     return later[:1]
@@ -483,6 +491,8 @@ def merge_duplicates(session: Session, events: Iterable[DefectDuplicated]) -> No
         _linked(locked, event)
         if finding.join(into.id, max(event.happened_at, finding.reported_at)):
             _log(session, finding, Move.JOIN, by=OUR_OWN, at=event.happened_at, note=None)
+            if event.done_at and not into.is_open:
+                standing += _surface_later(session, finding, event.done_at, event.happened_at)
             _bring_along(session, finding, into.id)
             if seen_at := finding.seen_at:
                 _see_again(session, into, seen_at)
@@ -635,6 +645,7 @@ def _facts(finding: Finding, happened_at: datetime) -> dict[str, Any]:
         "summary": finding.summary,
         "photos": finding.photos,
         "reporter_mark": mark_of(finding.id, finding.reporter),
+        "found_at": finding.stood_at,
     }
 
 

@@ -63,13 +63,15 @@ class DefectRestored(DefectEvent):
 
 @dataclass(frozen=True, kw_only=True)
 class DefectDuplicated(DefectEvent):
-    """The finding is about a defect that stands already: ``duplicate_of`` is the finding that stands for both.
+    """The finding is about a defect that is known already: ``duplicate_of`` is the finding that stands for both.
 
-    Revision 1: it never was a defect of its own, and has no order.
+    Revision 1: it never was a defect of its own, and has no order. ``done_at`` where that defect is repaired: what was
+    found until then is about it.
     """
 
     about: ClassVar[str] = "finding_id"
     duplicate_of: UUID
+    done_at: datetime | None = None
 
 
 @dataclass(frozen=True, kw_only=True)

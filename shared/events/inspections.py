@@ -24,7 +24,8 @@ class FindingEvent(Event):
     Numbers, addresses and names after a title are struck out of it all the same. ``reporter_mark`` lets who asks of a
     person by name find out whether they reported it (see ``mark_of``), and names nobody.
     ``quantity`` is in the unit of the facility's kind (pieces, metres, square metres), where it is known. The place is
-    None for a dark lamp of a lighting check, which is known by its facility's code only.
+    None for a dark lamp of a lighting check, which is known by its facility's code only. ``found_at`` is when somebody
+    saw the problem last, as far as is known; None from a version that did not tell it.
     """
 
     service: ClassVar[str] = "inspections"
@@ -43,6 +44,7 @@ class FindingEvent(Event):
     summary: str = ""
     photos: list[str] = field(default_factory=list)
     reporter_mark: str | None = None
+    found_at: datetime | None = None
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -36,6 +36,8 @@ VALUES: dict[str, Any] = {
     "latitude": 60.1699,
     "reported_at": datetime(2026, 1, 15, 17, 29, tzinfo=UTC),
     "confirmed_at": datetime(2026, 1, 15, 17, 30, tzinfo=UTC),
+    "found_at": datetime(2026, 1, 15, 17, 28, tzinfo=UTC),
+    "done_at": datetime(2026, 1, 15, 22, 5, tzinfo=UTC),
     "seen_at": datetime(2026, 1, 16, 5, 10, tzinfo=UTC),
     "disposed_at": datetime(2026, 1, 15, 22, 5, tzinfo=UTC),
     "disposal_known_at": datetime(2026, 1, 15, 22, 6, tzinfo=UTC),

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
 from uuid import uuid4
 
 import pytest
 
+from shared import clock
 from tests.client import API, System, Thing, wait_for
 from tests.conftest import Either, await_quiet, prove_sums
 from tests.figures import Watch
@@ -14,9 +16,9 @@ from tests.story import Cast, LampStory, finding, order_of
 DISTRICT = "northeast"
 
 
-def told(cast: Cast, lamp: Thing, named: str | None, reporter: str) -> Thing:
+def told(cast: Cast, lamp: Thing, named: str | None, reporter: str, **other: str) -> Thing:
     """A patrol's report of the lamp, by its place alone or by a code."""
-    body = finding(lamp, str(uuid4()))
+    body = finding(lamp, str(uuid4()), **other)
     body.pop("facility_code")
     if named:
         body["facility_code"] = named
@@ -87,6 +89,31 @@ def test_what_a_patrol_sees_after_the_work_was_done_speaks_against_the_check(
     story.repair(with_photo=False)
     story.await_finding("resolved")
     story.await_condition("intact")
+    prove_sums(running, system)
+
+
+@pytest.mark.parametrize("how", ["code", "place", "old"])
+def test_a_phone_that_syncs_in_the_evening_breaks_nothing_that_was_repaired_since(
+    running: Either, system: System, cast: Cast, how: str
+) -> None:
+    (lamp,) = cast.lamps(1, district=DISTRICT)
+    story, seen_at = LampStory(cast, lamp), clock.now() - timedelta(hours=1)
+    story.play(with_photo=False)
+    if how == "old":
+        new = {"code": f"{lamp['code']}-{uuid4().hex[:4]}", "reason": "Survey."}
+        cast.operator.post(f"/facilities/{lamp['code']}/renumber", new)
+    watch = Watch(system, DISTRICT)
+    late = told(cast, lamp, None if how == "place" else lamp["code"], "inspector-2", found_at=seen_at.isoformat())
+    await_quiet(system)
+    theirs = seen_by(cast, "inspector-2", late["id"])
+    assert (theirs["state"], theirs["merged_into"]) == ("merged", story.finding_id)
+    assert (theirs["standing"]["state"], theirs["standing"]["order_number"]) == ("resolved", story.number)
+    assert order_of(cast.dispatcher, finding_id=late["id"]) is None
+    assert story.facility()["condition"] == "intact"
+    watch.moved(findings=1)
+    told(cast, lamp, lamp["code"], "inspector-2")
+    story.await_condition("defective")
+    await_quiet(system)
     prove_sums(running, system)
 
 

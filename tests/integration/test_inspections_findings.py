@@ -714,3 +714,92 @@ def test_what_a_patrol_saw_after_an_order_was_void_as_unfounded_is_looked_at_for
         follow(database, order(OrderVoided, first.id, 3, reason="unfounded", happened_at=later(2)))
     assert stored(database, early.id).state is State.MERGED
     assert stored(database, late.id).state is State.REPORTED
+
+
+# --- late word of what is repaired already
+
+
+def confirmations(database: Database) -> list[tuple[str, datetime]]:
+    """Which findings were told as confirmed, and when the problem was last seen."""
+    with database.read() as session:
+        rows = session.scalars(select(outbox.c.body).where(outbox.c.event_type.contains("confirmed")).order_by("id"))
+        told = [json.loads(each)["data"] for each in rows]
+        return [(each["finding_id"], datetime.fromisoformat(each["found_at"])) for each in told]
+
+
+def test_what_is_told_of_a_finding_says_when_it_was_seen_not_when_we_heard(database: Database) -> None:
+    publish(database)
+    with clock.frozen(later(9)):
+        trusted = report(database, found_at=later(2))
+        waiting = hotline(database, facility_code="L-2", found_at=later(3))
+        with database.begin() as session:
+            use_cases.confirm_finding(session, finding_id=waiting.id, by="operator-1")
+        fast = report(database, facility_code="L-3", found_at=later(9) + timedelta(minutes=4))
+    seen = {str(trusted.id): later(2), str(waiting.id): later(3), str(fast.id): later(9)}
+    assert dict(confirmations(database)) == seen
+
+
+def test_a_report_that_a_patrol_confirms_was_seen_when_the_patrol_saw_it(database: Database) -> None:
+    publish(database)
+    with clock.frozen(later(9)):
+        waiting = hotline(database, found_at=later(1))
+        report(database, found_at=later(7))
+    assert confirmations(database) == [(str(waiting.id), later(7))]
+    assert sightings(database) == [(str(waiting.id), later(7))]
+
+
+@pytest.mark.parametrize("closed_first", [True, False])
+def test_late_word_of_what_is_repaired_is_merged_and_its_reporter_hears_what_became_of_it(
+    database: Database, closed_first: bool
+) -> None:
+    publish(database)
+    first = report(database)
+    with clock.frozen(later(9)):
+        closed = order(OrderClosed, first.id, 6, disposed_at=later(3), happened_at=later(4))
+        late = report(database, facility_code=None, found_at=later(2), reporter="inspector-2")
+        word = duplicate(late.id, first.id, done_at=later(3))
+        if closed_first:
+            follow(database, closed)
+        merge(database, word)
+        follow(database, closed)
+        merge(database, word)
+    now = stored(database, late.id)
+    assert (now.state, now.merged_into, now.slot) == (State.MERGED, first.id, None)
+    assert now.standing
+    assert (now.standing.state, now.standing.order_number) == (State.RESOLVED, "20260302-000001")
+    assert stored(database, first.id).state is State.RESOLVED
+    assert list(recount_rows(database, figures.PROOFS, repair=False)) == []
+
+
+@pytest.mark.parametrize("closed_first", [True, False])
+def test_what_was_found_after_the_work_and_stood_behind_late_word_is_looked_at_for_itself(
+    database: Database, closed_first: bool
+) -> None:
+    publish(database)
+    first = report(database, facility_code=None)
+    link(database, first.id)
+    closed = order(OrderClosed, first.id, 6, disposed_at=later(3), happened_at=later(4))
+    with database.begin() as session:  # its slot is free while the order is closed
+        use_cases.follow_orders(session, [closed] if closed_first else [])
+    with clock.frozen(later(9)):
+        late = report(database, facility_code="L-1x", found_at=later(2))
+        before, since, again = (hotline(database, facility_code="L-1x", found_at=later(each)) for each in (1, 7, 8))
+        assert {each.merged_into for each in (before, since, again)} == {late.id}
+        merge(database, duplicate(late.id, first.id, done_at=later(3)))
+        follow(database, closed)
+    assert [stored(database, each.id).merged_into for each in (late, before)] == [first.id, first.id]
+    assert (stored(database, since.id).state, stored(database, since.id).merged_into) == (State.REPORTED, None)
+    assert stored(database, again.id).merged_into == since.id
+
+
+def test_what_a_patrol_saw_before_the_repair_confirms_no_report_of_after_it(database: Database) -> None:
+    publish(database)
+    first = report(database)
+    follow(database, order(OrderClosed, first.id, 6, disposed_at=later(3), happened_at=later(4)))
+    with clock.frozen(later(9)):
+        since = hotline(database, found_at=later(7))
+        late = report(database, found_at=later(2))
+        assert late.merged_into == since.id
+        assert stored(database, since.id).state is State.REPORTED
+        report(database, found_at=later(6))
+        assert stored(database, since.id).state is State.CONFIRMED

@@ -20,6 +20,7 @@ from services.assets import figures, queries, use_cases
 from services.assets.domain.areas import Level
 from services.assets.domain.catalogue import FILE
 from services.assets.domain.facilities import Action, CodeTaken, Facility, IllegalChange
+from services.assets.queries import past
 from services.assets.tables import defects, facilities, mapping
 from services.assets.use_cases import proofs
 from services.assets.use_cases.defects import merge_twins
@@ -620,3 +621,124 @@ def test_twins_of_a_former_version_are_found_and_mended(db: Database) -> None:
     assert [(each.duplicate_of, each.revision) for each in duplicates(told)] == [(first.finding_id, 2)]
     assert open_defects(db) == {first.finding_id}
     the_sums_are_right(db)
+
+
+# --- late word of what is repaired already
+
+
+def hours_ago(hours: float) -> datetime:
+    return NIGHT - timedelta(hours=hours)
+
+
+def repaired(db: Database, *, found: float = 6, done: float = 4, **more: Any) -> FindingConfirmed:
+    """A lamp that was found dark, repaired and checked: so many hours ago; the check was an hour ago."""
+    first = confirmed(found_at=hours_ago(found), reported_at=hours_ago(found), **more)
+    record(db, first)
+    follow(db, order(OrderClosed, first.finding_id, 6, at=hours_ago(1), disposed_at=hours_ago(done)))
+    return first
+
+
+@pytest.mark.parametrize("code", ["L-1", None, "OLD"])
+@pytest.mark.parametrize("hours", [8, 5, 4])
+def test_what_was_seen_before_the_work_was_done_is_about_what_is_repaired(
+    db: Database, code: str | None, hours: float
+) -> None:
+    first = repaired(db)
+    if code == "OLD":
+        with db.begin() as session:
+            use_cases.renumber_facility(session, "L-1", who="ada", expected=None, new_code="NEW", reason="Survey.")
+        code = "L-1"
+    before, revision = rates(db), facility(db, "L-1").revision
+    late = confirmed(code=code, found_at=hours_ago(hours))
+    (told,) = record(db, late)
+    assert isinstance(told, DefectDuplicated)
+    assert (told.finding_id, told.duplicate_of, told.revision) == (late.finding_id, first.finding_id, 1)
+    assert (told.open, told.done_at) == (False, hours_ago(4))
+    assert open_defects(db) == set()
+    assert (facility(db, "L-1").condition, facility(db, "L-1").revision) == ("intact", revision)
+    assert rates(db) == before
+    assert record(db, late) == []
+    the_sums_are_right(db)
+
+
+def test_late_word_of_what_is_repaired_changes_no_past_either(db: Database) -> None:
+    repaired(db)
+    (lamp_id,) = [facility(db, "L-1").id]
+
+    def happened() -> list[Any]:
+        with db.read() as session:
+            moments = [hours_ago(each) for each in (7, 5.5, 4.5, 2, 0)]
+            return [list(past.standings_happened(session, [lamp_id or 0], each)) for each in moments]
+
+    before = happened()
+    record(db, confirmed(found_at=hours_ago(5)))
+    assert happened() == before
+
+
+def test_what_was_seen_after_the_work_was_done_is_a_new_defect(db: Database) -> None:
+    repaired(db)
+    again = confirmed(found_at=hours_ago(3.9))
+    assert the_defect(record(db, again)).finding_id == again.finding_id
+    assert facility(db, "L-1").condition == "defective"
+
+
+def test_what_says_no_time_was_seen_when_it_was_reported(db: Database) -> None:
+    repaired(db)
+    assert duplicates(record(db, confirmed(reported_at=hours_ago(5))))
+    assert the_defect(record(db, confirmed(reported_at=hours_ago(2))))
+
+
+def test_no_work_was_done_before_its_defect_was_found(db: Database) -> None:
+    repaired(db, found=3, done=5)
+    (told,) = duplicates(record(db, confirmed(found_at=hours_ago(3.5))))
+    assert told.done_at == hours_ago(3)
+
+
+def test_of_several_repairs_the_first_one_after_the_sighting_is_meant(db: Database) -> None:
+    first, second = repaired(db, found=20, done=18), repaired(db, found=10, done=8)
+    asked = {19: first, 12: second, 9: second}
+    for hours, meant in asked.items():
+        (told,) = duplicates(record(db, confirmed(found_at=hours_ago(hours))))
+        assert told.duplicate_of == meant.finding_id
+    standing = confirmed(found_at=hours_ago(0.5))
+    told_both = record(db, standing, late := confirmed(found_at=hours_ago(9)))
+    assert the_defect(told_both).finding_id == standing.finding_id
+    assert [(each.finding_id, each.duplicate_of) for each in duplicates(told_both)] == [
+        (late.finding_id, second.finding_id)
+    ]
+
+
+@pytest.mark.parametrize("late_first", [True, False])
+def test_late_word_that_is_heard_before_the_order_is_closed_ends_alike(db: Database, late_first: bool) -> None:
+    first, late = confirmed(found_at=hours_ago(6)), confirmed(code=None, found_at=hours_ago(5))
+    record(db, first)
+    closed = order(OrderClosed, first.finding_id, 6, disposed_at=hours_ago(4))
+    told = record(db, late) if late_first else []
+    told += follow(db, closed)
+    told += [] if late_first else record(db, late)
+    assert [each.duplicate_of for each in duplicates(told)] == [first.finding_id]
+    assert open_defects(db) == set()
+    assert facility(db, "L-1").condition == "intact"
+    the_sums_are_right(db)
+
+
+def test_work_that_began_again_and_is_done_later_moves_what_is_late(db: Database) -> None:
+    first = repaired(db)
+    again = order(OrderClosed, first.finding_id, 12, disposed_at=hours_ago(2))
+    follow(db, order(OrderReopened, first.finding_id, 7), again)
+    assert duplicates(record(db, confirmed(found_at=hours_ago(3))))
+
+
+def test_what_is_not_repaired_takes_no_late_word(db: Database) -> None:
+    void, code = confirmed(found_at=hours_ago(6)), "L-2"
+    record(db, void)
+    follow(db, order(OrderVoided, void.finding_id, 3, reason="unfounded"))
+    repaired(db, code=code)
+    told = record(db, confirmed(found_at=hours_ago(5)), confirmed("pole_damaged", code, found_at=hours_ago(5)))
+    assert duplicates(told) == []
+    assert len(open_defects(db)) == 2
+
+
+def test_a_road_may_have_had_another_pothole_then(db: Database) -> None:
+    repaired(db, category="pothole", code="R-1")
+    assert duplicates(record(db, confirmed("pothole", "R-1", found_at=hours_ago(5)))) == []

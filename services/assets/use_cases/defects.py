@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
+from types import MappingProxyType
 from typing import Any
 from uuid import UUID
 
@@ -22,7 +23,7 @@ from services.assets.domain.facilities import Facility, taken_milli
 from services.assets.tables import defects, facilities
 from services.assets.use_cases import ledger
 from services.assets.use_cases.areas import areas_of
-from services.assets.use_cases.duplicates import set_aside, twins
+from services.assets.use_cases.duplicates import set_aside, set_aside_late, twins
 from services.assets.use_cases.ledger import Kept
 from services.assets.use_cases.linking import Link, link_findings
 from services.assets.use_cases.looks import Look, take_looks
@@ -33,6 +34,7 @@ from shared.events.inspections import FindingConfirmed
 from shared.events.workorders import OrderClosed, OrderEvent, OrderReopened, OrderVoided
 from shared.proofs import Keys
 
+NOT_DONE: Mapping[UUID, datetime] = MappingProxyType({})
 LAMP_OUT = "lamp_out"  # its passed check at night is a look at the lamp
 
 
@@ -43,7 +45,9 @@ def record_defects(session: Session, events: Sequence[FindingConfirmed]) -> None
     links = link_findings(session, catalogue, findings)
     kept = ledger.lock_facilities(session, facilities.c.id, [link[0] for link in links.values() if link[0]])
     rows = _defect_rows(session, catalogue, findings, links, kept, now)
-    set_aside(session, catalogue, sorted(rows, key=lambda row: (row["reported_at"], row["finding_id"])), now)
+    done = set_aside_late(session, catalogue, rows, now)
+    opening = sorted((row for row in rows if row["open"]), key=lambda row: (row["reported_at"], row["finding_id"]))
+    set_aside(session, catalogue, opening, now)
     went_in = {finding_id for (finding_id,) in insert_new(session, defects, rows, defects.c.finding_id)}
     new = [row for row in rows if row["finding_id"] in went_in and row["open"]]
     merged = [row for row in rows if row["finding_id"] in went_in and not row["open"]]
@@ -53,7 +57,7 @@ def record_defects(session: Session, events: Sequence[FindingConfirmed]) -> None
         facility = stands.get(row["facility_id"])
         outbox.record(session, DefectRecorded(**_told(row, facility), happened_at=happened[row["finding_id"]]))
     _write_history(session, "defect_recorded", new, stands, happened, now)
-    _tell_merged(session, merged, stands, happened, now)
+    _tell_merged(session, merged, stands, happened, now, done)
 
 
 def _unheard(session: Session, events: Sequence[FindingConfirmed]) -> list[FindingConfirmed]:
@@ -118,6 +122,8 @@ def _defect_row(
         "confirmed_at": finding.confirmed_at or finding.happened_at,
         "recorded_at": now,
         "duplicate_of": None,
+        "found_at": finding.found_at or finding.reported_at,
+        "disposed_at": None,
         "order_revision": 0,
         "revision": 1,
     }
@@ -129,6 +135,8 @@ OUR_OWN = {
     "restored_reason",
     "restored_at",
     "duplicate_of",
+    "found_at",
+    "disposed_at",
     "order_revision",
     "district",
     "grid",
@@ -213,6 +221,7 @@ def _move_defects(
     for row in followed:
         event = newest[row["finding_id"]]
         row["order_revision"] = event.revision
+        row["disposed_at"] = event.disposed_at if isinstance(event, OrderClosed) else None
         outcome = outcome_of(type(event).__name__, getattr(event, "reason", None))
         if outcome is not None and outcome.open != row["open"]:
             row |= _moved(row, outcome, event.happened_at)
@@ -235,7 +244,7 @@ def _moved(row: Mapping[str, Any], outcome: Outcome, at: datetime) -> dict[str, 
 
 
 def _keep_moves(session: Session, rows: Iterable[Mapping[str, Any]]) -> None:
-    columns = ("open", "restored_reason", "restored_at", "duplicate_of", "order_revision", "revision")
+    columns = ("open", "restored_reason", "restored_at", "duplicate_of", "disposed_at", "order_revision", "revision")
     changes = {row["finding_id"]: {name: row[name] for name in columns} for row in rows}
     ledger.update_each(session, defects, defects.c.finding_id, changes)
 
@@ -262,12 +271,14 @@ def _tell_merged(
     stands: Mapping[int, Kept],
     happened: Mapping[UUID, datetime],
     now: datetime,
+    done: Mapping[UUID, datetime] = NOT_DONE,
 ) -> None:
-    """Say of these findings which other one's defect stands for them."""
+    """Say of these findings which other one's defect stands for them, and when the work on that was done."""
     for row in merged:
         key = row["finding_id"]
         told = _told(row, stands.get(row["facility_id"])) | {"recorded_at": now, "happened_at": happened[key]}
-        outbox.record(session, DefectDuplicated(**told, duplicate_of=row["duplicate_of"]))
+        event = DefectDuplicated(**told, duplicate_of=row["duplicate_of"], done_at=done.get(key))
+        outbox.record(session, event)
     _write_history(session, "defect_merged", merged, stands, happened, now)
 
 

@@ -1,10 +1,12 @@
 """One thing, one defect: of a category that is single, a facility has one open defect at most, and one order.
 
-Whoever holds the facility's lock decides. The defect that is known the longest stands for what comes after it.
+Whoever holds the facility's lock decides. The defect that is known the longest stands for what comes after it, and one
+that is repaired for what was seen before the work was done, however late that is heard.
 """
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 from typing import Any
@@ -20,6 +22,7 @@ from shared.proofs import Keys
 Row = dict[str, Any]
 Place = tuple[int, str]  # facility, category
 DUPLICATE = "duplicate"
+REPAIRED = "repaired"
 
 
 def set_aside(session: Session, catalogue: Catalogue, rows: Iterable[Row], now: datetime) -> list[Row]:
@@ -36,6 +39,37 @@ def set_aside(session: Session, catalogue: Catalogue, rows: Iterable[Row], now: 
             row |= closed_for(first, now)
             closed.append(row)
     return closed
+
+
+def set_aside_late(session: Session, catalogue: Catalogue, rows: Iterable[Row], now: datetime) -> dict[UUID, datetime]:
+    """Close those of these defects that were seen before the work on an earlier one of their place was done.
+
+    Returns when it was, by finding. Of several repairs the first one after the sighting is meant.
+    """
+    asked = [row for row in rows if _is_single(catalogue, row)]
+    repairs, done = _repairs(session, asked), {}
+    for row in asked:
+        after = [each for each in repairs[row["facility_id"], row["category"]] if each[0] >= row["found_at"]]
+        if after:
+            done[row["finding_id"]], first = min(after)
+            row |= closed_for(first, now)
+    return done
+
+
+def _repairs(session: Session, rows: Sequence[Row]) -> Mapping[Place, list[tuple[datetime, UUID]]]:
+    """When the repaired defects of these places were done, none before it was found; and their findings."""
+    found: dict[Place, list[tuple[datetime, UUID]]] = defaultdict(list)
+    if rows:
+        wanted = select(*defects.c).where(
+            defects.c.facility_id.in_({row["facility_id"] for row in rows}),
+            defects.c.category.in_({row["category"] for row in rows}),
+            defects.c.disposed_at.is_not(None),
+            defects.c.restored_reason == REPAIRED,
+        )
+        for row in session.execute(wanted):
+            done_at = max(filter(None, (row.disposed_at, row.found_at)))
+            found[row.facility_id, row.category].append((done_at, row.finding_id))
+    return found
 
 
 def closed_for(first: UUID, now: datetime) -> Row:

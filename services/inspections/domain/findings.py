@@ -211,9 +211,14 @@ class Finding:
         return {"state": self.linked_by or ("awaited" if self.is_open else "none"), "facility_code": self.linked_code}
 
     @property
+    def stood_at(self) -> datetime:
+        """When somebody saw it last; not later than we knew, whatever a clock said."""
+        return self.last_seen_at or min(self.found_at, self.reported_at)
+
+    @property
     def seen_at(self) -> datetime | None:
-        """When it was last seen by somebody whose word is trusted; not later than we knew, whatever a clock said."""
-        return self.last_seen_at or (min(self.found_at, self.reported_at) if self.confirmed_at else None)
+        """When it was last seen by somebody whose word is trusted."""
+        return self.stood_at if self.last_seen_at or self.confirmed_at else None
 
     @property
     def is_open(self) -> bool:

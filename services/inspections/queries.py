@@ -26,12 +26,13 @@ from services.inspections.tables import (
     finding_orders,
     finding_sources,
     findings,
+    former_codes,
     light_checks,
 )
 from shared import clock
 from shared.lists import conditions
+from shared.lists.codes import codes_meant
 from shared.lists.files import chinese_names
-from shared.lists.spelling import spelt_code
 from shared.paging import Named, Page, page
 
 CATALOGUE = "catalogue"
@@ -149,7 +150,7 @@ def _asked(
     now, zone = clock.now(), rulebook(session).zone
     given = {name: value for name, value in wanted.items() if value is not None}
     of_orders = [_order_condition(name, given[name], now, zone) for name in sorted(OF_ORDERS & given.keys())]
-    own = [_condition(name, value, now, zone) for name, value in given.items() if name not in OF_ORDERS]
+    own = [_condition(session, name, value, now, zone) for name, value in given.items() if name not in OF_ORDERS]
     return query.where(
         *seen(sight), *own, *_orders_fit([each for each in of_orders if each is not None]), *_orders_do_not(given, now)
     )
@@ -190,13 +191,13 @@ def _labels(by: Iterable[Named]) -> list[Label[Any]]:
     return [each for each in by if isinstance(each, Label)]
 
 
-def _condition(name: str, value: Any, now: datetime, zone: tzinfo) -> Any:
+def _condition(session: Session, name: str, value: Any, now: datetime, zone: tzinfo) -> Any:
     match name:
         case "facility_code":
-            codes = {value, spelt_code(value)}
-            return or_(findings.c.facility_code.in_(codes), findings.c.linked_code.in_(codes))
+            return _about(codes_meant(session, former_codes, value))
         case "q":
-            return or_(conditions.said(findings.c.search, value), *_named(value))
+            renumbered = _about(codes_meant(session, former_codes, value) - {value})
+            return or_(conditions.said(findings.c.search, value), renumbered, *_named(value))
         case "bbox":
             return conditions.in_box(findings.c.longitude, findings.c.latitude, value)
         case "near":
@@ -210,6 +211,10 @@ def _condition(name: str, value: Any, now: datetime, zone: tzinfo) -> Any:
         case _ if name in SEVERAL:
             return conditions.one_of(findings.c[name], value)
     raise KeyError(name)
+
+
+def _about(codes: set[str]) -> ColumnElement[bool]:
+    return or_(findings.c.facility_code.in_(codes), findings.c.linked_code.in_(codes))
 
 
 def _named(words: str) -> Iterator[ColumnElement[bool]]:

@@ -200,7 +200,12 @@ class FindingsAsked(Strict):
     place_check = String(
         validate=ONE_PLACE_CHECK, metadata={"description": "Whose place is so.", "example": "unchecked"}
     )
-    facility_code = Code(metadata={"description": "Reported for, or linked to, this facility.", "example": "lamp-4711"})
+    facility_code = Code(
+        metadata={
+            "description": "Reported for, or linked to, this facility, by any code that it has or had.",
+            "example": "lamp-4711",
+        }
+    )
     kind = several(String(shortest=0, longest=100), "At facilities of this kind, once linked.", "street_light")
     district = several(String(shortest=0, longest=100), "In this district.", "southwest")
     street = String(shortest=0, longest=200, metadata={"description": "In this street.", "example": "Unioninkatu"})

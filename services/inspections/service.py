@@ -37,6 +37,7 @@ from shared.events.assets import (
     CataloguePublished,
     DefectDuplicated,
     DefectRecorded,
+    FacilityRenumbered,
     LampMisbehaved,
     LightsJudged,
 )
@@ -170,6 +171,10 @@ class Inspections(ReportRoutes, Service):
     @on("inspections.note_links")
     def note_links(self, session: Session, events: Sequence[DefectRecorded]) -> None:
         use_cases.note_links(session, events)
+
+    @on("inspections.keep_codes")
+    def keep_codes(self, session: Session, events: Sequence[FacilityRenumbered]) -> None:
+        use_cases.keep_codes(session, events)
 
     @on("inspections.merge_duplicates")
     def merge_duplicates(self, session: Session, events: Sequence[DefectDuplicated]) -> None:

@@ -26,6 +26,7 @@ from services.inspections.domain.orders import Light, Order, OrderState
 from services.inspections.domain.places import Area, PlaceCheck
 from services.inspections.domain.rulebook import Severity, Source
 from shared.db import Time, new_mapping
+from shared.lists.codes import codes_table
 
 mapping = new_mapping()
 
@@ -165,6 +166,8 @@ light_check_lamps = Table(
     Column("reason", Text),
     Column("finding_id", Uuid),
 )
+
+former_codes = codes_table(mapping.metadata)
 
 mapping.map_imperatively(Finding, findings)
 mapping.map_imperatively(Order, finding_orders)

@@ -34,7 +34,15 @@ from services.inspections.domain.light_checks import Judged, LightCheck, Unknown
 from services.inspections.domain.orders import Light, light_at, state_of
 from services.inspections.domain.places import PlaceCheck, lies_in
 from services.inspections.domain.rulebook import DARK_LAMP, Rulebook, Source, check_source_name, set_right
-from services.inspections.tables import areas, catalogue_copies, finding_moves, finding_orders, findings, light_checks
+from services.inspections.tables import (
+    areas,
+    catalogue_copies,
+    finding_moves,
+    finding_orders,
+    findings,
+    former_codes,
+    light_checks,
+)
 from shared import clock, outbox, tallies
 from shared.db import insert_new
 from shared.errors import expect
@@ -43,6 +51,7 @@ from shared.events.assets import (
     CataloguePublished,
     DefectDuplicated,
     DefectRecorded,
+    FacilityRenumbered,
     LampMisbehaved,
     LightsJudged,
 )
@@ -59,6 +68,8 @@ from shared.events.inspections import (
     mark_of,
 )
 from shared.events.workorders import OrderClosed, OrderEvent, OrderReopened, OrderVoided
+from shared.lists.codes import keep_codes as keep_former_codes
+from shared.lists.codes import present_codes
 
 OrderEnd = OrderClosed | OrderReopened | OrderVoided
 About = TypeVar("About", DefectRecorded, DefectDuplicated, OrderEnd, OrderEvent)
@@ -111,6 +122,9 @@ def _insert(session: Session, arrived: Sequence[Finding]) -> set[UUID]:
     In the order of slots: two patrols that look at the same lamps must not wait for each other. Of two for
     one slot, the one that was told first goes in.
     """
+    now = present_codes(session, former_codes, (each.facility_code for each in arrived if each.slot))
+    for each in arrived:
+        each.slot = each.slot and each.slot_on(now.get(each.facility_code or "", each.facility_code))
     in_order = sorted(arrived, key=lambda each: each.slot or "")
     rows = [{name: vars(each)[name] for name in findings.c.keys()} for each in in_order]  # noqa: SIM118
     chunks = [rows[start : start + CHUNK] for start in range(0, len(rows), CHUNK)]
@@ -400,6 +414,17 @@ def _linked(locked: Mapping[UUID, Finding], event: DefectRecorded | DefectDuplic
     return finding.note_link(by=event.linked_by, code=event.facility_code, revision=event.revision, **facts)
 
 
+def keep_codes(session: Session, events: Iterable[FacilityRenumbered]) -> None:
+    """Keep which codes facilities gave up; findings are linked to the new one, and hold its slot."""
+    now = keep_former_codes(session, former_codes, events)
+    theirs = findings.c.linked_code.in_(now) | findings.c.facility_code.in_(now)
+    changed = session.scalars(select(Finding).where(theirs).order_by(findings.c.id).with_for_update()).all()
+    for finding in changed:
+        finding.linked_code = now.get(finding.linked_code or "", finding.linked_code)
+        finding.note_words()
+    _take_slots(session, changed)
+
+
 def follow_orders(session: Session, events: Iterable[OrderEnd]) -> None:
     """End or reopen the findings whose orders ended or reopened. Orders of alerts are passed over.
 
@@ -575,7 +600,8 @@ def _look_again(session: Session) -> None:
 def _take_slots(session: Session, opened: Collection[Finding]) -> None:
     """Let open findings of single categories hold the slot of their facility, where no other one holds it."""
     book = queries.rulebook(session)
-    wanted = {each.id: _slot_of(book, each) for each in opened if each.is_open}
+    now = present_codes(session, former_codes, (each.facility for each in opened))
+    wanted = {each.id: _slot_of(book, each, now) for each in opened if each.is_open}
     taken = dict(queries.find_holders(session, {each for each in wanted.values() if each}))
     for finding in opened:
         place = wanted.get(finding.id)
@@ -583,9 +609,10 @@ def _take_slots(session: Session, opened: Collection[Finding]) -> None:
             finding.slot = place
 
 
-def _slot_of(book: Rulebook, finding: Finding) -> str | None:
+def _slot_of(book: Rulebook, finding: Finding, now: Mapping[str, str]) -> str | None:
     known = book.categories is None or finding.category in book.categories
-    return slot(book.category(finding.category), finding.facility) if known else finding.slot
+    code = now.get(finding.facility or "", finding.facility)
+    return slot(book.category(finding.category), code) if known else finding.slot
 
 
 def _newest(events: Iterable[About]) -> dict[UUID, About]:

@@ -24,7 +24,7 @@ from shared import clock
 from shared.errors import NotFound
 from shared.events.inspections import mark_of
 from shared.lists import conditions
-from shared.lists.spelling import spelt_code
+from shared.lists.codes import codes_meant
 from shared.paging import Page, page
 
 MOST_SESSIONS = 200
@@ -88,7 +88,11 @@ def _condition(session: Session, name: str, value: Any, now: datetime) -> Any:
         case "light":
             return _light(now).in_(value)
         case "q":
-            return conditions.said(orders.search, value) | (orders.id == (running_number(value) or 0))
+            return or_(
+                conditions.said(orders.search, value),
+                orders.id == (running_number(value) or 0),
+                orders.facility_code.in_(codes_meant(session, tables.former_codes, value) - {value}),
+            )
         case "bbox":
             return conditions.in_box(orders.longitude, orders.latitude, value)
         case "near":
@@ -98,7 +102,7 @@ def _condition(session: Session, name: str, value: Any, now: datetime) -> Any:
         case "registered_to" | "due_to":
             return conditions.until(orders[f"{name[:-3]}_at"], value, present_catalogue(session).zone)
         case "facility_code":
-            return orders.facility_code.in_({value, spelt_code(value)})
+            return orders.facility_code.in_(codes_meant(session, tables.former_codes, value))
         case _ if name in SEVERAL:
             return conditions.one_of(orders[name], value)
         case _ if name in ALIKE:

@@ -244,7 +244,7 @@ class OrdersAsked(Strict):
     authority = String(shortest=0, longest=200, metadata=said("Only of this competent authority."))
     maintainer = String(shortest=0, longest=200, metadata=said("Only of this maintainer."))
     crew = several(String(shortest=0, longest=100), "Only orders of this crew.", "kallio")
-    facility_code = Code(metadata=said("Only of this facility, by the code that the order was opened with."))
+    facility_code = Code(metadata=said("Only of this facility, by any code that it has or had."))
     light = several(String(validate=one_of(Light)), "Only those whose light is so.", "yellow,red")
     overdue = QueryBoolean(metadata=said("Only those that are overdue, or that are not."))
     supervised = QueryBoolean(metadata=said("Only those that the upper level watches, or does not."))

@@ -25,7 +25,14 @@ from services.workorders.use_cases.sign_in import Grant
 from shared.auth import COOKIE, PUBLIC, STAFF, User
 from shared.errors import Conflict, Invalid, NotFound, Stale, TooLarge, TooMany
 from shared.events.alerts import AlertCleared, AlertEscalated, AlertMoved, AlertRaised
-from shared.events.assets import AreaChanged, CataloguePublished, DefectDuplicated, DefectRecorded, UnitChanged
+from shared.events.assets import (
+    AreaChanged,
+    CataloguePublished,
+    DefectDuplicated,
+    DefectRecorded,
+    FacilityRenumbered,
+    UnitChanged,
+)
 from shared.events.inspections import FindingMerged, FindingRejected, FindingReported, FindingSeenAgain
 from shared.fields import PageQuery
 from shared.lists import files
@@ -87,6 +94,10 @@ class WorkOrders(Service):
     @on("workorders.keep_units")
     def keep_units(self, session: Session, events: Sequence[UnitChanged]) -> None:
         copies.keep_units(session, events)
+
+    @on("workorders.keep_codes")
+    def keep_codes(self, session: Session, events: Sequence[FacilityRenumbered]) -> None:
+        copies.keep_codes(session, events)
 
     @on("workorders.open_for_defects")
     def open_for_defects(self, session: Session, events: Sequence[DefectRecorded]) -> None:

@@ -37,6 +37,7 @@ from services.workorders.domain.orders import Order, OrderPhoto, Severity, Stage
 from services.workorders.domain.photos import Photo
 from services.workorders.domain.places import DISTRICT, Area, Unit
 from shared.db import Time, new_mapping
+from shared.lists.codes import codes_table
 
 mapping = new_mapping()
 
@@ -296,6 +297,8 @@ def _is_stored() -> ColumnElement[bool]:
     )
     return there.correlate(order_photos).exists()
 
+
+former_codes = codes_table(mapping.metadata)
 
 mapping.map_imperatively(Step, order_moves)
 mapping.map_imperatively(Photo, photos)

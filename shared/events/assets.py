@@ -102,6 +102,17 @@ class FacilityChanged(Event):
 
 
 @dataclass(frozen=True, kw_only=True)
+class FacilityRenumbered(Event):
+    """A facility has another code: ``former_codes`` are all that it had and has no more. They still mean it."""
+
+    service: ClassVar[str] = "assets"
+    about: ClassVar[str] = "code"
+
+    code: str
+    former_codes: list[str]
+
+
+@dataclass(frozen=True, kw_only=True)
 class FacilitiesImported(Event):
     """A file of facilities was taken into the registry, and something changed. One event, however many facilities.
 

@@ -13,6 +13,7 @@ from shared.events.assets import (
     CataloguePublished,
     DefectDuplicated,
     DefectRecorded,
+    FacilityRenumbered,
     LampMisbehaved,
     LightsJudged,
     UnitChanged,
@@ -68,6 +69,7 @@ QUEUES: dict[str, tuple[type[Event], ...]] = {
     ),
     "inspections.keep_catalogue": (CataloguePublished,),
     "inspections.keep_areas": (AreaChanged,),
+    "inspections.keep_codes": (FacilityRenumbered,),
     "inspections.report_lamps": (LampMisbehaved,),
     "inspections.follow_judgements": (LightsJudged,),
     "workorders.keep_finding_photos": (FindingReported, FindingRejected, FindingMerged),
@@ -80,6 +82,7 @@ QUEUES: dict[str, tuple[type[Event], ...]] = {
     "workorders.keep_catalogue": (CataloguePublished,),
     "workorders.keep_areas": (AreaChanged,),
     "workorders.keep_units": (UnitChanged,),
+    "workorders.keep_codes": (FacilityRenumbered,),
     "alerts.keep_areas": (AreaChanged,),
     "alerts.keep_catalogue": (CataloguePublished,),
 }

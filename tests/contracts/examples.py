@@ -49,6 +49,7 @@ VALUES: dict[str, Any] = {
     "since": datetime(2026, 1, 15, 17, 15, tzinfo=UTC),
     "facility_code": "HEL-LIGHT-004711",
     "former_code": "HEL-LIGHT-0047",
+    "former_codes": ["HEL-LIGHT-0047", "LIGHT-47"],
     "code": "HEL-LIGHT-004711",
     "kind": "street_light",
     "name": "Lamp 4711",

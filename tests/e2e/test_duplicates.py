@@ -117,6 +117,27 @@ def test_a_phone_that_syncs_in_the_evening_breaks_nothing_that_was_repaired_sinc
     prove_sums(running, system)
 
 
+def test_a_renumbered_lamps_order_and_finding_are_found_by_both_codes(
+    running: Either, system: System, cast: Cast
+) -> None:
+    (lamp,) = cast.lamps(1, district=DISTRICT)
+    story, new = LampStory(cast, lamp), f"{lamp['code']}-{uuid4().hex[:4]}"
+    story.report()
+    story.await_order()
+    cast.operator.post(f"/facilities/{lamp['code']}/renumber", {"code": new, "reason": "Survey."})
+    await_quiet(system)
+    for code in (lamp["code"], new):
+        for asked in ({"facility_code": code}, {"q": code}):
+            orders = cast.dispatcher.get("/work-orders", **asked)["items"]
+            assert [(each["number"], each["facility_code"]) for each in orders] == [(story.number, new)]
+            findings = cast.dispatcher.get("/findings", **asked)["items"]
+            assert [(each["id"], each["link"]["facility_code"]) for each in findings] == [(story.finding_id, new)]
+    story.repair(with_photo=False)
+    story.await_finding("resolved")
+    await_quiet(system)
+    prove_sums(running, system)
+
+
 def test_an_order_reopened_by_a_call_back_gives_way_to_the_newer_one(
     running: Either, system: System, cast: Cast
 ) -> None:

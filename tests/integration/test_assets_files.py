@@ -290,9 +290,12 @@ def test_a_renumbered_facility_is_still_found_by_its_old_code(running: Running) 
         events = session.info["outbox"]
     assert [(type(each).__name__, getattr(each, "code", None)) for each in events] == [
         ("FacilityChanged", f"{new}+"),
+        ("FacilityRenumbered", f"{new}+"),
         ("DefectRecorded", None),
     ]
-    assert (events[0].former_code, events[1].facility_code, events[1].revision) == (new, f"{new}+", 3)
+    said, renumbered, defect = events
+    assert renumbered.former_codes == sorted([old, new])
+    assert (said.former_code, defect.facility_code, defect.revision) == (new, f"{new}+", 3)
     act(running, old, "renumber", code=new)
     assert running.get(f"/facilities/{old}")["code"] == running.get(f"/facilities/{new}+")["code"] == new
     shown = running.get(f"/facilities/{old}/file")

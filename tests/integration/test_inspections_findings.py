@@ -34,6 +34,7 @@ from shared.events.assets import (
     CataloguePublished,
     DefectDuplicated,
     DefectRecorded,
+    FacilityRenumbered,
     LampJudged,
     LampMisbehaved,
     LightsJudged,
@@ -803,3 +804,43 @@ def test_what_a_patrol_saw_before_the_repair_confirms_no_report_of_after_it(data
         assert stored(database, since.id).state is State.REPORTED
         report(database, found_at=later(6))
         assert stored(database, since.id).state is State.CONFIRMED
+
+
+# --- a facility that has another code
+
+
+def renumber(database: Database, code: str, *former: str, revision: int = 2) -> None:
+    about: dict[str, Any] = {"revision": revision, "happened_at": NIGHT, "recorded_at": NIGHT}
+    with database.begin() as session:
+        use_cases.keep_codes(session, [FacilityRenumbered(code=code, former_codes=list(former), **about)])
+
+
+def about(database: Database, **wanted: Any) -> set[UUID]:
+    with database.read() as session:
+        found = queries.find_findings(session, sight=ALL, limit=9, cursor=None, **wanted)
+        return {each.id for each in found.items}
+
+
+@pytest.mark.parametrize("linked", [True, False])
+def test_a_finding_is_found_by_every_code_of_its_facility_and_merged_by_each(database: Database, linked: bool) -> None:
+    publish(database)
+    first = report(database)
+    if linked:
+        link(database, first.id)
+    renumber(database, "L-3", "L-1", "L-2", revision=3)
+    renumber(database, "L-2", "L-1", revision=2)
+    for code in ("L-1", "L-2", "L-3"):
+        assert about(database, facility_code=code) == {first.id}
+        assert first.id in about(database, q=code)
+    assert stored(database, first.id).slot == "lamp_out:L-3"
+    assert stored(database, first.id).linked_code == ("L-3" if linked else None)
+    assert {report(database, facility_code=code).merged_into for code in ("L-1", "L-2", "L-3")} == {first.id}
+
+
+def test_a_slot_that_is_taken_by_the_new_code_already_is_left_to_its_holder(database: Database) -> None:
+    publish(database)
+    old, new = report(database), report(database, facility_code="L-3")
+    renumber(database, "L-3", "L-1")
+    assert stored(database, new.id).slot == "lamp_out:L-3"
+    assert stored(database, old.id).state is State.CONFIRMED
+    assert about(database, facility_code="L-1") == {old.id, new.id}

@@ -7,6 +7,7 @@ import io
 from datetime import date, timedelta
 from itertools import permutations, product
 from typing import Any
+from uuid import uuid4
 
 import pytest
 from openpyxl import load_workbook
@@ -14,11 +15,12 @@ from openpyxl import load_workbook
 from services.workorders import exports, queries
 from services.workorders.domain.clocks import Light
 from services.workorders.domain.orders import ALL, Order, Sight, Sort
-from services.workorders.use_cases import moving
+from services.workorders.use_cases import copies, moving
 from services.workorders.use_cases.moving import Mover
 from shared import clock
 from shared.db import Database
 from shared.errors import Invalid
+from shared.events.assets import FacilityRenumbered
 from shared.lists.exports import Export
 from tests.integration.test_workorders_opening import NOON, database, defect, open_for
 
@@ -182,3 +184,44 @@ def test_an_export_can_be_in_chinese(orders: Database) -> None:
     row = next(csv.DictReader(io.StringIO(text, newline="")))
     assert [row[each] for each in ("状态", "红绿灯", "严重程度", "督办")] == ["派遣", "绿", "严重", "否"]
     assert not [each for each in row if each.isascii()]
+
+
+def renumbered(code: str, *former: str, revision: int) -> FacilityRenumbered:
+    return FacilityRenumbered(
+        revision=revision, happened_at=NOON, recorded_at=NOON, code=code, former_codes=list(former)
+    )
+
+
+def keep(database: Database, *events: FacilityRenumbered) -> None:
+    with database.begin() as session:
+        copies.keep_codes(session, events)
+
+
+@pytest.mark.parametrize("heard", list(permutations(range(3))))
+def test_an_order_is_found_by_every_code_of_its_facility_whatever_is_heard_first(
+    database: Database, heard: tuple[int, ...]
+) -> None:
+    first, second = renumbered("L-2", "L-1", revision=2), renumbered("L-3", "L-1", "L-2", revision=3)
+    opening = defect(facility_code="L-1")
+    steps = (
+        lambda: keep(database, first),
+        lambda: keep(database, second),
+        lambda: open_for(database, opening),
+    )
+    for each in (*heard, 0, 1):
+        steps[each]()
+    (order,) = found(database)
+    assert (order.facility_code, order.revision) == ("L-3", 2)
+    for code in ("L-1", "L-2", "L-3"):
+        assert ids(database, facility_code=code) == ids(database, q=code) == [order.id]
+
+
+@pytest.mark.parametrize("heard", list(permutations(range(2))))
+def test_a_code_that_is_taken_back_is_the_present_one(database: Database, heard: tuple[int, ...]) -> None:
+    open_for(database, defect(facility_code="L-1"), defect(uuid4(), facility_code="L-9"))
+    events = (renumbered("L-2", "L-1", revision=2), renumbered("L-1", "L-2", revision=3))
+    for each in heard:
+        keep(database, events[each])
+    assert len(ids(database, facility_code="L-1")) == len(ids(database, facility_code="L-2")) == 1
+    assert found(database, facility_code="L-2")[0].facility_code == "L-1"
+    assert found(database, facility_code="L-9")[0].facility_code == "L-9"

@@ -27,7 +27,14 @@ from services.assets.use_cases.defects import merge_twins
 from shared import changes, clock, inbox, requests, tallies  # noqa: F401  their tables
 from shared.db import Database, kernel
 from shared.events import Event
-from shared.events.assets import CataloguePublished, DefectDuplicated, DefectRecorded, DefectRestored, FacilityChanged
+from shared.events.assets import (
+    CataloguePublished,
+    DefectDuplicated,
+    DefectRecorded,
+    DefectRestored,
+    FacilityChanged,
+    FacilityRenumbered,
+)
 from shared.events.inspections import FindingConfirmed, LampLook, LightsChecked
 from shared.events.workorders import OrderClosed, OrderReopened, OrderVoided
 
@@ -742,3 +749,18 @@ def test_what_is_not_repaired_takes_no_late_word(db: Database) -> None:
 def test_a_road_may_have_had_another_pothole_then(db: Database) -> None:
     repaired(db, category="pothole", code="R-1")
     assert duplicates(record(db, confirmed("pothole", "R-1", found_at=hours_ago(5)))) == []
+
+
+def test_a_facility_says_all_codes_that_it_had_when_it_gets_another(db: Database) -> None:
+    told = []
+    for code, new in (("L-1", "NEW"), ("NEW", "NEWER"), ("NEWER", "L-1")):
+        with db.begin() as session:
+            use_cases.renumber_facility(session, code, who="ada", expected=None, new_code=new, reason="Survey.")
+            told += [each for each in session.info["outbox"] if isinstance(each, FacilityRenumbered)]
+    with db.begin() as session:
+        use_cases.replace_facility(session, "L-1", who="ada", expected=None, new_code="NEXT", reason="Fell.")
+        told += [each for each in session.info["outbox"] if isinstance(each, FacilityRenumbered)]
+    said = [(each.code, each.former_codes) for each in told]
+    all_of_them = ["L-1", "NEW", "NEWER"]
+    assert said == [("NEW", ["L-1"]), ("NEWER", ["L-1", "NEW"]), ("L-1", ["NEW", "NEWER"]), ("NEXT", all_of_them)]
+    assert [each.revision for each in told] == sorted({each.revision for each in told})

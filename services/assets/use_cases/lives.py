@@ -11,12 +11,13 @@ from sqlalchemy.orm import Session
 
 from services.assets.domain.catalogue import the_catalogue
 from services.assets.domain.facilities import CodeTaken, Facility, checked_code
-from services.assets.queries.codes import ids_of_codes
+from services.assets.queries.codes import former_codes_of, ids_of_codes
 from services.assets.tables import facility_history, former_codes
 from services.assets.use_cases import ledger
 from services.assets.use_cases.defects import retell_defects
 from services.assets.use_cases.registry import amend, load_facility
-from shared import clock
+from shared import clock, outbox
+from shared.events.assets import FacilityRenumbered
 from shared.lists.spelling import spelt_code
 
 
@@ -51,7 +52,7 @@ def renumber_facility(
     facility.must_stand()
     _give_up_code(session, facility, new_code)
     changed = amend(session, facility, "renumbered", {"code": new_code}, who=who, at=at, reason=reason)
-    retell_defects(session, changed, at or changed.stands_since)
+    _tell_renumbered(session, changed, at or changed.stands_since)
     return changed
 
 
@@ -80,8 +81,24 @@ def replace_facility(
         changes["code"] = new_code
     changed = amend(session, facility, "replaced", changes, who=who, at=at, reason=reason)
     if "code" in changes:
-        retell_defects(session, changed, at or changed.stands_since)
+        _tell_renumbered(session, changed, at or changed.stands_since)
     return changed
+
+
+def _tell_renumbered(session: Session, facility: Facility, at: datetime) -> None:
+    """Let the others, who know it by its codes only, follow."""
+    former = former_codes_of(session, [facility.id or 0])
+    outbox.record(
+        session,
+        FacilityRenumbered(
+            revision=facility.revision,
+            happened_at=at,
+            recorded_at=facility.stands_since,
+            code=facility.code,
+            former_codes=sorted(*former.values()),
+        ),
+    )
+    retell_defects(session, facility, at)
 
 
 def _give_up_code(session: Session, facility: Facility, new_code: str) -> None:

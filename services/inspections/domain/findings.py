@@ -199,6 +199,10 @@ class Finding:
         """The facility as far as it is known."""
         return self.linked_code or self.facility_code
 
+    def slot_on(self, code: str | None) -> str:
+        """The slot of its category on the facility of this code."""
+        return f"{self.category}:{code}"
+
     @property
     def location(self) -> dict[str, float] | None:
         if self.longitude is None or self.latitude is None:

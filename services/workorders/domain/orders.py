@@ -358,6 +358,11 @@ class Order:
         new = [each for each in dict.fromkeys(hashes) if each not in known]
         self.photos += [OrderPhoto(sha256=each, stage=stage, **named) for each in new]
 
+    def renumber(self, code: str) -> None:
+        """Its facility has another code."""
+        self.facility_code = code
+        self._note_words()
+
     def _note_words(self) -> None:
         self.search = words_of(self.summary, self.note, self.street, self.facility_code)
 

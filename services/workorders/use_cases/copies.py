@@ -9,10 +9,12 @@ from sqlalchemy.orm import Session
 
 from services.workorders import tables
 from services.workorders.domain.catalogue import Catalogue
+from services.workorders.domain.orders import Order
 from services.workorders.domain.places import DISTRICT, UnitNotKnown, UnknownDistrict
 from shared.db import insert_new
 from shared.events import Event
-from shared.events.assets import AreaChanged, CataloguePublished, UnitChanged
+from shared.events.assets import AreaChanged, CataloguePublished, FacilityRenumbered, UnitChanged
+from shared.lists import codes
 
 
 def keep_catalogue(session: Session, events: Sequence[CataloguePublished]) -> None:
@@ -29,6 +31,15 @@ def keep_catalogue(session: Session, events: Sequence[CataloguePublished]) -> No
 def keep_areas(session: Session, events: Sequence[AreaChanged]) -> None:
     """Keep the newest revision of each area."""
     _keep(session, tables.areas, events)
+
+
+def keep_codes(session: Session, events: Sequence[FacilityRenumbered]) -> None:
+    """Keep which codes facilities gave up; their orders have the new one. That is no move, and no revision."""
+    now = codes.keep_codes(session, tables.former_codes, events)
+    orders = tables.work_orders.c
+    wanted = select(Order).where(orders.facility_code.in_(now)).order_by(orders.id).with_for_update()
+    for order in session.scalars(wanted).all():
+        order.renumber(now[order.facility_code or ""])
 
 
 def keep_units(session: Session, events: Sequence[UnitChanged]) -> None:

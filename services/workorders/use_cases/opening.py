@@ -23,6 +23,7 @@ from shared.db import insert_new
 from shared.events.alerts import AlertEvent
 from shared.events.assets import DefectEvent, DefectRecorded
 from shared.events.workorders import OrderDispatched, OrderRegistered
+from shared.lists.codes import present_codes
 
 SYSTEM = "system"
 TOLD_ALIKE = (
@@ -120,6 +121,9 @@ class Desk:
 def open_orders(session: Session, cases: dict[UUID, Row], photos: dict[UUID, tuple[list[str], str | None]]) -> None:
     """Insert the orders of the cases that have none yet, with their first moves, in a handful of statements."""
     desk, columns = Desk(session, clock.now()), tables.work_orders.c
+    now = present_codes(session, tables.former_codes, (each.get("facility_code") for each in cases.values()))
+    for case in cases.values():  # an event from before its facility was renumbered
+        case |= {"facility_code": now[case["facility_code"]]} if case.get("facility_code") in now else {}
     orders = {key: desk.register(cases[key]) for key in sorted(cases)}  # in one order everywhere: nobody deadlocks
     rows = list(orders.values())
     new = insert_new(session, tables.work_orders, rows, columns.id, columns.finding_id, columns.alert_id)

@@ -91,6 +91,72 @@ def test_a_quantity_of_another_dimension_is_no_measure(
     assert drafts(found)[0].get("measure") == measure
 
 
+def of_heading(folder: Path, kind: str, heading: str, cell: str) -> tuple[Understood, Row]:
+    text = f"code\tgeom\t{heading}\nA\tLINESTRING (24.94 60.17, 24.95 60.17)\t{cell}\n"
+    understood, (row,) = read(written(folder, text), kind=kind)
+    return understood, row
+
+
+@pytest.mark.parametrize(
+    ("heading", "measure"),
+    [
+        ("面积(万㎡)", 32_500), ("面积（万平方米）", 32_500), ("面积【千平方米】", 3_250), ("面积(百万平方米)", 3_250_000),
+        ("道路面积 单位：万平方米", 32_500), ("面积/hm²", 32_500), ("面积万㎡", 32_500), ("面积(万㎡)(含绿化)", 32_500),
+        ("面积(公顷)", 32_500), ("面积（亩）", 2_166.667), ("面积(km²)", 3_250_000), ("Area (sq ft)", 0.302),
+        ("Area (10³ m²)", 3_250), ("Area (thousand sq m)", 3_250), ("Area_acres", 13_152.283), ("Area, ha", 32_500),
+        ("measure (ha)", 32_500), ("Area (m², GIS)", 3.25), ("Fläche [m²]", 3.25), ("면적(만㎡)", 32_500),
+    ],
+)  # fmt: skip
+def test_an_area_is_in_the_unit_of_its_heading(tmp_path: Path, heading: str, measure: float) -> None:
+    row = of_heading(tmp_path, "carriageway", heading, "3.25")[1]
+    assert drafts([row])[0]["measure"] == measure
+    assert [rule for rule, _ in row.repairs] == (["unit-converted"] if measure != 3.25 else [])
+
+
+@pytest.mark.parametrize(
+    ("heading", "measure"),
+    [
+        ("长度(km)", 3_250), ("管长（单位：km）", 3_250), ("长度 单位公里", 3_250), ("管长(百米)", 325),
+        ("管长(万米)", 32_500), ("管长/km", 3_250), ("管长km", 3_250), ("Length (kft)", 990.6), ("Length (100 m)", 325),
+        ("Length (x1000 m)", 3_250), ("Length (hm)", 325), ("Length_ft", 0.991), ("Length (yd)", 2.972),
+        ("Length (mi)", 5_230.368), ("Length in km", 3_250), ("LENGTH_KM", 3_250), ("长度〔千米〕", 3_250),
+        ("Length (mm)", 0.003), ("Länge [km]", 3_250), ("長度（單位：公里）", 3_250), ("延長（単位：km）", 3_250),
+    ],
+)  # fmt: skip
+def test_a_length_is_in_the_unit_of_its_heading(tmp_path: Path, heading: str, measure: float) -> None:
+    row = of_heading(tmp_path, "drain_pipe", heading, "3.25")[1]
+    assert drafts([row])[0]["measure"] == measure
+    assert [rule for rule, _ in row.repairs] == ["unit-converted"]
+
+
+@pytest.mark.parametrize(
+    ("kind", "heading"),
+    [
+        ("drain_pipe", "长度（里）"), ("drain_pipe", "Length (ells)"), ("drain_pipe", "Length (m3)"),
+        ("drain_pipe", "管长(百尺)"), ("drain_pipe", "Length (000s)"), ("drain_pipe", "Length (kW)"),
+        ("carriageway", "面积(万)"), ("carriageway", "面积(单位：顷)"), ("carriageway", "Area (roods)"),
+        ("carriageway", "measure (roods)"), ("street_light", "灯杆高度(尺)"), ("street_light", "Pole height (W)"),
+        ("street_light", "Power (MVA)"), ("street_light", "Lamps (kW)"), ("pump_station", "设计流量(桶/d)"),
+    ],
+)  # fmt: skip
+def test_a_unit_that_is_not_known_or_of_something_else_is_said_and_never_ours(
+    tmp_path: Path, kind: str, heading: str
+) -> None:
+    understood, row = of_heading(tmp_path, kind, heading, "3.25")
+    (draft,) = drafts([row])
+    assert "measure" not in draft
+    assert {*draft["attributes"].values()} == {"3.25"}
+    assert any(repr(heading) in note for note in understood.notes)
+    mapped = {field: heading for field in ("measure", "power_w") if field != "power_w" or kind == LAMP}
+    assert "measure" not in drafts(read(tmp_path / "upload", kind=kind, mapping=mapped)[1])[0]
+
+
+def test_a_remark_in_brackets_is_said_to_be_no_unit(tmp_path: Path) -> None:
+    understood, row = of_heading(tmp_path, "drain_pipe", "Length (surveyed)", "3.25")
+    assert drafts([row])[0]["measure"] == 3.25
+    assert "'Length (surveyed)': 'surveyed' is no unit, so its numbers are in the usual one." in understood.notes
+
+
 def test_each_kind_of_a_mixed_file_has_its_own_measure(tmp_path: Path) -> None:
     text = "code,kind,lon,lat,Length,Area,Width\nA,drain_pipe,24.94,60.17,50,7,\nB,carriageway,24.95,60.17,60,400,\n"
     text += "C,bridge,24.96,60.17,70,800,\nD,carriageway,24.95,60.17,60,,5\n"
@@ -420,6 +486,11 @@ def test_choices_and_kinds_are_mapped_by_hand_with_patterns(tmp_path: Path) -> N
         ("Pole height", "30 feet", "pole_height_m", 9.144),
         ("Pole height (ft)", "30", "pole_height_m", 9.144),
         ("Altura (m)", "9", "pole_height_m", 9),
+        ("灯杆高度（分米）", "90", "pole_height_m", 9),
+        ("灯杆高度/cm", "900", "pole_height_m", 9),
+        ("功率(千瓦)", "0.15", "power_w", 150),
+        ("功率（单位：kW）", "0.15", "power_w", 150),
+        ("Lamps (pcs)", "2", "lamps", 2),
         ("LIGHTTYPE_DESC", "LED", "lamp_type", "led"),
         ("Luminaire Type", "LED", "lamp_type", "led"),
         ("LampType_1", "LED", "lamp_type", "led"),
@@ -430,6 +501,23 @@ def test_headings_of_programs_and_countries_are_understood(
 ) -> None:
     text = f"code\tlon\tlat\t{heading}\nA\t24.94\t60.17\t{cell}\n"
     assert drafts(lamps(written(tmp_path, text)))[0]["attributes"] == {attribute: value}
+
+
+@pytest.mark.parametrize(
+    ("kind", "heading", "attribute", "value"),
+    [
+        ("drain_pipe", "管径(cm)", "diameter_mm", 30), ("drain_pipe", "管径(DN)", "diameter_mm", 3),
+        ("drain_pipe", "Diameter (in)", "diameter_mm", 76.2), ("drain_pipe", "坡度(%)", "slope_permille", 30),
+        ("manhole", "井深(cm)", "depth_m", 0.03), ("pump_station", "设计流量(L/s)", "capacity_m3_h", 10.8),
+        ("pump_station", "设计流量(万m³/d)", "capacity_m3_h", 1250),
+        ("pump_station", "capacity_m3_h", "capacity_m3_h", 3),
+    ],
+)  # fmt: skip
+def test_attributes_are_turned_into_the_catalogues_unit(
+    tmp_path: Path, kind: str, heading: str, attribute: str, value: float
+) -> None:
+    row = of_heading(tmp_path, kind, heading, "3")[1]
+    assert drafts([row])[0]["attributes"] == {attribute: value}
 
 
 def test_of_a_code_and_what_it_means_the_meaning_is_taken(tmp_path: Path) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from services.assets.domain.catalogue import Unit
-from services.assets.importing.values import dimension_of_unit, unit_of
+from services.assets.importing.units import dimension_of_unit, unit_of, unknown_unit
 from services.assets.importing.words import MEASURES, plain
 
 FIELDS = ("measure", *(f"measure_{unit}" for unit in MEASURES))
@@ -14,7 +14,9 @@ CONTRADICTORY = "?"
 
 
 def dimension_of(heading: str) -> str | None:
-    """``m`` or ``m2``, as the heading's unit or its words say; ``?`` where these disagree, None where neither says."""
+    """``m`` or ``m2``, as the heading's unit or its words say; ``?`` where these disagree or the unit is unknown."""
+    if unknown_unit(heading):
+        return CONTRADICTORY
     by_unit, by_name = dimension_of_unit(unit_of(heading)), _named(heading)
     return CONTRADICTORY if by_unit and by_name and by_unit != by_name else by_unit or by_name
 

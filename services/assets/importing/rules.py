@@ -35,7 +35,7 @@ REPAIRED: Mapping[str, str] = {
     "kind-assumed": "The kind's column does not say a kind of the catalogue; the kind given for the import is taken.",
     "impossible-date": "The date is in no calendar, or lies far off; it is kept as text under attributes.",
     "date-assumed": "Of the date only the month or year is known, or it is an Excel serial number.",
-    "unit-converted": "A quantity in feet or another unit is turned into metres.",
+    "unit-converted": "A quantity in feet or another unit, of its cell or heading, is turned into the registry's.",
     "thousands-mark": "A mark between thousands is left out, as the column's other numbers or the file's show.",
     "junk-value": "The value does not fit the field's type; it is kept under attributes as it came.",
     "text-cut": "A text is too long for its field; the whole is kept under attributes.",

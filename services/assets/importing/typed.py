@@ -9,7 +9,8 @@ from types import MappingProxyType
 from typing import Any, TypeVar
 
 from services.assets.domain.attributes import Attribute, Type
-from services.assets.importing.values import UNITS, day, dimension_of_unit, number, quantity, unit_of
+from services.assets.importing.units import are_convertible, read_unit, spelt_unit, unit_of
+from services.assets.importing.values import day, number, quantity
 from services.assets.importing.words import ATTRIBUTES, SPELLINGS, by_pattern, plain, words_in
 
 T = TypeVar("T")
@@ -66,16 +67,17 @@ def _raw_value(attribute: Attribute, cell: Any, order: str, zone: str, today: da
 
 def _number(attribute: Attribute, cell: Any, heading: str, decimal: str | None) -> tuple[float, str | None]:
     """A number in the attribute's unit, which a heading or cell without a unit is taken to mean."""
-    own = (attribute.unit or "").casefold()
-    if own not in UNITS:
+    if not are_convertible(heading, attribute.unit):
+        raise Unfit(f"{attribute.en} cannot be read in the unit of {heading!r}.")
+    own = read_unit(attribute.unit or "")
+    if own is None:
         found = number(cell, decimal)
         found = found if found is not None else number(_without_word(str(cell)), decimal)
         return _whole(_there(found, attribute, cell)), None
-    if (found := number(cell, decimal)) is not None and unit_of(heading) in (None, own):
+    if (found := number(cell, decimal)) is not None and unit_of(heading) in (None, spelt_unit(attribute.unit or "")):
         return _whole(found), None
-    base = dimension_of_unit(own) or ""
-    found_in_base, unit = _there(quantity(cell, heading, base, decimal), attribute, cell)
-    return _whole(round(found_in_base / UNITS[own], 4)), None if (unit or base) == own else unit or base
+    found_in_base, unit = _there(quantity(cell, heading, own[0], decimal), attribute, cell)
+    return _whole(round(found_in_base / own[1], 4)), None if read_unit(unit or own[0]) == own else unit or own[0]
 
 
 def _without_word(text: str) -> str:

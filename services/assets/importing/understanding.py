@@ -35,6 +35,7 @@ from services.assets.importing.headings import data_among
 from services.assets.importing.kinds import Kinds, check_given
 from services.assets.importing.model import CODES_GENERATED, Options, Record, Understood, Unusable
 from services.assets.importing.typed import choice_of, names_of
+from services.assets.importing.units import are_convertible, remark_in, without_unit
 from services.assets.importing.values import (
     UNKNOWN,
     angle,
@@ -45,7 +46,6 @@ from services.assets.importing.values import (
     packed_angle,
     pair,
     tidy,
-    without_unit,
 )
 from services.assets.importing.words import (
     AMOUNTS,
@@ -529,6 +529,7 @@ class _Finder:
             if field not in ("code", *measures.FIELDS):
                 self._propose(field, self.first_of(names))
         self._find_attributes()
+        self._say_what_is_no_unit()
         self._find_decimals()
         self._find_choices()
         if "installed_on" in self.mapping:
@@ -553,7 +554,7 @@ class _Finder:
         units = {self.catalogue.kinds[each].unit for each in self._kinds()}
         self._put_aside_misfits(units)
         extents = [Unit(each) for each in MEASURES if each in units]
-        if not extents or "measure" in self.spoken_of or self._propose("measure", self.first_of(FIELDS["measure"])):
+        if not extents or "measure" in self.spoken_of or self._propose("measure", self._measure_by_name(extents)):
             return
         for unit in extents:
             found = self._propose("measure" if len(extents) == 1 else f"measure_{unit}", self._column_of(unit))
@@ -563,6 +564,10 @@ class _Finder:
                 )
         if (column := self.first_of(AMOUNTS)) and measures.dimension_of(column) is None:
             self.notes.append(f"{column!r} does not say its unit: map it as measure if it is the kind's.")
+
+    def _measure_by_name(self, extents: Sequence[Unit]) -> str | None:
+        column = self.first_of(FIELDS["measure"])
+        return column if column and measures.dimension_of(column) in (None, *extents) else None
 
     def _put_aside_misfits(self, units: set[Unit]) -> None:
         """A length is nobody's area and nobody's number, whoever says so."""
@@ -574,8 +579,31 @@ class _Finder:
                 self.notes.append(f"{column!r} is no measure of what the file holds: the unit is another one.")
 
     def _column_of(self, unit: Unit) -> str | None:
-        columns = (self.first_of([name]) for name in (*MEASURES[unit], *AMOUNTS))
-        return next((each for each in columns if each and measures.dimension_of(each) == unit), None)
+        columns = [
+            found for name in (*MEASURES[unit], *AMOUNTS, *FIELDS["measure"]) if (found := self.first_of([name]))
+        ]
+        found = next((each for each in columns if measures.dimension_of(each) == unit), None)
+        for column in columns if found is None else []:
+            if measures.dimension_of(column) == measures.CONTRADICTORY:
+                self._say_not_taken(column)
+        return found
+
+    def _say_not_taken(self, column: str) -> None:
+        if column not in {*self.mapping.values(), *self.left_out}:
+            self.notes.append(f"{column!r} is not taken: its unit is not known, or one of something else.")
+
+    def _say_what_is_no_unit(self) -> None:
+        """Of columns with numbers in a unit: what stands in their brackets without being one."""
+        for field in [each for each in self.mapping if each in self._in_units()]:
+            if remark := remark_in(self.mapping[field]):
+                self.notes.append(
+                    f"{self.mapping[field]!r}: {remark!r} is no unit, so its numbers are in the usual one."
+                )
+
+    def _in_units(self) -> set[str]:
+        known = [each for kind in self._kinds() for each in self.catalogue.attributes_of(kind).values()]
+        counted = {self.catalogue.kinds[each].unit for each in self._kinds()} == {Unit.COUNT}
+        return {each.slug for each in known if each.unit} | (set() if counted else {*measures.FIELDS})
 
     def _find_choices(self) -> None:
         """What the values of columns of choices mean, as far as the sample has them."""
@@ -635,8 +663,11 @@ class _Finder:
     def _find_attributes(self) -> None:
         """Columns that are attributes of the kinds that the file has."""
         for attribute in [each for kind in self._kinds() for each in self.catalogue.attributes_of(kind).values()]:
-            if attribute.slug not in FIELDS:
-                self._propose(attribute.slug, self._described_of(names_of(attribute)))
+            column = self._described_of(names_of(attribute)) if attribute.slug not in FIELDS else None
+            if column and attribute.type in NUMBERS and not are_convertible(column, attribute.unit):
+                self._say_not_taken(column)
+            else:
+                self._propose(attribute.slug, column)
 
 
 def without_suffix(heading: str) -> str:

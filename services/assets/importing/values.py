@@ -10,6 +10,7 @@ from functools import lru_cache
 from typing import Any
 from zoneinfo import ZoneInfo
 
+from services.assets.importing.units import LENGTHS, read_unit, spelt_unit, unit_of
 from services.assets.importing.words import NOTHING
 from shared.lists.cells import armed
 
@@ -17,26 +18,6 @@ EXCEL_EPOCH = date(1899, 12, 30)
 EXCEL_SERIALS = range(7_000, 80_000)  # 1919 to 2119; smaller numbers are years
 FIRST_YEAR = 1700
 LONGEST = 1_000  # characters of a number, a date or a place in one cell; what is longer is none
-
-# To metres, square metres and watts; what stands in brackets, behind the last blank or behind the number.
-LENGTHS = {
-    "m": 1.0, "metre": 1.0, "metres": 1.0, "meter": 1.0, "meters": 1.0, "mtr": 1.0, "米": 1.0, "公尺": 1.0, "미터": 1.0,
-    "km": 1000.0, "公里": 1000.0, "千米": 1000.0, "cm": 0.01, "厘米": 0.01, "公分": 0.01, "mm": 0.001, "毫米": 0.001,
-    "ft": 0.3048, "feet": 0.3048, "foot": 0.3048, "'": 0.3048, "′": 0.3048, "英尺": 0.3048, "呎": 0.3048,
-    "in": 0.0254, "inch": 0.0254, "inches": 0.0254, '"': 0.0254, "″": 0.0254, "英寸": 0.0254, "吋": 0.0254,
-    "yd": 0.9144, "yard": 0.9144, "yards": 0.9144, "mi": 1609.344, "mile": 1609.344, "miles": 1609.344,
-}  # fmt: skip
-AREAS = {
-    "m2": 1.0, "m²": 1.0, "m^2": 1.0, "qm": 1.0, "sqm": 1.0, "sq m": 1.0, "sq. m": 1.0, "sq.m": 1.0, "sq.m.": 1.0,
-    "square metres": 1.0, "square meters": 1.0, "㎡": 1.0, "平方米": 1.0, "平米": 1.0, "平方公尺": 1.0, "제곱미터": 1.0,
-    "km2": 1e6, "km²": 1e6, "sq km": 1e6, "平方公里": 1e6, "ha": 1e4, "hectares": 1e4, "公顷": 1e4, "公頃": 1e4,
-    "ft2": 0.09290304, "ft²": 0.09290304, "sqft": 0.09290304, "sq ft": 0.09290304, "sq. ft": 0.09290304,
-    "square feet": 0.09290304, "sq yd": 0.83612736, "yd2": 0.83612736, "acre": 4046.8564224, "acres": 4046.8564224,
-    "亩": 10_000 / 15, "畝": 10_000 / 15,
-}  # fmt: skip
-POWERS = {"w": 1.0, "watt": 1.0, "watts": 1.0, "瓦": 1.0, "kw": 1000.0, "kilowatt": 1000.0, "千瓦": 1000.0}
-FACTORS = {"m": LENGTHS, "m2": AREAS, "w": POWERS}
-UNITS = LENGTHS | AREAS | POWERS
 
 SPOILT = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f\ud800-\udfff]")
 UNKNOWN = "?"
@@ -53,15 +34,13 @@ FEET_AND_INCHES = re.compile(
     r"(\d{1,4})\s?+(?:'|′|ft\.?+|feet|foot)[\s-]?+(\d{1,2}(?:\.\d{1,4})?+)\s?+(?:\"|″|''|in\.?+|inch(?:es)?+)",
     re.IGNORECASE,
 )
-QUANTITY = re.compile(r"\A([-+]?(?:[.,\s]*+\d++)++\.?)\s*+(\D*+\d?)")
-HEADING_UNIT = re.compile(r"[(（\[]([^()（）\[\]]+)[)）\]]\s*$|[_\s]((?:sq[._\s]+)?[^\W_]+)$", re.IGNORECASE)
+QUANTITY = re.compile(r"\A([-+]?(?:[.,\s]*+\d++)++\.?)\s*+(\D*+\d?\D*+)")
 ANGLE = re.compile(r"[-+\d.,\s°º˚d度:'′’‘m分\"″”“s秒NSEWnsew北南东東西纬緯经經]+")
 NUMBERS = re.compile(r"\d+(?:[.,]\d+)?")
 LATITUDE, LONGITUDE = "latitude", "longitude"
 AXES = {"N": LATITUDE, "S": LATITUDE, "北": LATITUDE, "南": LATITUDE}
 AXES |= {"E": LONGITUDE, "W": LONGITUDE, "东": LONGITUDE, "東": LONGITUDE, "西": LONGITUDE}
 NEGATIVE = {"S", "W", "南", "西"}
-IN_BRACKETS_AT_END = re.compile(r"(?<!\s)\s*+[(（\[][^()（）\[\]]*[)）\]]$")
 IN_BRACKETS = re.compile(r"[(（\[]([^()（）\[\]]+)[)）\]]")
 DECIMALS = re.compile(r"\d[.,]\d{3}")
 HEMISPHERES = re.compile(r"[°º′分北南东東西]|\d\s*[NSEW]\b")
@@ -159,9 +138,9 @@ def _float(value: Any) -> float | None:
 def quantity(
     value: Any, heading: str = "", of: str = "m", decimal: str | None = None
 ) -> tuple[float, str | None] | None:
-    """(number in metres or square metres, the unit if it was another one); the heading may carry the unit.
+    """(number in metres, square metres …, the unit if it was another one); the heading may carry the unit.
 
-    ``of``: ``m`` or ``m2``, which of the two is meant. A number with a unit of the other one is none.
+    ``of``: the dimension that is meant (``units.FACTORS``). A number with a unit of another one, or of none, is none.
     """
     plain = number(value, decimal)
     unit = unit_of(heading)
@@ -170,29 +149,11 @@ def quantity(
             return (float(both[1]) + float(both[2]) / 12) * LENGTHS["ft"], "ft"
         found = QUANTITY.fullmatch(_ungrouped(value))
         plain = number(found[1], decimal) if found else None
-        unit = found[2].strip().casefold().removesuffix(".") if found else None
-    factor = FACTORS.get(of, {}).get(unit) if unit else 1.0
-    if plain is None or factor is None or not math.isfinite(plain):
+        unit = spelt_unit(found[2]) if found else None
+    known = read_unit(unit) if unit else (of, 1.0)
+    if plain is None or known is None or known[0] != of or not math.isfinite(plain):
         return None
-    return plain * factor, unit if factor != 1.0 else None
-
-
-def dimension_of_unit(unit: str | None) -> str | None:
-    """``m`` of a unit of length, ``m2`` of one of area, ``w`` of one of power."""
-    return next((of for of, factors in FACTORS.items() if unit in factors), None)
-
-
-def without_unit(heading: str) -> str:
-    """``井深(m)`` → ``井深``."""
-    bare = IN_BRACKETS_AT_END.sub("", heading.strip()[:LONGEST])
-    return HEADING_UNIT.sub("", bare) if unit_of(bare) else bare
-
-
-def unit_of(heading: str) -> str | None:
-    """The unit that a heading names: ``Height (ft)``, ``length_ft``."""
-    found = HEADING_UNIT.search(heading.strip()[-LONGEST:])
-    unit = re.sub(r"[_\s]+", " ", found[1] or found[2]).strip().casefold() if found else ""
-    return unit if unit in UNITS else None
+    return plain * known[1], unit if known[1] != 1.0 else None
 
 
 def angle(text: str) -> tuple[float, str | None] | None:

@@ -223,6 +223,46 @@ def test_another_towns_file_says_whose_lamps_would_count_as_missing(registry: Re
     assert (named["created"], named["missing"], named["understood"]["notes"]) == (3, 0, [])
 
 
+def moved(text: str, degrees: float, lines: int | None = None) -> str:
+    """The same lamps farther north, only so many of them where it is said."""
+    head, *rows = text.strip().split("\n")
+    cells = [row.split(",") for row in rows]
+    for each in cells[:lines]:
+        each[2] = f"{float(each[2]) + degrees:.5f}"
+    return "\n".join([head, *map(",".join, cells)]) + "\n"
+
+
+def test_another_town_with_the_same_codes_is_asked_about_before_it_overwrites_the_first(registry: Registry) -> None:
+    registry.take(lamps(20))
+    before = registry.counted()
+    other = moved(lamps(20, "blue"), 0.05) + "L-X,24.9,60.2,New,blue\n"
+    for dry_run in (True, False):
+        shown = registry.take(other, dry_run=dry_run)
+        assert (shown["state"], shown["error"]["type"]) == ("failed", "urn:waywarden:problem:moves-far")
+        assert "20 of the 20" in shown["error"]["detail"]
+        assert "moves_far true" in shown["error"]["detail"]
+    assert registry.counted() == before
+    named = registry.take(other, source="second town")
+    assert (named["created"], named["rules"]) == (1, {"other-source": 20})
+    said = registry.take(moved(lamps(20, "blue"), 0.05), moves_far=True)
+    assert (said["updated"], said["rules"]) == (20, {"moved-far": 20})
+    assert any("by over 1000 m: 20" in note for note in said["understood"]["notes"])
+
+
+def test_a_few_that_move_far_are_marked_and_corrections_of_metres_are_not(registry: Registry) -> None:
+    registry.take(lamps(20))
+    assert registry.take(moved(lamps(20), 0.0001))["understood"]["notes"] == []
+    for dry_run in (True, False):
+        shown = registry.take(moved(lamps(20), 0.02, 3), dry_run=dry_run)
+        assert shown["rules"] == {"moved-far": 3}
+        assert any("by over 1000 m: 3." in note for note in shown["understood"]["notes"])
+    repairs = registry.call("GET", f"/{shown['id']}/repairs.csv").get_data(as_text=True)
+    assert "L-0 moves by 2,2" in repairs
+    off = registry.take(moved(lamps(20), 0.005), dry_run=True)
+    assert off["rules"] == {"moved-far": 3}
+    assert any("20 of the 20" in note and "crs" in note for note in off["understood"]["notes"])
+
+
 def test_a_row_leaves_alone_what_is_of_another_kind_or_series(registry: Registry) -> None:
     registry.take(lamps(3))
     assert registry.take(lamps(3), kind="manhole")["rules"] == {"other-kind": 3}

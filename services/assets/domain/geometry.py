@@ -98,6 +98,20 @@ def metres_between(one: Position, other: Position) -> float:
     return 2 * EARTH_RADIUS_M * asin(min(1.0, sqrt(chord)))
 
 
+def metres_apart(one: Geometry, other: Geometry) -> float:
+    """Distance in metres between the boxes of two geometries; 0 where these overlap."""
+    here, there = box_of(one), box_of(other)
+    east, north = (_gap((here[axis], here[axis + 2]), (there[axis], there[axis + 2])) for axis in (0, 1))
+    return metres_between((east[0], north[0]), (east[1], north[1]))
+
+
+def _gap(one: tuple[float, float], other: tuple[float, float]) -> tuple[float, float]:
+    """The nearest ends of two ranges; twice the same number where they overlap."""
+    if one[1] < other[0]:
+        return one[1], other[0]
+    return (one[0], other[1]) if other[1] < one[0] else (max(one[0], other[0]),) * 2
+
+
 def length_m(geometry: Geometry) -> float:
     """Geodesic length of a line, or of a polygon's outline, in metres; 0 for points.
 

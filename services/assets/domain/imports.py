@@ -5,7 +5,7 @@ from __future__ import annotations
 import codecs
 import json
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from encodings.aliases import aliases
 from enum import StrEnum
@@ -13,6 +13,8 @@ from typing import Any
 
 from shared.errors import Conflict, Invalid, NotFound
 
+FAR_M = 1_000  # that a facility moves: no survey was so wrong
+OFF_M = 100  # the same of most: another coordinate system, perhaps
 MOST_STARTS = 3  # of a worker that dies again and again at the same row
 
 
@@ -82,6 +84,13 @@ class RetiresTooMany(Conflict):
 
     slug = "retires-too-many"
     zh = "将注销的设施超过该批次的一半"
+
+
+class MovesFar(Conflict):
+    """Most of the facilities that the file names would move far."""
+
+    slug = "moves-far"
+    zh = "文件将大部分设施移动到很远的位置"
 
 
 class Interrupted(Conflict):
@@ -162,3 +171,20 @@ def may_retire(missing: int, of: int, how: str) -> None:
     """A file cut off half-way must not retire half a city. Raises RetiresTooMany."""
     if how != Retiring.ALL and 2 * missing > of:
         raise RetiresTooMany(f'{missing} of {of} would be retired. If that is meant, say retire_missing "all".')
+
+
+def may_move(moved: Sequence[float], source: str, said: bool) -> str | None:
+    """What to say of how far a file moves the facilities whose codes it names, in metres each. Raises MovesFar.
+
+    ``said``: whether somebody said that they were moved. Two towns may have the same codes (P-001, P-002 …).
+    """
+    far, off = (sum(each > limit for each in moved) for limit in (FAR_M, OFF_M))
+    if 2 * far > len(moved) and not said:
+        raise MovesFar(
+            f"{far} of the {len(moved)} facilities of {source!r} that the file names would move by over {FAR_M} m, the "
+            f"farthest by {max(moved):,.0f} m. Are they another town's, with the same codes? Then give the file a "
+            "source or district of its own, and other codes. If they were moved, say moves_far true."
+        )
+    if 2 * off > len(moved):
+        return f"{off} of the {len(moved)} facilities that the file names move by over {OFF_M} m: is its crs right?"
+    return None

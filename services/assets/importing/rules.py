@@ -38,6 +38,7 @@ REPAIRED: Mapping[str, str] = {
     "unit-converted": "A quantity in feet or another unit, of its cell or heading, is turned into the registry's.",
     "thousands-mark": "A mark between thousands is left out, as the column's other numbers or the file's show.",
     "junk-value": "The value does not fit the field's type; it is kept under attributes as it came.",
+    "moved-far": "The facility was registered over a kilometre away; it moves. Of most of a file, this is asked about.",
     "text-cut": "A text is too long for its field; the whole is kept under attributes.",
     "unreadable-characters": "Some characters cannot be read in the file's encoding.",
 }

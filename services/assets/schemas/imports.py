@@ -112,6 +112,13 @@ class OptionsIn(Strict):
         },
     )
 
+    moves_far = Boolean(
+        metadata={
+            "description": "That most facilities of the file were moved by over a kilometre; otherwise it is refused.",
+            "example": False,
+        }
+    )
+
     @validates_schema
     def _one_or_the_other(self, data: dict[str, Any], **_: Any) -> None:
         if data.get("mapping", {}).get("code") and data.get("code_column"):

@@ -22,12 +22,14 @@ from sqlalchemy.orm import Session
 from services.assets import importing
 from services.assets.domain.catalogue import the_catalogue
 from services.assets.domain.imports import (
+    FAR_M,
     MOST_STARTS,
     OPEN,
     Interrupted,
     Retiring,
     State,
     UnusableFile,
+    may_move,
     may_retire,
     series_of,
 )
@@ -41,6 +43,7 @@ from shared.errors import Refused
 from shared.events.assets import FacilitiesImported
 
 AT_ONCE = {"postgresql": 2_000, "sqlite": 250}  # SQLite lets one write at a time: others get their turn in between
+LOOKED_AT = 10  # chunks of a file, before anything of it is written
 FEW_OF_SERIES = 0.1  # less of a series in a file: another one was probably meant
 MOST_REPAIRS = 1_000  # of one rule that are kept with their rows; all are counted
 log = logs.get(__name__)
@@ -143,10 +146,23 @@ def _take(db: Database, path: Path, job: Job, alive: Callable[[], object]) -> No
             known = census.codes_of(session, job.source)
         may_retire(len(known - job.codes), len(known), job.retiring)
     at_once = AT_ONCE[db.engine.dialect.name]
+    if job.position == 0:
+        _look_ahead(db, job, importing.rows(path, understood, options, catalogue), alive)
     for chunk in importing.rows(path, understood, options, catalogue, skip=job.position):
         for start in range(0, len(chunk), at_once):
             alive()
             _take_or_halve(db, job, chunk[start : start + at_once], code_column)
+
+
+def _look_ahead(db: Database, job: Job, chunks: Iterator[list[Row]], alive: Callable[[], object]) -> None:
+    """Before anything is written: whether the file's first rows move most of what they name. Raises MovesFar."""
+    moved: list[float] = []
+    for chunk in islice(chunks, LOOKED_AT):
+        alive()
+        with db.read() as session:
+            moved += census.moves(session, chunk, source=job.source)
+    if note := may_move(moved, job.source, bool(job.options.get("moves_far"))):
+        _add_note(db, job, note)
 
 
 def _take_or_halve(db: Database, job: Job, rows: Sequence[Row], code_column: str | None) -> None:
@@ -240,6 +256,10 @@ def _finish(db: Database, job: Job) -> None:
         active = census.size_of(session, job.source)
     missing = max(0, active + job.counts["retired"] - job.counts["held"])
     _note_strangers(db, job, missing)
+    if far := job.rules[census.MOVED_FAR]:
+        _add_note(
+            db, job, f"Facilities that the file moves by over {FAR_M} m: {far:,}. They are among the repaired rows."
+        )
     if job.retiring != Retiring.NO:
         _retire_missing(db, job)
     now = clock.now()
@@ -259,6 +279,10 @@ def _note_strangers(db: Database, job: Job, missing: int) -> None:
         f"Of the {missing + known:,} facilities of the series {job.source!r} the file holds {known:,}: is it another "
         "town's or office's? Then give it a source or district of its own, so that the others do not count as missing."
     )
+    _add_note(db, job, note)
+
+
+def _add_note(db: Database, job: Job, note: str) -> None:
     with db.read() as session:
         understood: Any = session.scalar(select(imports.c.understood).where(imports.c.id == job.id))
     _note(db, job, understood={**understood, "notes": [*understood["notes"], note]})

@@ -15,9 +15,10 @@ from uuid import UUID
 from sqlalchemy import ColumnElement, String, func, select
 from sqlalchemy.orm import Session
 
+from services.assets.domain import geometry
 from services.assets.domain.catalogue import Catalogue, the_catalogue
 from services.assets.domain.facilities import Action, Condition, registered, revised
-from services.assets.domain.imports import changes_of, refusal_of
+from services.assets.domain.imports import FAR_M, changes_of, refusal_of
 from services.assets.importing import Row
 from services.assets.queries.codes import ids_of_codes
 from services.assets.tables import facilities, former_codes
@@ -29,6 +30,7 @@ LONGEST = {
     column.name: column.type.length for column in facilities.c if isinstance(column.type, String) and column.type.length
 }
 DUPLICATE = "duplicate-code"
+MOVED_FAR = "moved-far"
 SAMPLE = 20
 MISSING = "The file no longer holds it."
 
@@ -120,9 +122,29 @@ def _plan_row(plan: Plan, row: Row, context: Context) -> None:
         plan.held += 1
     if refused:
         plan.notes.append(Note(row.line, _plain(row.raw), *refused, repaired=False))
-    elif row.repairs:
+    elif repairs := [*row.repairs, *_moved_far(row.draft or {}, there)]:
         plan.repaired += 1
-        plan.notes += [Note(row.line, _plain(row.raw), *each, repaired=True) for each in row.repairs]
+        plan.notes += [Note(row.line, _plain(row.raw), *each, repaired=True) for each in repairs]
+
+
+def _moved_far(draft: Mapping[str, Any], there: Mapping[str, Any] | None) -> list[tuple[str, str]]:
+    if there is None or (moved := metres_moved(draft, there)) <= FAR_M:
+        return []
+    return [(MOVED_FAR, f"{there['code']} moves by {moved:,.0f} m.")]
+
+
+def metres_moved(draft: Mapping[str, Any], there: Mapping[str, Any]) -> float:
+    """How far a row moves its facility, in metres."""
+    same = draft["geometry"] == there["geometry"]
+    return 0.0 if same else geometry.metres_apart(draft["geometry"], there["geometry"])
+
+
+def moves(session: Session, rows: Sequence[Row], *, source: str) -> list[float]:
+    """How far, in metres, the rows move each facility that they may change."""
+    drafts = [row.draft for row in rows if row.draft is not None]
+    there = _known(session, {str(draft["code"]) for draft in drafts})
+    known = [(draft, there[draft["code"]]) for draft in drafts if draft["code"] in there]
+    return [metres_moved(draft, one) for draft, one in known if not refusal_of(draft, one, source)]
 
 
 def _is_held(there: Mapping[str, Any], source: str) -> bool:

@@ -173,6 +173,44 @@ def test_an_export_imported_again_changes_nothing(registry: Registry, kind: Form
     assert registry.counted() == before
 
 
+def edited(text: str, column: str, *cells: str) -> str:
+    """An export in which somebody wrote these into a column, from the first row on."""
+    head, *rows = csv.reader(StringIO(text))
+    for row, cell in zip(rows, cells, strict=False):
+        row[head.index(column)] = cell or row[head.index(column)]
+    file = StringIO()
+    csv.writer(file).writerows([head, *rows])
+    return file.getvalue()
+
+
+def test_of_an_export_the_place_that_somebody_changed_is_the_place(registry: Registry) -> None:
+    registry.take(lamps(4))
+    street = {"type": "LineString", "coordinates": [[24.9, 60.1], [24.91, 60.123456789]]}
+    with registry.database.begin() as session:
+        register_facilities(session, [{"code": "R-1", "kind": "carriageway", "geometry": street}], who="somebody")
+    file = BytesIO()
+    with registry.database.read() as session:
+        WRITE["csv"](map(dict, queries.every_facility(session)), file)
+    text = file.getvalue().decode("utf-8-sig")
+    rounded = edited(edited(text, "longitude", *["24.900"] * 4), "latitude", *["60.150"] * 4)
+    assert counts(registry.take(rounded, kind=None)) == {"unchanged": 5}
+    assert counts(registry.take(edited(text, "longitude", *["", "", "", "", "24.95"]), kind=None)) == {
+        "unchanged": 4, "rejected": 1,
+    }  # fmt: skip
+    both = edited(edited(text, "geometry", "POINT (24.9012 60.1511)", "POINT (24.9012 60.1511)"), "latitude", "60.1522")
+    shown = registry.take(both, kind=None)
+    assert (shown["updated"], shown["rules"]) == (1, {"two-places": 1})
+    for dry_run in (True, False):
+        shown = registry.take(edited(edited(text, "longitude", "24,9055"), "latitude", "60.1566"), dry_run=dry_run)
+        moved = {each["facility"]["code"]: each["facility"]["geometry"] for each in shown["sample"]}
+        assert moved["L-0"] == {"type": "Point", "coordinates": [24.9055, 60.1566]}
+    with registry.database.read() as session:
+        places = session.execute(select(facilities.c.code, facilities.c.longitude, facilities.c.latitude)).all()
+    assert ("L-0", 24.9055, 60.1566) in [tuple(each) for each in places]
+    assert registry.take(edited(text, "longitude", "nowhere"), kind=None)["rules"] == {"unreadable-place": 1}
+    assert not registry.wrong_sums()
+
+
 @pytest.mark.parametrize("left", [0, 8192])
 def test_a_disk_that_is_full_for_file_or_row_is_said_clearly(small_disk: Path, left: int) -> None:  # noqa: F811
     with closing(Database(f"sqlite:///{small_disk}/assets.sqlite", connections=4)) as database:

@@ -15,6 +15,8 @@ from shared.errors import Conflict, Invalid, NotFound
 
 FAR_M = 1_000  # that a facility moves: no survey was so wrong
 OFF_M = 100  # the same of most: another coordinate system, perhaps
+SAME_DEG = 1e-6  # a tenth of a metre
+FEW_DECIMALS = 3  # a number with less is no place that a spreadsheet shortened
 MOST_STARTS = 3  # of a worker that dies again and again at the same row
 
 
@@ -93,6 +95,13 @@ class MovesFar(Conflict):
     zh = "文件将大部分设施移动到很远的位置"
 
 
+class TwoPlaces(Conflict):
+    """Longitude and latitude say another place than the geometry."""
+
+    slug = "two-places"
+    zh = "经纬度与几何位置不一致"
+
+
 class Interrupted(Conflict):
     """The import was begun several times and always broke off at the same row."""
 
@@ -165,6 +174,29 @@ def _same(name: str, value: Any, there: Mapping[str, Any]) -> bool:
 def _as_stored(value: dict[str, Any]) -> Any:
     """Tuples become lists on their way through the database."""
     return json.loads(json.dumps(value))
+
+
+def says_same(said: Sequence[float], place: Sequence[float], decimals: Sequence[int] | None = None) -> bool:
+    """Whether two numbers, perhaps shortened to so many decimals, mean a place (longitude, latitude)."""
+    shown = decimals or [len(repr(each).partition(".")[2]) for each in said]
+    return all(
+        abs(number - exact) <= (max(SAME_DEG, 0.51 * 10**-digits) if digits >= FEW_DECIMALS else SAME_DEG)
+        for number, exact, digits in zip(said, place, shown, strict=True)
+    )
+
+
+def edited_place(
+    geometry: Mapping[str, Any], said: tuple[float, float], there: Mapping[str, Any] | None
+) -> Mapping[str, Any]:
+    """The geometry that is meant where the numbers of an export lie elsewhere: what somebody changed of the two.
+
+    Raises TwoPlaces.
+    """
+    if there is not None and says_same(said, (there["longitude"], there["latitude"])):
+        return geometry
+    if there is None or geometry["type"] != "Point" or geometry != there["geometry"]:
+        raise TwoPlaces(f"Longitude and latitude say {said[0]}, {said[1]}, and the geometry says another place.")
+    return {"type": "Point", "coordinates": [*said]}
 
 
 def may_retire(missing: int, of: int, how: str) -> None:

@@ -17,6 +17,7 @@ from services.assets.domain import geometry as geo
 from services.assets.domain.attributes import Attribute, Type
 from services.assets.domain.catalogue import Catalogue, Unit
 from services.assets.domain.columns import ATTRIBUTES, SOURCE
+from services.assets.domain.imports import says_same
 from services.assets.importing import measures, shapes
 from services.assets.importing.formats import records
 from services.assets.importing.kinds import Kinds
@@ -29,6 +30,8 @@ from shared.lists.spelling import all_spelt, spelt, spelt_code
 
 T = TypeVar("T")
 LONGEST_ATTRIBUTES = 20_000
+AXES = ("longitude", "latitude")
+WGS84 = "EPSG:4326"
 OWN_TEXTS = {"name", "street"}  # the others name areas and units, and are as these are called
 NOT = {"无", "無", "없음", "none", "None"}  # nothing elsewhere; of what is true or not, it is not
 OPEN = {"geojson", "kml", "gpx", "osm"}  # later features may have other properties
@@ -103,6 +106,7 @@ class _Drafter:
         self.again = ATTRIBUTES in self.mapping  # an export of ours
         if self.again:
             dropped |= {ATTRIBUTES, SOURCE}
+        self.numbers = self.again and understood.crs == WGS84 and not self.mapping.keys() & {*AXES}
         self.guarded = understood.format not in MAPS
         self.kept = [each for each in understood.columns if each not in dropped]
         self.open = understood.format in OPEN
@@ -158,10 +162,27 @@ class _Drafter:
         if fault is not None:
             return Row(record.line, _as_it_came(record), None, fault)
         try:
+            said_at = self._said_at(record.raw, geometry) if self.numbers else None
             draft = self._draft(record, geometry, dimension, repairs)
         except Refuse as refused:
             return Row(record.line, _as_it_came(record), None, (refused.args[0], refused.args[1]))
-        return Row(record.line, record.raw, draft, None, self._own(repairs))
+        return Row(record.line, record.raw, draft, None, self._own(repairs), said_at)
+
+    def _said_at(self, raw: Mapping[str, Any], geometry: dict[str, Any]) -> tuple[float, float] | None:
+        """Where an export's longitude and latitude lie, if elsewhere than its geometry. Raises Refuse."""
+        cells = [tidy(raw.get(axis)) for axis in AXES]
+        if None in cells:
+            return None
+        lon, lat = map(number, cells)
+        if lon is None or lat is None:
+            raise Refuse("unreadable-place", f"{cells[0]!r}, {cells[1]!r} are no longitude and latitude.")
+        shown = [len(str(each).replace(",", ".").partition(".")[2]) for each in cells]
+        if says_same((lon, lat), geo.anchor(geometry), shown):
+            return None
+        west, south, east, north = self.understood.bounds
+        if self.understood.check_bounds == "refuse" and not (west <= lon <= east and south <= lat <= north):
+            raise Refuse("outside-bounds", "Its longitude and latitude lie outside the city's bounds.")
+        return lon, lat
 
     def _own(self, repairs: list[tuple[str, str]]) -> tuple[tuple[str, str], ...]:
         return tuple(each for each in repairs if each[0] not in self.everywhere) if repairs else ()

@@ -115,7 +115,8 @@ class Row:
     """One row of the file: what becomes of it, or why nothing does.
 
     ``line`` is what a person counts: the line of a text, the row of a sheet, the number of a feature. ``draft`` holds
-    the keyword arguments of ``register_facilities``.
+    the keyword arguments of ``register_facilities``. ``said_at``: where (longitude, latitude) the numbers of an export
+    say that it is, if that is elsewhere than its geometry.
     """
 
     line: int
@@ -123,6 +124,7 @@ class Row:
     draft: dict[str, Any] | None
     reject: tuple[str, str] | None = None
     repairs: Repairs = ()
+    said_at: tuple[float, float] | None = None
 
 
 class Record(NamedTuple):

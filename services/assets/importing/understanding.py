@@ -144,6 +144,7 @@ class _Finder:
     def _know_again(self) -> None:
         """An export of the registry: geometry and attributes are whole, and what only the registry says stays out."""
         self.notes.append("The file is an export of the registry: what it says of facilities is compared with them.")
+        self.notes.append("An emptied cell changes nothing.")
         self.left_out = [each for each in self.columns if each in ONLY_SHOWN]
         known = {CODE, MEASURE, ATTRIBUTES, SOURCE} & {*self.columns} - self.spoken_of
         self.mapping = {each: each for each in COLUMNS if each in known} | self.mapping

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Any
 from uuid import UUID
@@ -18,7 +18,7 @@ from sqlalchemy.orm import Session
 from services.assets.domain import geometry
 from services.assets.domain.catalogue import Catalogue, the_catalogue
 from services.assets.domain.facilities import Action, Condition, registered, revised
-from services.assets.domain.imports import FAR_M, changes_of, refusal_of
+from services.assets.domain.imports import FAR_M, TwoPlaces, changes_of, edited_place, refusal_of
 from services.assets.importing import Row
 from services.assets.queries.codes import ids_of_codes
 from services.assets.tables import facilities, former_codes
@@ -91,10 +91,22 @@ def plan_rows(session: Session, rows: Sequence[Row], *, source: str, code_column
     there = _known(session, {code for row in rows if (code := code_of(row, code_column))})
     context = Context(source, code_column, there, now, the_catalogue())
     plan = Plan()
+    rows = [_settled(row, there) for row in rows]
     for row in rows:
         _plan_row(plan, row, context)
     plan.sample = [_as_sample(row) for row in rows[:SAMPLE]]
     return plan
+
+
+def _settled(row: Row, there: Mapping[str, Mapping[str, Any]]) -> Row:
+    """A row of an export whose numbers lie elsewhere than its geometry: at the place that somebody changed."""
+    if row.draft is None or row.said_at is None:
+        return row
+    try:
+        meant = edited_place(row.draft["geometry"], row.said_at, there.get(str(row.draft["code"])))
+    except TwoPlaces as wrong:
+        return replace(row, draft=None, reject=(wrong.slug, wrong.detail))
+    return replace(row, draft={**row.draft, "geometry": meant})
 
 
 def code_of(row: Row, code_column: str | None) -> str | None:
@@ -141,8 +153,8 @@ def metres_moved(draft: Mapping[str, Any], there: Mapping[str, Any]) -> float:
 
 def moves(session: Session, rows: Sequence[Row], *, source: str) -> list[float]:
     """How far, in metres, the rows move each facility that they may change."""
-    drafts = [row.draft for row in rows if row.draft is not None]
-    there = _known(session, {str(draft["code"]) for draft in drafts})
+    there = _known(session, {str(row.draft["code"]) for row in rows if row.draft is not None})
+    drafts = [row.draft for row in (_settled(each, there) for each in rows) if row.draft is not None]
     known = [(draft, there[draft["code"]]) for draft in drafts if draft["code"] in there]
     return [metres_moved(draft, one) for draft, one in known if not refusal_of(draft, one, source)]
 

@@ -534,6 +534,49 @@ def test_places_are_mapped_by_their_short_names_too(tmp_path: Path, mapping: dic
     assert {"latitude", "longitude"} <= understood.mapping.keys() or "place" in understood.mapping
 
 
+CODES_OF_THINGS = {
+    "drain_pipe": ["管段编号", "管道编号", "管线编码", "Pipe ID", "PipeID", "PIPE_NO", "Segment ID", "设施代码"],
+    "bridge": ["Bridge No", "Bridge No.", "桥梁代码", "BRIDGE_ID", "Structure Number", "桥梁号码"],
+    "street_light": ["Pole Number", "Lamp ID", "路灯编码", "灯杆编号", "路灯杆号", "Pole Code", "杆件编号", "资产编码"],
+    "manhole": ["检查井编号", "窨井编号", "Manhole ID", "MH_ID", "井号", "设施代码", "检查井标识码"],
+    "carriageway": ["道路编号", "路段编码", "Road ID", "Segment No"],
+    "lighting_cabinet": ["控制箱编号", "Cabinet No", "配电箱编号"],
+    "pump_station": ["泵站编号", "Pump Station ID"],
+}
+
+
+@pytest.mark.parametrize(("kind", "heading"), [(kind, each) for kind, some in CODES_OF_THINGS.items() for each in some])
+def test_the_number_of_a_thing_is_its_code(tmp_path: Path, kind: str, heading: str) -> None:
+    text = f"{heading},lon,lat,area,length\nA-17,24.94,60.17,5,5\nA-18,24.95,60.17,5,5\n"
+    understood, found = read(written(tmp_path, text), kind=kind)
+    assert [each["code"] for each in drafts(found)] == ["A-17", "A-18"]
+    assert understood.mapping["code"] == heading
+
+
+@pytest.mark.parametrize(
+    ("kind", "headings", "code"),
+    [
+        ("manhole", "区划代码,检查井编号", "检查井编号"), ("street_light", "路灯杆号,设施编码", "设施编码"),
+        ("street_light", "路灯杆号,Pole ID", "Pole ID"), ("street_light", "道路编号,编号", "编号"),
+        ("drain_pipe", "起点井编号,终点井编号,管段编号", "管段编号"), ("drain_pipe", "id,Pipe No", "Pipe No"),
+        ("street_light", "控制箱编号,路灯编号", "路灯编号"), ("street_light", "控制箱编号,道路编号", None),
+        ("street_light", "Pole code,code", "code"),
+    ],
+)  # fmt: skip
+def test_of_several_codes_the_one_of_the_thing_itself_is_taken(
+    tmp_path: Path, kind: str, headings: str, code: str | None
+) -> None:
+    cells = [",".join(f"X{at}{row}7" for at in range(headings.count(",") + 1)) for row in (3, 4)]
+    text = f"{headings},lon,lat,length\n{cells[0]},24.94,60.17,5\n{cells[1]},24.95,60.17,5\n"
+    assert read(written(tmp_path, text), kind=kind)[0].mapping.get("code") == code
+
+
+@pytest.mark.parametrize("cells", [("North", "South"), ("B-1", "B-1"), ("1 of the long texts " * 3, "b 2 " * 20)])
+def test_what_is_not_different_or_looks_like_no_code_is_none(tmp_path: Path, cells: tuple[str, str]) -> None:
+    text = f"Segment ID,lon,lat,length\n{cells[0]},24.94,60.17,5\n{cells[1]},24.95,60.17,5\n"
+    assert "code" not in read(written(tmp_path, text), kind="drain_pipe")[0].mapping
+
+
 def test_no_net_is_no_net_and_not_nothing(tmp_path: Path) -> None:
     text = "编号,经度,纬度,有无防坠网\nA,24.94,60.17,有\nB,24.95,60.17,无\nC,24.96,60.17,\n"
     found = drafts(read(written(tmp_path, text), kind="manhole")[1])

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+MOVED_FAR = "moved-far"  # which only the registry can tell
+
 REFUSED: Mapping[str, str] = {
     "no-geometry": "The row does not say where it is: the cells for its place are empty.",
     "unreadable-place": "The place cannot be read as coordinates or as a geometry.",

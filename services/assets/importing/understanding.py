@@ -49,15 +49,22 @@ from services.assets.importing.values import (
 )
 from services.assets.importing.words import (
     AMOUNTS,
+    ANY_THING,
+    AREA_CODES,
+    CODE_ENDINGS,
     FIELDS,
     KIND_COLUMNS,
+    KINDS,
     LATITUDES,
     LONGITUDES,
     MEASURES,
     PLACES,
     ROW_NUMBERS,
     TEXTS,
+    THINGS,
+    VAGUE_CODES,
     WEAK_CODES,
+    WEAK_ENDINGS,
     plain,
 )
 from shared.lists.spelling import spelt, spelt_code
@@ -79,6 +86,7 @@ ALSO = {"lat": "latitude", "lon": "longitude", "location": "place"}  # fields th
 PLACE_FIELDS = ("longitude", "latitude", "place")
 SPELT_OUT = re.compile(r"[_\s](desc|descr|description|txt|text|label)$", re.I)
 SUFFIX = re.compile(r"(?<=[^\W\d_])[_\s]*(?:[_\s](?:desc|descr|description|txt|text|label|name))?(?:_?[1１])?$", re.I)
+LIKE_A_CODE = re.compile(r"(?=.*\d)\S(?:.{0,38}\S)?")
 NUMBERS = (Type.NUMBER, Type.INTEGER)
 BOUNDS_OPTIONS = (None, "refuse", "warn")
 
@@ -498,9 +506,27 @@ class _Finder:
             self.repairs.append(["code-respelled", f"Codes are in one spelling: {odd!r} is {spelt_code(str(odd))!r}."])
 
     def _code_columns(self) -> Iterator[str]:
+        """The surest first: named as such, the code of a thing, named vaguely, a number on a thing, an area's."""
         taken = {self.understood.kind_column, *self.mapping.values(), *self.left_out}
-        names = [plain(name) for name in FIELDS["code"]]
+        known = [plain(name) for name in FIELDS["code"]]
+        surely = [each for each in known if each not in VAGUE_CODES | AREA_CODES]
+        vaguely = [each for each in known if each in VAGUE_CODES]
+        things, marks = self._codes_of_things(CODE_ENDINGS), self._codes_of_things(WEAK_ENDINGS)
+        names = [*surely, *things, *vaguely, *marks, *sorted(AREA_CODES & {*known}, key=known.index)]
         yield from (self.by_name[name] for name in names if name in self.by_name and self.by_name[name] not in taken)
+
+    def _codes_of_things(self, endings: Sequence[str]) -> list[str]:
+        """Headings of a thing's code, of the file's kinds before any thing, where the values look like codes."""
+        kinds = (self.catalogue.kinds[each] for each in self._kinds())
+        things = [[each.slug, each.en, *each.zh.split("/"), *KINDS.get(each.slug, ())] for each in kinds]
+        things += [[*THINGS.get(each, ())] for each in self._kinds()] + [[*ANY_THING]]
+        names = (f"{plain(thing)}{ending}" for some in things for thing in some for ending in endings)
+        found = [each for each in dict.fromkeys(names) if each in self.by_name]
+        return [each for each in found if self._look_like_codes(self.values(self.by_name[each]))]
+
+    def _look_like_codes(self, values: Sequence[Any]) -> bool:
+        good = sum(LIKE_A_CODE.fullmatch(str(each)) is not None for each in values)
+        return good >= len(values) * NEARLY_ALL
 
     def _is_code(self, column: str) -> bool:
         values = self.values(column)

@@ -99,6 +99,60 @@ TEXTS = {
 
 # A heading that is only a running number for somebody's database: a code unless it merely counts the rows.
 WEAK_CODES = {"id", "fid", "objectid", "ogcfid", "gid", "oid", "number", "no", "番号", "번호", "编号", "編號", "numero"}
+# Names of codes that say less than the name of a thing with one of the endings below.
+VAGUE_CODES = {
+    "unitid",
+    "ref",
+    "id",
+    "编码",
+    "编号id",
+    "代码",
+    "編碼",
+    "代碼",
+    "고유번호",
+    "관리번호",
+    "管理番号",
+} | WEAK_CODES
+AREA_CODES = {"区划代码", "行政区划代码", "区划编码", "行政区划编码"}
+# The code of a thing: 管段编号, Pipe ID, Bridge No. Beside these words each kind has its names and KINDS.
+CODE_ENDINGS = (
+    "标识码", "编码", "编号", "代码", "号码", "編碼", "編號", "代碼", "號碼", "번호", "番号", "code", "id", "number",
+    "no", "nr", "num", "nummer",
+)  # fmt: skip
+WEAK_ENDINGS = ("号", "號")  # 路灯杆号 is painted on a pole, and may be another one than the code
+ANY_THING = (
+    "asset", "facility", "structure", "equipment", "feature", "object", "element", "item",
+    "设施", "部件", "资产", "设备",
+    "構造物", "設施", "資產", "設備", "시설",
+)  # fmt: skip
+POLES = (
+    "pole",
+    "lamp",
+    "light",
+    "luminaire",
+    "fixture",
+    "mast",
+    "路灯杆",
+    "灯",
+    "杆",
+    "杆件",
+    "灯具",
+    "灯柱",
+    "燈",
+    "桿",
+)
+ROADS = ("road", "street", "segment", "road segment", "section", "road section", "道路", "路段", "路", "街道", "路線")
+CHANNELS = ("segment", "link", "conduit", "reach", "渠段", "渠道")
+THINGS: Mapping[str, tuple[str, ...]] = {
+    "street_light": POLES, "landscape_light": POLES, "lighting_cabinet": ("cabinet", "box", "箱", "箱变", "配电柜"),
+    "lighting_cable": ("cable", "线路", "回路", "line"), "carriageway": ROADS, "footway": ROADS, "kerb": ROADS,
+    "guardrail": ROADS, "name_plate": ("plate", "sign", "牌", "标牌"),
+    "manhole": ("mh", "cover", "chamber", "node", "well", "井", "雨水井", "节点", "井座"),
+    "drain_pipe": ("segment", "pipe segment", "link", "conduit", "line", "main", "管", "管段", "管网",
+        "排水管段", "haltung"),
+    "channel": CHANNELS, "box_culvert": CHANNELS, "inlet": ("drain", "basin", "雨水箅子", "箅子", "收水口"),
+    "outfall": ("排口", "出水口"), "pump_station": ("station", "泵房"),
+}  # fmt: skip
 ROW_NUMBERS = {"序号", "序號", "연번", "순번", "row", "rownumber", "index"}
 
 LATITUDES = (

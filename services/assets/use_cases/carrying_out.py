@@ -34,6 +34,7 @@ from services.assets.domain.imports import (
     series_of,
 )
 from services.assets.importing import Row, Unusable
+from services.assets.importing.rules import MOVED_FAR
 from services.assets.tables import facilities, import_rejects, imports
 from services.assets.use_cases import census
 from services.assets.use_cases.imports import file_of
@@ -256,7 +257,7 @@ def _finish(db: Database, job: Job) -> None:
         active = census.size_of(session, job.source)
     missing = max(0, active + job.counts["retired"] - job.counts["held"])
     _note_strangers(db, job, missing)
-    if far := job.rules[census.MOVED_FAR]:
+    if far := job.rules[MOVED_FAR]:
         _add_note(
             db, job, f"Facilities that the file moves by over {FAR_M} m: {far:,}. They are among the repaired rows."
         )

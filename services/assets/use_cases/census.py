@@ -20,6 +20,7 @@ from services.assets.domain.catalogue import Catalogue, the_catalogue
 from services.assets.domain.facilities import Action, Condition, registered, revised
 from services.assets.domain.imports import FAR_M, TwoPlaces, changes_of, edited_place, refusal_of
 from services.assets.importing import Row
+from services.assets.importing.rules import MOVED_FAR
 from services.assets.queries.codes import ids_of_codes
 from services.assets.tables import facilities, former_codes
 from services.assets.use_cases import registry
@@ -30,7 +31,6 @@ LONGEST = {
     column.name: column.type.length for column in facilities.c if isinstance(column.type, String) and column.type.length
 }
 DUPLICATE = "duplicate-code"
-MOVED_FAR = "moved-far"
 SAMPLE = 20
 MISSING = "The file no longer holds it."
 

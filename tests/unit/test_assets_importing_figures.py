@@ -577,6 +577,58 @@ def test_what_is_not_different_or_looks_like_no_code_is_none(tmp_path: Path, cel
     assert "code" not in read(written(tmp_path, text), kind="drain_pipe")[0].mapping
 
 
+WELLS = {
+    "雨水井": "storm", "污水井": "sewage", "电力井": "power", "通信井": "telecom", "弱电井": "telecom", "燃气井": "gas",
+    "热力井": "heat", "自来水井": "water", "雨污合流井": "combined", "检查井": None, "Storm Sewer Manhole": "storm",
+    "Storm Water Manhole": "storm", "Combined Sewer Manhole": "combined", "Sanitary Manhole": "sewage",
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("heading", ["类型", "井类型", "Type"])
+def test_a_wells_type_says_its_network(tmp_path: Path, heading: str) -> None:
+    rows = [f"W-{at},{24.94 + at / 1000:.4f},60.17,{each}\n" for at, each in enumerate(WELLS)]
+    understood, found = read(written(tmp_path, f"编号,经度,纬度,{heading}\n{''.join(rows)}"), kind="manhole")
+    assert [each["attributes"].get("network") for each in drafts(found)] == [*WELLS.values()]
+    assert understood.mapping["network"] == heading
+
+
+def test_the_column_of_kinds_says_the_network_too(tmp_path: Path) -> None:
+    kinds = {
+        "雨水井": "storm",
+        "污水井": "sewage",
+        "电力井": "power",
+        "雨水箅子": "storm",
+        "污水管": "sewage",
+        "检查井": None,
+    }
+    rows = [f"W-{at},{24.94 + at / 1000:.4f},60.17,{each},5\n" for at, each in enumerate(kinds)]
+    found = read(written(tmp_path, f"编号,经度,纬度,类型,长度\n{''.join(rows)}"), kind="manhole", kind_column="类型")[1]
+    assert [each["attributes"].get("network") for each in drafts(found)] == [*kinds.values()]
+
+
+@pytest.mark.parametrize(
+    ("heading", "cells", "answers"),
+    [
+        ("是否安装防坠网", "有无是否", [True, False, True, False]),
+        ("有无防坠网", "有无无有", [True, False, False, True]),
+        ("防坠网安装情况", ["已安装", "未安装", "无", "有"], [True, False, False, True]),
+        ("Has safety net", ["yes", "none", "no", ""], [True, False, False, None]),
+    ],
+)  # fmt: skip
+def test_a_question_in_a_heading_is_answered_by_no(
+    tmp_path: Path, heading: str, cells: Any, answers: list[bool | None]
+) -> None:
+    rows = [f"W-{at},{24.94 + at / 1000:.4f},60.17,{each}\n" for at, each in enumerate(cells)]
+    found = read(written(tmp_path, f"编号,经度,纬度,{heading}\n{''.join(rows)}"), kind="manhole")[1]
+    assert [each["attributes"].get("anti_fall_net") for each in drafts(found)] == answers
+
+
+def test_nothing_is_an_answer_where_the_others_say_yes(tmp_path: Path) -> None:
+    text = "编号,经度,纬度,爬梯,备注\nA,24.94,60.17,有,无\nB,24.95,60.17,无,破损\nC,24.96,60.17,,无\n"
+    found = drafts(read(written(tmp_path, text), kind="manhole")[1])
+    assert [each["attributes"] for each in found] == [{"爬梯": "有"}, {"爬梯": "无", "备注": "破损"}, {}]
+
+
 def test_no_net_is_no_net_and_not_nothing(tmp_path: Path) -> None:
     text = "编号,经度,纬度,有无防坠网\nA,24.94,60.17,有\nB,24.95,60.17,无\nC,24.96,60.17,\n"
     found = drafts(read(written(tmp_path, text), kind="manhole")[1])

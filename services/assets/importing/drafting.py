@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from datetime import UTC, date, datetime
 from itertools import chain, islice
 from pathlib import Path
@@ -22,9 +23,9 @@ from services.assets.importing import measures, shapes
 from services.assets.importing.formats import records
 from services.assets.importing.kinds import Kinds
 from services.assets.importing.model import CHUNK, CODES_GENERATED, Options, Record, Row, Understood
-from services.assets.importing.typed import NO_CHOICES, Unfit, value_of
+from services.assets.importing.typed import NO_CHOICES, Unfit, choice_of, value_of
 from services.assets.importing.values import LONGEST, SPOILT, Impossible, clean, day, number, quantity, tidy
-from services.assets.importing.words import FIELDS, TEXTS
+from services.assets.importing.words import FIELDS, SAID_BY_KINDS, TEXTS
 from shared.lists.cells import armed
 from shared.lists.spelling import all_spelt, spelt, spelt_code
 
@@ -115,6 +116,7 @@ class _Drafter:
         self.typed = {kind: self._typed(kind, each.attributes) for kind, each in catalogue.kinds.items()}
         typed = chain.from_iterable(self.typed.values())
         self.truths = {column for attribute, column in typed if attribute.type is Type.BOOLEAN}
+        self.answers = {*understood.yes_or_no} & {*self.kept}
         self.lines: dict[int, int] = {}  # hash of a code → where it stood; 64 bits do not collide among millions
         self.many: dict[int, int] = {}  # hash of a place → how many codes were made for it
         self.today = datetime.now(UTC).date()
@@ -194,6 +196,7 @@ class _Drafter:
         attributes = self._attributes(record.raw, repairs)
         draft: dict[str, Any] = {"kind": kind, "geometry": geometry, **self.defaults}
         self._type(kind, attributes, repairs)
+        self._say_by_kind(kind, record.raw, attributes)
         if self.again:
             attributes |= _exported(record.raw.get(ATTRIBUTES))
             draft["source"] = self._said(record.raw.get(SOURCE))
@@ -234,6 +237,9 @@ class _Drafter:
         for name in self.truths - found.keys():
             if str(raw.get(name)).strip() in NOT:
                 found[name] = "no"
+        for name in self.answers - found.keys():
+            if (said := str(raw.get(name)).strip()) in NOT:
+                found[name] = said
         if self.open:
             found = {_cut_key(name): value for name, value in found.items()}
         text = "".join([each for each in raw.values() if type(each) is str])
@@ -258,6 +264,15 @@ class _Drafter:
             attributes[attribute.slug] = value
             if unit:
                 repairs.append(("unit-converted", f"{column}: {cell} became {value} {attribute.unit}."))
+
+    def _say_by_kind(self, kind: str, raw: Mapping[str, Any], attributes: dict[str, Any]) -> None:
+        """What the words for the kind say besides: 污水井 is a manhole of the sewage network."""
+        said = tidy(raw.get(self.understood.kind_column)) if self.understood.kind_column and not self.again else None
+        known = self.catalogue.attributes_of(kind)
+        for slug in SAID_BY_KINDS if said is not None else ():
+            if slug in known and slug not in attributes:
+                with suppress(ValueError):
+                    attributes[slug] = choice_of(known[slug], str(said), self.options.choices.get(slug, NO_CHOICES))
 
     def _value_of(self, attribute: Attribute, cell: Any, column: str) -> tuple[Any, str | None]:
         zone, order = self.catalogue.city.timezone, self.understood.date_order

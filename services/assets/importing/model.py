@@ -68,9 +68,9 @@ class Understood:
     should be. ``check_bounds``: whether rows outside ``bounds`` (west, south, east, north) are refused (``refuse``),
     only marked (``warn``), or left alone (``off``, because the file lies elsewhere as a whole). ``any_size``: whether a
     geometry may be larger than a facility is. ``decimals``: column → the mark before fractions, ``?``
-    where nobody knows. ``choices_found``: attribute → value → choice. ``repairs``: what is
-    done to every row alike, and so not repeated on each: (rule, text). ``rows_total`` is for showing progress, and
-    near enough for that. ``header_line``: 0 without a header.
+    where nobody knows. ``choices_found``: attribute → value → choice. ``yes_or_no``: columns in which 无 is an answer.
+    ``repairs``: what is done to every row alike, and so not repeated on each: (rule, text). ``rows_total`` is for
+    showing progress, and near enough for that. ``header_line``: 0 without a header.
     """
 
     format: str
@@ -99,6 +99,7 @@ class Understood:
     decimals: dict[str, str] = field(default_factory=dict)
     any_size: bool = False
     rows_total: int | None = None
+    yes_or_no: list[str] = field(default_factory=list)
     repairs: list[list[str]] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
 

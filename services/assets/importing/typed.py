@@ -11,7 +11,7 @@ from typing import Any, TypeVar
 from services.assets.domain.attributes import Attribute, Type
 from services.assets.importing.units import are_convertible, read_unit, spelt_unit, unit_of
 from services.assets.importing.values import day, number, quantity
-from services.assets.importing.words import ATTRIBUTES, SPELLINGS, by_pattern, plain, words_in
+from services.assets.importing.words import ASKED, ATTRIBUTES, SPELLINGS, by_pattern, plain, words_in
 
 T = TypeVar("T")
 SHORTEST = 2  # of our own spellings: y and 1 are no words
@@ -26,7 +26,9 @@ class Unfit(ValueError):
 
 def names_of(attribute: Attribute) -> list[str]:
     """Headings under which files have this attribute, the surest first."""
-    return [attribute.slug, attribute.en, attribute.zh, *ATTRIBUTES.get(attribute.slug, ())]
+    names = [attribute.slug, attribute.en, attribute.zh, *ATTRIBUTES.get(attribute.slug, ())]
+    asked = [form.format(name) for name in names for form in ASKED] if attribute.type is Type.BOOLEAN else []
+    return names + asked
 
 
 def value_of(
@@ -111,7 +113,8 @@ def choice_of(attribute: Attribute, text: str, given: Mapping[str, str] = NO_CHO
     try:
         return attribute.read(_spelt(attribute.slug, text))
     except ValueError:
-        within = {slug for name, slug in _names_within(attribute) if _is_within(name, words_in(text))}
+        found = {plain(name): slug for name, slug in _names_within(attribute) if _is_within(name, words_in(text))}
+        within = {slug for name, slug in found.items() if not any(name in other for other in found if other != name)}
         if len(within) != 1 or NEGATED.search(words_in(text)):
             raise
         return within.pop()
@@ -121,7 +124,11 @@ def _names_within(attribute: Attribute) -> Iterator[tuple[str, str]]:
     """Names of the choices that are long enough to be found within other words."""
     for slug, value in attribute.values.items():
         yield from ((each, slug) for each in (slug, value.en, value.zh, *value.also) if len(each) > 1)
-    yield from ((each, slug) for each, slug in SPELLINGS.get(attribute.slug, {}).items() if len(each) > SHORTEST)
+    yield from (
+        (each, slug)
+        for each, slug in SPELLINGS.get(attribute.slug, {}).items()
+        if len(each) > (SHORTEST if each.isascii() else 1)
+    )
 
 
 def _is_within(name: str, words: str) -> bool:

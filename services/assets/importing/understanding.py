@@ -60,6 +60,7 @@ from services.assets.importing.words import (
     MEASURES,
     PLACES,
     ROW_NUMBERS,
+    SAID_BY_KINDS,
     TEXTS,
     THINGS,
     VAGUE_CODES,
@@ -87,6 +88,8 @@ PLACE_FIELDS = ("longitude", "latitude", "place")
 SPELT_OUT = re.compile(r"[_\s](desc|descr|description|txt|text|label)$", re.I)
 SUFFIX = re.compile(r"(?<=[^\W\d_])[_\s]*(?:[_\s](?:desc|descr|description|txt|text|label|name))?(?:_?[1１])?$", re.I)
 LIKE_A_CODE = re.compile(r"(?=.*\d)\S(?:.{0,38}\S)?")
+YES = {"有", "是", "yes", "y", "true", "있음"}
+ANSWERS = YES | {"无", "無", "否", "没有", "no", "n", "none", "false", "없음"}
 NUMBERS = (Type.NUMBER, Type.INTEGER)
 BOUNDS_OPTIONS = (None, "refuse", "warn")
 
@@ -556,6 +559,8 @@ class _Finder:
             if field not in ("code", *measures.FIELDS):
                 self._propose(field, self.first_of(names))
         self._find_attributes()
+        self._find_networks()
+        self._find_answers()
         self._say_what_is_no_unit()
         self._find_decimals()
         self._find_choices()
@@ -680,6 +685,21 @@ class _Finder:
             self.proven = {each: _proven([row.raw.get(each) for row in some]) for each in self.columns}
         aside = {column, self.first_of(FIELDS["installed_on"]), self.options.mapping.get("installed_on")}
         return {mark for each, marks in self.proven.items() if each not in aside for mark in marks}
+
+    def _find_networks(self) -> None:
+        """A column of types that says of which network the facilities are, where one kind is given for all."""
+        known = [each for kind in self._kinds() for each in self.catalogue.attributes_of(kind).values()]
+        for attribute in [each for each in known if each.slug in SAID_BY_KINDS]:
+            for column in [self.by_name[name] for name in map(plain, KIND_COLUMNS) if name in self.by_name]:
+                values = self.values(column) if column != self.understood.kind_column else []
+                if sum(self._choice(attribute, str(each)) is not None for each in values) > len(values) * MOST:
+                    self._propose(attribute.slug, column)
+
+    def _find_answers(self) -> None:
+        """Columns of yes and no, in which 无 is no empty cell."""
+        spare = [each for each in self.columns if each not in {*self.mapping.values(), *self.left_out}]
+        said = {each: {str(row.raw.get(each) or "").strip().casefold() for row in self.sample} for each in spare}
+        self.know(yes_or_no=[each for each in spare if said[each] <= ANSWERS | {""} and said[each] & YES])
 
     def _described_of(self, names: Sequence[str]) -> str | None:
         """The column with the surest of these names; of a code and what it means (``X``, ``X_DESC``) the latter."""

@@ -312,17 +312,40 @@ ATTRIBUTES: Mapping[str, tuple[str, ...]] = {
     "cover_shape": ("cover shape", "hole:shape", "井盖形状"),
     "cover_size_mm": ("cover size", "cover diameter", "井盖尺寸"),
     "depth_m": ("depth", "manhole depth", "井深", "深度"),
-    "anti_fall_net": ("anti fall net", "safety net", "防坠网", "有无防坠网"),
+    "anti_fall_net": ("anti fall net", "safety net", "防坠网", "防坠落网", "防坠设施", "防坠装置", "安全网"),
+    "tactile": ("tactile paving", "盲道"),
     "diameter_mm": ("diameter", "pipe diameter", "pipe size", "管径", "管徑", "관경"),
     "material": ("material", "pipe material", "材质", "管材", "管材质", "管種"),
     "from": ("from manhole", "upstream manhole", "us mh", "起点井号", "起点编号"),
     "to": ("to manhole", "downstream manhole", "ds mh", "终点井号", "终点编号"),
 }
 
+# How headings ask whether a facility has something.
+ASKED = (
+    "是否安装{}", "是否有{}", "是否{}", "有无{}", "是否设置{}", "是否设有{}", "是否加装{}", "是否配备{}", "是否具备{}",
+    "是否已安装{}", "已安装{}", "安装{}", "{}有无", "{}安装情况", "{}是否安装", "has {}", "with {}", "{} installed",
+    "{} fitted", "{} present", "{} yes no",
+)  # fmt: skip
+FITTED = {
+    "已安装": "yes",
+    "安装": "yes",
+    "已装": "yes",
+    "未安装": "no",
+    "未装": "no",
+    "没有": "no",
+    "無": "no",
+    "缺失": "no",
+}
+SAID_BY_KINDS = ("network",)  # attributes that the words for a kind say as well: 污水井, Storm Sewer Manhole
+
 # Further spellings of values: attribute → plain spelling → the catalogue's value.
 SPELLINGS: Mapping[str, Mapping[str, str]] = {
+    "anti_fall_net": FITTED, "tactile": FITTED,
     "network": {
-        "wastewater": "sewage", "foul": "sewage", "污": "sewage", "sewerage": "sewage", "stormwater": "storm",
+        "storm sewer": "storm", "combined sewer": "combined", "sanitary sewer": "sewage", "雨污": "combined",
+        "弱电": "telecom", "强电": "power", "供电": "power", "供水": "water", "上水": "water", "煤气": "gas",
+        "天然气": "gas", "暖气": "heat", "供热": "heat", "排污": "sewage", "wastewater": "sewage",
+        "foul": "sewage", "污": "sewage", "sewerage": "sewage", "stormwater": "storm",
         "storm": "storm", "rainwater": "storm", "雨": "storm", "合流制": "combined", "telecoms": "telecom",
         "electricity": "power", "electric": "power", "heating": "heat", "电信": "telecom", "通讯": "telecom",
     },

@@ -190,7 +190,7 @@ def test_of_an_export_the_place_that_somebody_changed_is_the_place(registry: Reg
         register_facilities(session, [{"code": "R-1", "kind": "carriageway", "geometry": street}], who="somebody")
     file = BytesIO()
     with registry.database.read() as session:
-        WRITE["csv"](map(dict, queries.every_facility(session)), file)
+        WRITE[Format.CSV](map(dict, queries.every_facility(session)), file)
     text = file.getvalue().decode("utf-8-sig")
     rounded = edited(edited(text, "longitude", *["24.900"] * 4), "latitude", *["60.150"] * 4)
     assert counts(registry.take(rounded, kind=None)) == {"unchanged": 5}

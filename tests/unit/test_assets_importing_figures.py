@@ -300,6 +300,26 @@ def workbook(folder: Path, *cells: tuple[Any, str]) -> Path:
     return folder / "codes.xlsx"
 
 
+def test_texts_of_merged_cells_count_for_each_of_their_rows_and_numbers_for_the_first(tmp_path: Path) -> None:
+    book = openpyxl.Workbook()
+    sheet = book.active
+    assert sheet is not None
+    sheet.append(["区路灯台账"])
+    sheet.append(["code", "lon", "lat", "路名", "功率", "安装日期"])
+    for at in range(7):
+        first = at in (0, 3)
+        street = ("人民路" if at == 0 else "解放路") if first else None
+        sheet.append([f"L-{at}", 24.94 + at / 1000, 60.17, street, 900 if first else None, datetime(2019, 5, 1)])
+    for cells in ("A1:F1", "D3:D5", "D6:D8", "E3:E5", "F3:F4"):
+        sheet.merge_cells(cells)
+    book.save(tmp_path / "merged.xlsx")
+    understood, found = read(tmp_path / "merged.xlsx", kind=LAMP)
+    assert [each.get("street") for each in drafts(found)] == ["人民路"] * 3 + ["解放路"] * 3 + [None]
+    assert [each["attributes"].get("power_w") for each in drafts(found)] == [900, None, None, 900, None, None, None]
+    assert {str(each["installed_on"]) for each in drafts(found)} == {"2019-05-01"}
+    assert any("merged over rows in '路名', '功率', '安装日期'" in note for note in understood.notes)
+
+
 @pytest.mark.parametrize(
     ("value", "shown", "code"),
     [

@@ -4,17 +4,20 @@ from __future__ import annotations
 
 import re
 import warnings
-from collections.abc import Iterator, Sequence
+import zlib
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import date, datetime, time, timedelta
 from functools import cached_property
 from itertools import islice
 from pathlib import Path
 from typing import Any
+from zipfile import BadZipFile
 
 from openpyxl import load_workbook
 from openpyxl.reader import excel
 from openpyxl.styles.numbers import BUILTIN_FORMATS_MAX_SIZE
+from openpyxl.utils import column_index_from_string
 from openpyxl.worksheet._read_only import ReadOnlyWorksheet
 
 from services.assets.importing import archives
@@ -26,6 +29,9 @@ MOST_COLUMNS = 1_000
 SHEETS = "xl/worksheets/"
 LAST_ROW = 1_048_576  # Excel's own limit
 LARGEST_TEXTS = 96 << 20  # openpyxl keeps all texts of a workbook in memory
+MOST_MERGED = 200_000
+LONGEST_TAG = 100
+MERGED = re.compile(rb"""<(?:\w{1,9}:)?mergeCell\s[^>]{0,40}?ref=["']([A-Z]{1,3})(\d{1,7}):[A-Z]{1,3}(\d{1,7})["']""")
 MOST_EMPTY = 20_000  # rows in a row, after which nothing more is expected
 
 
@@ -94,7 +100,9 @@ def describe(path: Path, options: Options) -> dict[str, Any]:
             raise Unusable(f"There is no sheet {layer!r}; there are {', '.join(map(repr, sheets))}.")
         if layer is None or not samples[layer]:
             raise Unusable(_why_empty(path))
-        return {**_table(samples[layer], options), **_about(layer, sheets)}
+        table, about = _table(samples[layer], options), _about(layer, sheets)
+        merged = _merged(sheets[layer], table["header_line"], len(table["columns"]))
+        return {**table, **about, "notes": about["notes"] + _of_merged(merged, table["columns"])}
 
 
 def _about(layer: str, sheets: dict[str, Any]) -> dict[str, Any]:
@@ -112,6 +120,60 @@ def _table(sample: list[tuple[int, Sequence[Any]]], options: Options) -> dict[st
         "header_line": sample[at - 1][0] if at else 0,
         "columns": named(texts[at - 1][:width] if header else [], width),
     }
+
+
+def _merged(sheet: Any, header_line: int, width: int) -> dict[int, list[tuple[int, int]]]:
+    """Column → (first row, last row) of the cells below the heading that are merged over rows, in order.
+
+    They stand behind all rows of a sheet, so that it is looked through for them first.
+    """
+    found: dict[int, list[tuple[int, int]]] = {}
+    for letters, first, last in islice(_merges(sheet), MOST_MERGED):
+        column = column_index_from_string(letters) - 1
+        if header_line < first < last and column < width:
+            found.setdefault(column, []).append((first, last))
+    return {column: sorted(blocks) for column, blocks in sorted(found.items())}
+
+
+def _merges(sheet: Any) -> Iterator[tuple[str, int, int]]:
+    """(letters of the first column, first row, last row) of all merged cells. Raises Unusable."""
+    rest = b""
+    try:
+        with sheet._get_source() as source:
+            while part := source.read(1 << 20):
+                text, end = rest + part, 0
+                for each in MERGED.finditer(text):
+                    end = each.end()
+                    yield each[1].decode(), int(each[2]), int(each[3])
+                rest = text[max(end, len(text) - LONGEST_TAG) :]
+    except (OSError, EOFError, BadZipFile, zlib.error) as wrong:
+        raise Unusable(f"The workbook is damaged: {str(wrong)[:200]}") from wrong
+
+
+def _of_merged(merged: Mapping[int, Any], columns: Sequence[str]) -> list[str]:
+    names = ", ".join(repr(columns[each]) for each in merged)
+    note = f"Cells are merged over rows in {names}: a text or day counts for each of the rows, a number for the first."
+    return [note] if merged else []
+
+
+def _filled(
+    rows: Iterable[tuple[int, Sequence[Any]]], merged: Mapping[int, Sequence[tuple[int, int]]]
+) -> Iterator[tuple[int, Sequence[Any]]]:
+    """The rows with the texts of merged cells in each; a merged number may be the sum of its rows."""
+    ahead = {column: iter(blocks) for column, blocks in merged.items()}
+    block = {column: next(blocks) for column, blocks in ahead.items()}
+    held: dict[int, Any] = {}
+    for line, cells in rows:
+        full = [*cells, *[None] * (max(merged) + 1 - len(cells))] if merged else cells
+        for column in merged:
+            while block[column][1] < line and (later := next(ahead[column], None)):
+                block[column], held[column] = later, None
+            first, last = block[column]
+            if line == first:
+                held[column] = full[column]
+            elif first < line <= last and full[column] is None and isinstance(held.get(column), str):
+                full = [*full[:column], held[column], *full[column + 1 :]]
+        yield line, full
 
 
 def _why_empty(path: Path) -> str:
@@ -177,6 +239,8 @@ def records(path: Path, understood: Understood) -> Iterator[Record]:
     """The rows of the sheet."""
     columns = understood.columns
     with _workbook(path) as book:
-        for line, cells in _rows(book[understood.layer], len(columns)):
+        sheet = book[understood.layer]
+        merged = _merged(sheet, understood.header_line, len(columns))
+        for line, cells in _filled(_rows(sheet, len(columns)), merged):
             if line > understood.header_line:
                 yield Record(line, dict(zip(columns, [*cells, *[None] * (len(columns) - len(cells))], strict=True)))

@@ -152,6 +152,16 @@ def test_a_unit_that_is_not_known_or_of_something_else_is_said_and_never_ours(
     assert "measure" not in drafts(read(tmp_path / "upload", kind=kind, mapping=mapped)[1])[0]
 
 
+@pytest.mark.parametrize(
+    ("title", "said"), [("单位：万平方米", True), ("填报单位：市政局", False), ("units: km", True)]
+)
+def test_a_unit_above_the_table_is_said_not_to_be_taken(tmp_path: Path, title: str, said: bool) -> None:
+    text = f"道路台账（2026年）,{title},,,\n编号,经度,纬度,面积,宽度(m)\nA,24.94,60.17,3,5\nB,24.95,60.17,4,5\n"
+    understood, found = read(written(tmp_path, text), kind="carriageway")
+    assert [each["measure"] for each in drafts(found)] == [3, 4]
+    assert any(title in note for note in understood.notes) == said
+
+
 def test_a_remark_in_brackets_is_said_to_be_no_unit(tmp_path: Path) -> None:
     understood, row = of_heading(tmp_path, "drain_pipe", "Length (surveyed)", "3.25")
     assert drafts([row])[0]["measure"] == 3.25

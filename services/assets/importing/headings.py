@@ -9,6 +9,7 @@ from typing import Any
 
 from services.assets.importing.encodings import HEADINGS
 from services.assets.importing.model import Unusable
+from services.assets.importing.units import read_unit
 from services.assets.importing.words import NOTHING, PLACES, plain
 from shared.lists.spelling import spelt
 
@@ -24,6 +25,7 @@ SURELY_DATA = re.compile(
     re.DOTALL,
 )
 NUMBERED = re.compile(r"column \d+")
+UNIT_ABOVE = re.compile(r"(?:单位|單位|単位|단위|units?)\s{0,3}[:：=]\s{0,3}([^\s()（）]{1,40})", re.IGNORECASE)
 KNOWN = HEADINGS | {plain(name) for name in PLACES}
 
 
@@ -61,6 +63,19 @@ def find_header(rows: Sequence[Sequence[str]], wanted: bool | None) -> tuple[int
     first = next((at for at, count in enumerate(filled) if count * 2 > usual), 0)
     is_header = _is_header(rows[first]) if wanted is None else wanted
     return first + is_header, is_header
+
+
+def units_above(titles: Iterable[Sequence[str]]) -> list[str]:
+    """A note on the units that titles above the headings name (单位：万㎡): nobody knows which columns they mean."""
+    said = [found[0] for cells in titles for cell in cells for found in UNIT_ABOVE.finditer(cell) if _names_unit(found)]
+    told = (
+        f"Above the table stands {said[0]!r}: numbers whose own heading names no unit are not turned." if said else ""
+    )
+    return [told] if told else []
+
+
+def _names_unit(found: re.Match[str]) -> bool:
+    return any(map(read_unit, [found[1], *re.split("[,，;；、/]", found[1])]))
 
 
 def _is_header(row: Sequence[str]) -> bool:

@@ -21,7 +21,7 @@ from openpyxl.utils import column_index_from_string
 from openpyxl.worksheet._read_only import ReadOnlyWorksheet
 
 from services.assets.importing import archives
-from services.assets.importing.headings import find_header, named
+from services.assets.importing.headings import find_header, named, units_above
 from services.assets.importing.model import Options, Record, Understood, Unusable
 
 SAMPLE_ROWS = 200
@@ -102,7 +102,7 @@ def describe(path: Path, options: Options) -> dict[str, Any]:
             raise Unusable(_why_empty(path))
         table, about = _table(samples[layer], options), _about(layer, sheets)
         merged = _merged(sheets[layer], table["header_line"], len(table["columns"]))
-        return {**table, **about, "notes": about["notes"] + _of_merged(merged, table["columns"])}
+        return {**table, **about, "notes": about["notes"] + table["notes"] + _of_merged(merged, table["columns"])}
 
 
 def _about(layer: str, sheets: dict[str, Any]) -> dict[str, Any]:
@@ -119,6 +119,7 @@ def _table(sample: list[tuple[int, Sequence[Any]]], options: Options) -> dict[st
         "header": header,
         "header_line": sample[at - 1][0] if at else 0,
         "columns": named(texts[at - 1][:width] if header else [], width),
+        "notes": units_above(texts[: at - 1]) if header else [],
     }
 
 

@@ -15,7 +15,7 @@ from typing import Any
 from services.assets.domain.columns import are_noted, are_ours
 from services.assets.domain.imports import text_encoding
 from services.assets.importing.encodings import encoding_of
-from services.assets.importing.headings import find_header, named
+from services.assets.importing.headings import find_header, named, units_above
 from services.assets.importing.model import Options, Record, Understood, Unusable
 from shared.lists.cells import armed
 
@@ -46,6 +46,7 @@ def describe(path: Path, options: Options) -> dict[str, Any]:
         "header": header,
         "header_line": rows[header_line - 1][0] if header else 0,
         "columns": columns,
+        "notes": units_above(cells for _, cells in rows[: header_line - 1]) if header else [],
         "rows_total": max(0, _count(path, encoding, delimiter) - header_line),
     }
 

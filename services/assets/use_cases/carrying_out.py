@@ -147,7 +147,7 @@ def _take(db: Database, path: Path, job: Job, alive: Callable[[], object]) -> No
             known = census.codes_of(session, job.source)
         may_retire(len(known - job.codes), len(known), job.retiring)
     at_once = AT_ONCE[db.engine.dialect.name]
-    if job.position == 0:
+    if job.position == 0 and code_column:
         _look_ahead(db, job, importing.rows(path, understood, options, catalogue), alive)
     for chunk in importing.rows(path, understood, options, catalogue, skip=job.position):
         for start in range(0, len(chunk), at_once):

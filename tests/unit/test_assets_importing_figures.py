@@ -133,7 +133,8 @@ def test_a_length_is_in_the_unit_of_its_heading(tmp_path: Path, heading: str, me
 @pytest.mark.parametrize(
     ("kind", "heading"),
     [
-        ("drain_pipe", "长度（里）"), ("drain_pipe", "Length (ells)"), ("drain_pipe", "Length (m3)"),
+        ("drain_pipe", "长度（里）"), ("drain_pipe", "Length (ells)"), ("drain_pipe", "Length (fathoms)"),
+        ("drain_pipe", "Length (m3)"),
         ("drain_pipe", "管长(百尺)"), ("drain_pipe", "Length (000s)"), ("drain_pipe", "Length (kW)"),
         ("carriageway", "面积(万)"), ("carriageway", "面积(单位：顷)"), ("carriageway", "Area (roods)"),
         ("carriageway", "measure (roods)"), ("street_light", "灯杆高度(尺)"), ("street_light", "Pole height (W)"),

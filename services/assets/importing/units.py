@@ -96,45 +96,14 @@ BEHIND = re.compile(
 # What stands in brackets and is a unit by its looks, so that none of ours is meant: (ch2), (百尺), (kN), (000s).
 UNIT_LIKE = re.compile(
     rf"[{''.join(TIMES)}]+|[{''.join(TIMES)}]*[米里尺寸丈亩畝顷頃坪甲立公市英华華码碼瓦平方]+|\d*[a-z]{{1,5}}\d?"
-    r"|[^/]{1,5}/[^/]{1,5}|[x×*]?10+|'?000s?|(?:hundred|thousand|million)s?"
+    r"|[^/]{1,5}/[^/]{1,5}|.*(?:met(?:re|er|r)|hect|acre|mile|feet|foot|inch|yard|fathom|cubit).*|[x×*]?10+|'?000s?|(?:hundred|thousand|million)s?"
 )
-REMARKS = frozenset(
-    [
-        "gis",
-        "gps",
-        "cad",
-        "calc",
-        "est",
-        "avg",
-        "mean",
-        "min",
-        "max",
-        "total",
-        "sum",
-        "net",
-        "gross",
-        "left",
-        "right",
-        "old",
-        "new",
-        "all",
-        "no",
-        "nr",
-        "nos",
-        "pcs",
-        "pc",
-        "ea",
-        "each",
-        "stk",
-        "st",
-        "count",
-        "int",
-        "num",
-        "dec",
-        "date",
-        "yes",
-    ]
-)
+REMARKS = {
+    "gis", "gps", "cad", "calc", "est", "avg", "mean", "min", "max", "total", "sum", "net", "gross", "left", "right",
+    "old", "new", "all", "no", "nr", "nos", "pcs", "pc", "ea", "each", "stk", "st", "pole", "lamp", "mast", "arm",
+    "pipe", "road", "top", "base", "inner", "outer", "rated", "led", "size", "side", "both", "type", "count", "int",
+    "num", "dec", "date", "yes",
+}  # fmt: skip
 
 
 def spelt_unit(text: str) -> str:

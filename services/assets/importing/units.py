@@ -145,6 +145,7 @@ def dimension_of_unit(unit: str | None) -> str | None:
     return found[0] if found else None
 
 
+@lru_cache(maxsize=1 << 12)
 def unit_of(heading: str) -> str | None:
     """The unit that a heading names, in brackets or behind it: ``Height (ft)``, ``length_ft``, ``管长（单位：km）``."""
     text = heading.strip()[-LONGEST:]
@@ -155,6 +156,7 @@ def unit_of(heading: str) -> str | None:
     return spelt_unit(bare[at:]) if at else None
 
 
+@lru_cache(maxsize=1 << 12)
 def unknown_unit(heading: str) -> str | None:
     """What stands in a heading's brackets and is a unit by its looks, though none that is known."""
     strange = [part for part in _in_brackets(heading.strip()[-LONGEST:]) if not any(map(read_unit, part))]

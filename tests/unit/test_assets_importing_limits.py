@@ -21,7 +21,7 @@ import shapely
 
 from deploy.stack import ROOT
 from services.assets.domain.imports import text_encoding
-from services.assets.importing import Options, Unusable, datums, rows, sheets, understand, values
+from services.assets.importing import Options, Unusable, datums, rows, sheets, understand, units, values
 from services.assets.importing.layers import MOST_LAYERS
 from tests.unit.importing import CATALOGUE, LAMP, collection, feature, point
 
@@ -163,7 +163,7 @@ def test_a_long_cell_is_no_number_no_day_and_no_place() -> None:
         assert values.quantity(long, long) is None
         assert values.pair(long) is None
         assert values.angle(long) is None
-        assert values.unit_of(long) is None
+        assert units.unit_of(long) is None
         with pytest.raises(values.Impossible):
             values.day(long, "dmy", "UTC", date(2026, 1, 1))
 

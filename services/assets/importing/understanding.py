@@ -87,7 +87,7 @@ ALSO = {"lat": "latitude", "lon": "longitude", "location": "place"}  # fields th
 PLACE_FIELDS = ("longitude", "latitude", "place")
 SPELT_OUT = re.compile(r"[_\s](desc|descr|description|txt|text|label)$", re.I)
 SUFFIX = re.compile(r"(?<=[^\W\d_])[_\s]*(?:[_\s](?:desc|descr|description|txt|text|label|name))?(?:_?[1１])?$", re.I)
-LIKE_A_CODE = re.compile(r"(?=.*\d)\S(?:.{0,38}\S)?")
+LIKE_A_CODE = re.compile(r"(?=.{0,39}\d)\S(?:.{0,38}\S)?")
 YES = {"有", "是", "yes", "y", "true", "있음"}
 ANSWERS = YES | {"无", "無", "否", "没有", "no", "n", "none", "false", "없음"}
 NUMBERS = (Type.NUMBER, Type.INTEGER)

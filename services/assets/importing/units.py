@@ -77,12 +77,12 @@ WORDS = {"k": 1e3, "hundred": 100, "thousand": 1e3, "million": 1e6, "tsd": 1e3, 
 
 SUPERSCRIPTS = str.maketrans({"⁰": "^0", "¹": "^1", "²": "^2", "³": "^3", "⁴": "^4", "⁵": "^5", "⁶": "^6"})
 TEN_TO_THE = re.compile(r"10\^(\d)")
-NAMED = r"\s*(?:(?:计量|計量)?(?:单位|單位|単位|단위)|units?\b|einheit\b)\s*[:=为為是]?\s*"
-LED = re.compile(rf"{NAMED}|\s*(?:in|en)\s+")
+NAMED = r"(?<!\s)\s*+(?:(?:计量|計量)?(?:单位|單位|単位|단위)|units?\b|einheit\b)\s*+[:=为為是]?\s*+"
+LED = re.compile(rf"{NAMED}|(?<!\s)\s*+(?:in|en)\s++")
 MULTIPLE = re.compile(
-    rf"(?:[x×*]?(10+)|'?(000)s?|([{''.join(TIMES)}]++)|(k|hundred|thousand|million|tsd|тыс)s?)(?:of|[x×*·])?(.*)"
+    rf"(?:[x×*]?(10{{1,9}})|'?(000)s?|([{''.join(TIMES)}]++)|(k|hundred|thousand|million|tsd|тыс)s?)(?:of|[x×*·])?(.*)"
 )
-MULTIPLIED = re.compile(r"(.+)[x×*·](10+)")
+MULTIPLIED = re.compile(r"(.{1,40})[x×*·](10{1,9})")
 OPENED, CLOSED = "(（[［{｛<【〔〈《「", ")）]］}｝>】〕〉》」"
 _INSIDE = f"[^{re.escape(OPENED + CLOSED)}]"
 IN_BRACKETS = re.compile(f"[{re.escape(OPENED)}]({_INSIDE}+)[{re.escape(CLOSED)}]")

@@ -23,10 +23,12 @@ from deploy import settings
 from deploy.keys import make_keys
 from deploy.migrations import migrate
 from deploy.site import Site
+from services.assets.domain.areas import Level
 from services.assets.domain.catalogue import the_catalogue
 from services.assets.sample import load_sample
 from services.assets.service import Assets
 from services.assets.tables import facilities
+from services.assets.use_cases import add_areas, register_facilities
 from shared import clock
 from shared.auth import Keys, User
 from shared.db import Database
@@ -235,7 +237,9 @@ SQUARE = {"type": "Polygon", "coordinates": [[[25.1, 60.2], [25.2, 60.2], [25.2,
 
 @pytest.mark.parametrize("level", ["districts", "streets", "communities", "large-grid-cells", "grid-cells"])
 def test_areas_of_every_level_are_drawn_and_changed(running: Running, level: str) -> None:
-    area = {"code": f"A-{uuid4().hex[:8]}", "geometry": SQUARE, "responsible_name": "Li Na", "parent": "P-1"}
+    holder = f"P-{uuid4().hex[:8]}" if level == "grid-cells" else "southwest"
+    running.call("POST", "/large-grid-cells", body={"code": holder, "geometry": SQUARE})
+    area = {"code": f"A-{uuid4().hex[:8]}", "geometry": SQUARE, "responsible_name": "Li Na", "parent": holder}
     at = f"/{level}/{area['code']}"
     assert running.call("POST", f"/{level}", body=area).status_code == 201
     changed = running.call("PATCH", at, body={"name": "New", "parent": None}, If_Match='"1"')
@@ -244,9 +248,64 @@ def test_areas_of_every_level_are_drawn_and_changed(running: Running, level: str
     shown = running.get(at)
     assert (shown["name"], shown["parent"], shown["responsible_name"]) == ("New", None, "Li Na")
     assert running.call("GET", at, "citizen").get_json()["responsible_name"] is None
-    assert running.items(f"/{level}?parent=P-1") == []
+    assert running.items(f"/{level}?parent={holder}") == []
     assert running.call("GET", at, "device").status_code == 403
     assert running.call("PATCH", f"/{level}/nowhere", body={"name": "x"}).status_code == 404
+
+
+def test_a_facility_is_in_no_area_that_is_none(running: Running) -> None:
+    draft = LAMP | {"code": f"L-{uuid4().hex[:8]}"}
+    refused = running.call("POST", "/facilities", body=draft | {"district": "nirgends"})
+    assert refused.status_code == 422
+    assert refused.get_json()["type"] == "urn:waywarden:problem:unknown-district"
+    assert "lies in 'northwest'" in refused.get_json()["detail"]
+    refused = running.call("POST", "/facilities", body=draft | {"grid": "nope"})
+    assert refused.get_json()["type"] == "urn:waywarden:problem:no-such-area"
+    free = {"street": "Any Road"}  # an address
+    assert running.call("POST", "/facilities", body=draft | free).status_code == 201
+    at = f"/facilities/{draft['code']}"
+    assert running.call("PATCH", at, body={"district": "nope"}, If_Match='"1"').status_code == 422
+    move = {"reason": "x", "geometry": LAMP["geometry"], "district": "nope"}
+    assert running.call("POST", f"{at}/move", body=move, If_Match='"1"').status_code == 422
+    assert running.call("PATCH", at, body={"district": "southwest"}, If_Match='"1"').status_code == 200
+
+
+def test_an_area_lies_in_no_area_that_is_none(running: Running) -> None:
+    code = f"A-{uuid4().hex[:8]}"
+    area = {"code": code, "geometry": SQUARE}
+    for named in ({"district": "southwestt"}, {"parent": "nope"}):
+        refused = running.call("POST", "/streets", body=area | named)
+        assert refused.status_code == 422
+    assert "no district 'nope'" in refused.get_json()["detail"]
+    assert running.call("POST", "/streets", body=area | {"parent": "southwest"}).status_code == 201
+    changed = running.call("PATCH", f"/streets/{code}", body={"district": "nope"}, If_Match='"1"')
+    assert changed.get_json()["type"] == "urn:waywarden:problem:unknown-district"
+
+
+def test_what_names_areas_that_are_none_is_listed(running: Running) -> None:
+    code = f"A-{uuid4().hex[:8]}"
+    with running.database.begin() as session:
+        register_facilities(session, [LAMP | {"code": code, "district": "nirgends"}], who="ada")
+        add_areas(session, level=Level.COMMUNITY, drafts=[{"code": code, "geometry": SQUARE, "parent": "nope"}])
+    assert [each["code"] for each in running.items("/facilities?naming_nothing=true")] == [code]
+    assert code not in {each["code"] for each in running.items("/facilities?naming_nothing=false&code=A-")}
+    assert [each["code"] for each in running.items("/communities?naming_nothing=true")] == [code]
+    assert running.items("/grid-cells?naming_nothing=true") == []
+    assert len(running.items("/grid-cells?naming_nothing=false")) >= 16
+
+
+def test_areas_of_a_file_that_lie_in_none_are_refused_row_by_row(running: Running) -> None:
+    names = [uuid4().hex[:8] for _ in range(3)]
+    rows = zip(names, ("southwest", "nope", None), strict=True)
+    features = [
+        {"type": "Feature", "properties": {"code": code, "district": named}, "geometry": SQUARE} for code, named in rows
+    ]
+    content = json.dumps({"type": "FeatureCollection", "features": features}).encode()
+    form = {"file": (BytesIO(content), "isles.geojson"), "options": "{}"}
+    headers = {"Authorization": f"Bearer {running.keys.sign(User('an operator', 'operator'))}"}
+    answer = running.client.post(f"{API}/streets/imports", data=form, headers=headers).get_json()
+    assert (answer["created"], [each["rule"] for each in answer["rejects"]]) == (2, ["unknown-district"])
+    assert answer["rejects"][0]["line"] == 2
 
 
 def test_areas_come_from_a_file_and_again_change_nothing(running: Running) -> None:

@@ -27,11 +27,27 @@ class Level(StrEnum):
     GRID = "grid"
 
 
+# The levels whose areas may hold those of each, the next one first.
+HOLDERS = {
+    Level.STREET: (Level.DISTRICT,),
+    Level.COMMUNITY: (Level.STREET, Level.DISTRICT),
+    Level.LARGE_GRID: (Level.COMMUNITY, Level.STREET, Level.DISTRICT),
+    Level.GRID: (Level.LARGE_GRID,),
+}
+
+
 class UnknownDistrict(Invalid):
     """The city has no such district."""
 
     slug = "unknown-district"
     zh = "没有该行政区"
+
+
+class NoSuchArea(Invalid):
+    """The city has no such area of this level."""
+
+    slug = "no-such-area"
+    zh = "没有该区域"
 
 
 class UnknownArea(NotFound):

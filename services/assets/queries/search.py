@@ -18,6 +18,7 @@ from sqlalchemy import (
     and_,
     cast,
     exists,
+    false,
     func,
     literal,
     or_,
@@ -34,6 +35,7 @@ from services.assets.domain.facilities import Condition, Facility, LookedAt
 from services.assets.domain.searching import sought
 from services.assets.domain.standings import View
 from services.assets.domain.tiles import LEVELS, Tile, figure, text_of
+from services.assets.queries.named_areas import naming_nothing
 from services.assets.queries.past import must_have_begun, past_day, registered_as_of, seen_as_of
 from services.assets.queries.places import anchored, crossing, in_box, meets
 from services.assets.tables import attribute_kinds, facilities
@@ -273,6 +275,9 @@ def _condition(of: FromClause, name: str, value: Any, plain: bool) -> Iterator[C
             yield of.c.installed_on >= value
         case "installed_to":
             yield of.c.installed_on <= value
+        case "naming_nothing":
+            hanging = func.coalesce(naming_nothing(of), false())
+            yield hanging if value else ~hanging
         case "last_look":
             yield of.c.last_look_lit.in_([each == LookedAt.LIT for each in value])
         case _ if value == "":

@@ -14,7 +14,9 @@ from services.assets.domain.areas import (
     CrossesItself,
     Level,
     NoPolygon,
+    NoSuchArea,
     UnknownArea,
+    UnknownDistrict,
     UnusableAreas,
 )
 from services.assets.domain.geometry import TooLarge
@@ -30,7 +32,7 @@ from shared.web import Call, http
 C = TypeVar("C", bound=type)
 Method = Callable[..., Any]
 LARGEST_FILE = 50_000_000  # read while the client waits
-DRAWING = (NoPolygon, CrossesItself, TooLarge)
+DRAWING = (NoPolygon, CrossesItself, TooLarge, UnknownDistrict, NoSuchArea)
 
 
 def level(which: Level, path: str, one: str, many: str) -> Callable[[C], C]:

@@ -8,6 +8,7 @@ import msgspec
 from werkzeug.wrappers import Response
 
 from services.assets import queries, use_cases
+from services.assets.domain.areas import NoSuchArea, UnknownDistrict
 from services.assets.domain.attributes import WrongAttribute
 from services.assets.domain.facilities import (
     Action,
@@ -39,8 +40,9 @@ from shared.paging import Page
 from shared.web import Call, http
 
 GEOJSON = "application/geo+json"
-REGISTERING = (CodeTaken, BadCode, UnknownKind, NotMeasurable, PlaceSwapped, WrongAttribute, BoundToUnit)
-CHANGING = (UnknownFacility, Stale, NotMeasurable, PlaceSwapped, WrongAttribute, BoundToUnit)
+AREAS = (UnknownDistrict, NoSuchArea)
+REGISTERING = (CodeTaken, BadCode, UnknownKind, NotMeasurable, PlaceSwapped, WrongAttribute, BoundToUnit, *AREAS)
+CHANGING = (UnknownFacility, Stale, NotMeasurable, PlaceSwapped, WrongAttribute, BoundToUnit, *AREAS)
 ACTING = (UnknownFacility, Stale, IllegalChange)
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from services.assets import queries, use_cases
+from services.assets.domain.areas import NoSuchArea, UnknownDistrict
 from services.assets.domain.attributes import WrongAttribute
 from services.assets.domain.facilities import (
     BadCode,
@@ -31,7 +32,8 @@ class LifeRoutes:
         return use_cases.replace_facility(call.session, code, who=call.user.name, expected=call.expected, **call.body)
 
     @http("POST", "/facilities/<code>/move", roles=WRITERS, body=MoveIn, answer=FacilityOut,
-          refuses=(*LIVING, NotMeasurable), summary="Say that a facility was moved to another place")  # fmt: skip
+          refuses=(*LIVING, NotMeasurable, UnknownDistrict, NoSuchArea),
+          summary="Say that a facility was moved to another place")  # fmt: skip
     def move_facility(self, call: Call, code: str) -> Facility:
         return use_cases.move_facility(call.session, code, who=call.user.name, expected=call.expected, **call.body)
 

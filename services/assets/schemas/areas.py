@@ -9,7 +9,7 @@ from marshmallow import validate
 from services.assets.geojson import Geometry
 from services.assets.schemas.imports import File, JsonText, Texts
 from services.assets.schemas.words import REVISION
-from shared.fields import Boolean, Code, Dict, Integer, List, Nested, PageQuery, Strict, String
+from shared.fields import Boolean, Code, Dict, Integer, List, Nested, PageQuery, QueryBoolean, Strict, String
 
 CODE = {"description": "Its code, unique among areas of its level.", "example": "G-32"}
 NAME = {"description": "Its name.", "example": "Harbour"}
@@ -55,6 +55,9 @@ class AreasQuery(PageQuery):
 
     district = String(longest=60, metadata={"description": "Only those of this district.", "example": "southeast"})
     parent = String(longest=60, metadata={"description": "Only those of this larger area.", "example": "LG-3"})
+    naming_nothing = QueryBoolean(
+        metadata={"description": "Whether the district or parent that they name is none that is drawn.", "example": True}
+    )
 
 
 class AreaOut(Strict):

@@ -27,7 +27,7 @@ from services.assets.schemas.words import (
     VIEW,
     At,
 )
-from shared.fields import CONTROL, Boolean, Code, Date, Dict, Float, Integer, PageQuery, Strict, String, Time
+from shared.fields import CONTROL, Boolean, Code, Date, Dict, Float, Integer, PageQuery, QueryBoolean, Strict, String, Time
 from shared.lists.asking import Several, box, near
 from shared.lists.spelling import all_spelt
 
@@ -192,6 +192,12 @@ class FacilitiesAsked(Placed):
             "description": "Lamps seen so at the look that counts; both with a comma.",
             "example": "dark",
         },
+    )
+    naming_nothing = QueryBoolean(
+        metadata={
+            "description": "Whether an area that they name is none, of a level that is drawn.",
+            "example": True,
+        }
     )
     installed_from = Date(metadata={"description": "Installed on this day or later.", "example": "2014-01-01"})
     installed_to = Date(metadata={"description": "Installed on this day or before.", "example": "2014-12-31"})

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
+from operator import itemgetter
 from pathlib import Path
 from typing import Any
 
@@ -15,11 +16,13 @@ from services.assets.domain.attributes import Attribute, Type
 from services.assets.domain.catalogue import Catalogue, Kind, Unit, the_catalogue
 from services.assets.importing import Row, Unusable
 from services.assets.importing.model import CODES_GENERATED
+from services.assets.queries.named_areas import fault_of_area
 from services.assets.use_cases.areas import import_areas
 from shared.errors import Refused
 
 MOST_AREAS = 50_000
 FIELDS = ("district",)  # a draft of a facility has them as an area does
+HELD_BY = ("district", "parent")
 COLUMNS = {
     "parent": ("Parent", "上级区域"),
     "responsible_name": ("Responsible person", "责任人"),
@@ -43,6 +46,7 @@ class AreaFile:
 
     understood: Mapping[str, Any]
     drafts: list[dict[str, Any]] = field(default_factory=list)
+    lines: list[int] = field(default_factory=list)  # of the drafts
     rejects: list[dict[str, Any]] = field(default_factory=list)
     repaired: int = 0
 
@@ -73,6 +77,7 @@ def _take(found: AreaFile, chunk: Iterable[Row]) -> None:
             found.rejects.append({"line": row.line, "rule": reject[0], "reason": reject[1]})
         else:
             found.drafts.append(_draft(row.draft or {}))
+            found.lines.append(row.line)
             found.repaired += bool(row.repairs)
     if len(found.drafts) > MOST_AREAS:
         raise UnusableAreas(f"It holds over {MOST_AREAS:,} areas.", field="file")
@@ -107,8 +112,22 @@ def _said(draft: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
             yield name, str(draft["attributes"][name])
 
 
+def _refuse_strangers(session: Session, found: AreaFile, level: Level) -> None:
+    """Areas whose district or parent is none are not drawn."""
+    named = {(each.get("district"), each.get("parent")) for each in found.drafts}
+    faults = {pair: fault_of_area(session, level, dict(zip(HELD_BY, pair, strict=True))) for pair in named}
+    drafts, found.drafts = list(zip(found.lines, found.drafts, strict=True)), []
+    for line, draft in drafts:
+        if fault := faults[draft.get("district"), draft.get("parent")]:
+            found.rejects.append({"line": line, "rule": fault.slug, "reason": fault.detail})
+        else:
+            found.drafts.append(draft)
+    found.rejects.sort(key=itemgetter("line"))
+
+
 def take_areas(session: Session, found: AreaFile, *, level: Level, who: str, dry_run: bool) -> dict[str, Any]:
     """Draw and change what a file says, unless one only asks what would be done; counts, and what was refused."""
+    _refuse_strangers(session, found, level)
     with session.begin_nested() as attempt:
         counts = import_areas(session, level=level, drafts=found.drafts, who=who)
         if dry_run:

@@ -15,6 +15,7 @@ from sqlalchemy.orm import Session
 from services.assets.domain import geometry as geo
 from services.assets.domain.areas import Area, AreaTaken, Level, UnknownArea, changed_area, new_area, outline
 from services.assets.domain.division import Division, Drawn
+from services.assets.queries.named_areas import fault_of_area
 from services.assets.tables import area_sweeps, areas
 from shared import clock, outbox
 from shared.db import insert_new
@@ -29,7 +30,11 @@ LYING = ("geometry", "parent")  # what decides which areas a place lies in
 
 
 def add_area(session: Session, *, level: Level, who: str = "", **described: Any) -> Area:
-    """Draw an area; the facilities that lie in it follow soon (sweeps.py). Raises AreaTaken."""
+    """Draw an area; the facilities that lie in it follow soon (sweeps.py).
+
+    Raises AreaTaken, UnknownDistrict and NoSuchArea.
+    """
+    _must_exist(session, level, described)
     if not (added := add_areas(session, level=level, drafts=[described], who=who)):
         raise AreaTaken(f"There is a {level} {described['code']!r} already.", field="code")
     return added[0]
@@ -51,14 +56,23 @@ def add_areas(session: Session, *, level: Level, drafts: Sequence[Mapping[str, A
 def change_area(
     session: Session, *, level: Level, code: str, changes: Mapping[str, Any], expected: int | None, who: str
 ) -> Mapping[str, Any]:
-    """Change an area; the facilities follow where its polygon is another. Raises UnknownArea, Stale."""
+    """Change an area; the facilities follow where its polygon is another.
+
+    Raises UnknownArea, Stale, UnknownDistrict and NoSuchArea.
+    """
     _lock_drawing(session)
     its = (areas.c.level == level.value, areas.c.code == code)
     row = session.execute(select(*areas.c).where(*its).with_for_update()).one_or_none()
     if row is None:
         raise UnknownArea(f"There is no {level} {code!r}.")
     expect(row.revision, expected)
+    _must_exist(session, level, {name: value for name, value in changes.items() if value != row._mapping[name]})
     return _change(session, dict(row._mapping), changes, who, clock.now())
+
+
+def _must_exist(session: Session, level: Level, named: Mapping[str, Any]) -> None:
+    if fault := fault_of_area(session, level, named):
+        raise fault
 
 
 def _change(

@@ -11,7 +11,7 @@ from sqlalchemy import delete, select
 from sqlalchemy.orm import Session
 
 from services.assets.domain import geometry as geo
-from services.assets.domain.areas import Level
+from services.assets.domain.areas import Level, NoSuchArea, UnknownDistrict
 from services.assets.domain.attributes import check_attributes, known_as
 from services.assets.domain.catalogue import the_catalogue
 from services.assets.domain.facilities import (
@@ -25,6 +25,7 @@ from services.assets.domain.facilities import (
 )
 from services.assets.domain.standings import registered_differences, standing_of
 from services.assets.queries.codes import former_codes_among, get_facility
+from services.assets.queries.named_areas import NAMED, unknown_areas
 from services.assets.tables import attribute_kinds, facilities, facility_cells
 from services.assets.use_cases import ledger
 from services.assets.use_cases.areas import areas_of, fall_into_areas
@@ -44,10 +45,12 @@ REGISTERED = ("code", "name", "geometry", "attributes", "installed_on", "retired
 
 
 def register_facility(session: Session, *, who: str, at: datetime | None = None, **described: Any) -> Facility:
-    """Register one facility; raises CodeTaken when there is another of its code, WrongAttribute and PlaceSwapped."""
+    """Register one facility; raises CodeTaken when there is another of its code, WrongAttribute, PlaceSwapped,
+    and UnknownDistrict or NoSuchArea for an area that is none."""
     described["code"] = spelt_code(described["code"])
     check_attributes(the_catalogue().attributes_of(described["kind"]), described.get("attributes") or {})
     _check_way_round(session, described["geometry"])
+    _check_areas(session, described, described["geometry"])
     if not register_facilities(session, [described], who=who, at=at):
         raise CodeTaken(f"There is a facility {described['code']!r} already.", field="code")
     return _facility(session, described["code"])
@@ -61,6 +64,15 @@ def _check_way_round(session: Session, geometry: geo.Geometry) -> None:
     if geo.overlap(there, bounds) and not geo.overlap(here, bounds) and not areas_of(session, [place])[0]:
         swapped = f"lon {latitude:g}, lat {longitude:g} lies in the city"
         raise PlaceSwapped(f"Longitude and latitude seem swapped: {swapped}.", field="geometry")
+
+
+def _check_areas(session: Session, named: Mapping[str, Any], geometry: geo.Geometry) -> None:
+    """Raises UnknownDistrict and NoSuchArea, with the area that the place lies in."""
+    said = {level: [code] for level in NAMED if (code := named.get(level))}
+    for level, codes in unknown_areas(session, said).items():
+        here = areas_of(session, [geo.anchor(geometry)])[0].get(level)
+        detail = f"There is no {level} {min(codes)!r}; the place lies in {f'{here!r}' if here else 'none'}."
+        raise (UnknownDistrict if level is Level.DISTRICT else NoSuchArea)(detail, field=level.value)
 
 
 def register_facilities(
@@ -154,6 +166,8 @@ def amend(
     _check_new_attributes(facility, changes.get("attributes", {}))
     if "geometry" in changes:
         _check_way_round(session, changes["geometry"])
+    named = {name: value for name, value in changes.items() if value != getattr(facility, name, None)}
+    _check_areas(session, named, changes.get("geometry", facility.geometry))
     revise_facilities(session, {facility.code: changes}, who=who, at=at, what=what, details=details)
     return _facility(session, changes.get("code", facility.code))
 

@@ -26,12 +26,13 @@ from deploy.keys import make_keys
 from deploy.migrations import migrate
 from deploy.site import Site
 from services.assets import figures, queries
+from services.assets.domain.areas import Level
 from services.assets.exporting import WRITE, Format
 from services.assets.import_worker import alone, end_worker, somebody_works, start_worker, work_off
 from services.assets.queries.imports import next_import
 from services.assets.service import Assets
 from services.assets.tables import facilities, facility_history, imports
-from services.assets.use_cases import carrying_out, register_facilities
+from services.assets.use_cases import add_areas, carrying_out, register_facilities
 from services.assets.use_cases.imports import ARRIVING, FORGOTTEN_S, lock, sweep_files
 from shared import tallies
 from shared.auth import Keys, User
@@ -299,6 +300,35 @@ def test_a_few_that_move_far_are_marked_and_corrections_of_metres_are_not(regist
     off = registry.take(moved(lamps(20), 0.005), dry_run=True)
     assert off["rules"] == {"moved-far": 3}
     assert any("20 of the 20" in note and "crs" in note for note in off["understood"]["notes"])
+
+
+def test_a_file_that_names_districts_that_are_none_is_asked_about(registry: Registry) -> None:
+    file = "code,lon,lat,district\nA,24.94,60.17,320508\nB,24.941,60.17,west\nC,24.942,60.17,320508\nD,24.943,60.17,\n"
+    assert registry.take(file, source="before any was drawn")["created"] == 4
+    square = {
+        "type": "Polygon",
+        "coordinates": [[[24.9, 60.1], [25.0, 60.1], [25.0, 60.2], [24.9, 60.2], [24.9, 60.1]]],
+    }
+    with registry.database.begin() as session:
+        add_areas(session, level=Level.DISTRICT, drafts=[{"code": "west", "geometry": square}])
+    again = registry.take(file, source="before any was drawn")
+    assert (again["unchanged"], again["understood"]["notes"]) == (4, [])
+    new = re.sub(r"^(\w),", r"X\1,", file, flags=re.M)
+    for dry_run in (True, False):
+        shown = registry.take(new, dry_run=dry_run, source="new")
+        assert (shown["created"], shown["rules"]) == (2, {"unknown-area": 2})
+        assert [each["refused"] is None for each in shown["sample"]] == [False, True, False, True]
+        (note,) = shown["understood"]["notes"]
+        assert "no district '320508'. (2 rows)" in note
+        assert 'unknown_areas "locate"' in note
+    located = registry.take(new, unknown_areas="locate", source="new")
+    assert (located["created"], located["repaired"], located["rules"]) == (2, 2, {"unknown-area": 2})
+    with registry.database.read() as session:
+        found = select(facilities.c.district).where(facilities.c.code.like("X%"))
+        assert session.scalars(found).all() == ["west"] * 4
+    assert registry.take(new.replace("X", "Y"), district="nope", mapping={"district": ""})["rules"] == {
+        "unknown-area": 4
+    }
 
 
 def test_a_row_leaves_alone_what_is_of_another_kind_or_series(registry: Registry) -> None:

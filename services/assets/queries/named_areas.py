@@ -31,7 +31,9 @@ def is_drawn(session: Session, level: Level) -> bool:
     return session.scalar(select(areas.c.code).where(areas.c.level == level.value).limit(1)) is not None
 
 
-def fault_of_area(session: Session, level: Level, named: Mapping[str, str | None]) -> UnknownDistrict | NoSuchArea | None:
+def fault_of_area(
+    session: Session, level: Level, named: Mapping[str, str | None]
+) -> UnknownDistrict | NoSuchArea | None:
     """What is wrong with the district and the parent that an area names: that they are none, where there are any."""
     district, parent = named.get("district"), named.get("parent")
     if district and unknown_areas(session, {Level.DISTRICT: [district]}):

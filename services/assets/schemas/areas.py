@@ -56,7 +56,10 @@ class AreasQuery(PageQuery):
     district = String(longest=60, metadata={"description": "Only those of this district.", "example": "southeast"})
     parent = String(longest=60, metadata={"description": "Only those of this larger area.", "example": "LG-3"})
     naming_nothing = QueryBoolean(
-        metadata={"description": "Whether the district or parent that they name is none that is drawn.", "example": True}
+        metadata={
+            "description": "Whether the district or parent that they name is none that is drawn.",
+            "example": True,
+        }
     )
 
 

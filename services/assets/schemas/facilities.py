@@ -27,7 +27,20 @@ from services.assets.schemas.words import (
     VIEW,
     At,
 )
-from shared.fields import CONTROL, Boolean, Code, Date, Dict, Float, Integer, PageQuery, QueryBoolean, Strict, String, Time
+from shared.fields import (
+    CONTROL,
+    Boolean,
+    Code,
+    Date,
+    Dict,
+    Float,
+    Integer,
+    PageQuery,
+    QueryBoolean,
+    Strict,
+    String,
+    Time,
+)
 from shared.lists.asking import Several, box, near
 from shared.lists.spelling import all_spelt
 

@@ -90,6 +90,14 @@ class OptionsIn(Strict):
         validate=validate.OneOf([".", ","]),
         metadata={"description": "The mark before fractions, where 1,234 may be either number.", "example": "."},
     )
+    unknown_areas = String(
+        validate=validate.OneOf(["refuse", "locate"]),
+        metadata={
+            "description": "Rows that name a district, community or grid cell which is none, where any is drawn: "
+            "refuse them, or take the area in which they lie.",
+            "example": "locate",
+        },
+    )
     source = String(
         longest=100,
         metadata={

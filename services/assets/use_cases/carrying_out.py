@@ -46,6 +46,11 @@ from shared.events.assets import FacilitiesImported
 AT_ONCE = {"postgresql": 2_000, "sqlite": 250}  # SQLite lets one write at a time: others get their turn in between
 LOOKED_AT = 10  # chunks of a file, before anything of it is written
 FEW_OF_SERIES = 0.1  # less of a series in a file: another one was probably meant
+MOST_NAMED = 10  # areas in a note
+UNANSWERED = (
+    "The rows are refused: name areas by their codes, or leave the column out by an empty mapping, or say "
+    'unknown_areas "locate" to take the area in which each lies.'
+)
 MOST_REPAIRS = 1_000  # of one rule that are kept with their rows; all are counted
 log = logs.get(__name__)
 
@@ -76,6 +81,10 @@ class Job:
     @property
     def dry(self) -> bool:
         return bool(self.options.get("dry_run"))
+
+    @property
+    def locates(self) -> bool:
+        return self.options.get("unknown_areas") == "locate"
 
     @property
     def retiring(self) -> str:
@@ -201,7 +210,9 @@ def _take_part(db: Database, job: Job, rows: Sequence[Row], code_column: str | N
     while True:
         now = clock.now()
         with db.read() as session:
-            plan = census.plan_rows(session, rows, source=job.source, code_column=code_column, now=now)
+            plan = census.plan_rows(
+                session, rows, source=job.source, code_column=code_column, now=now, locate=job.locates
+            )
         began = time.monotonic()
         try:
             with db.begin() as session:
@@ -261,6 +272,7 @@ def _finish(db: Database, job: Job) -> None:
         _add_note(
             db, job, f"Facilities that the file moves by over {FAR_M} m: {far:,}. They are among the repaired rows."
         )
+    _note_areas(db, job)
     if job.retiring != Retiring.NO:
         _retire_missing(db, job)
     now = clock.now()
@@ -286,6 +298,22 @@ def _note_strangers(db: Database, job: Job, missing: int) -> None:
 def _add_note(db: Database, job: Job, note: str) -> None:
     with db.read() as session:
         understood: Any = session.scalar(select(imports.c.understood).where(imports.c.id == job.id))
+    _note(db, job, understood={**understood, "notes": [*understood["notes"], note]})
+
+
+def _note_areas(db: Database, job: Job) -> None:
+    """Say which areas the file names that are none."""
+    if not (count := job.rules[census.UNKNOWN_AREA]):
+        return
+    mine = import_rejects.c.import_id == job.id, import_rejects.c.rule == census.UNKNOWN_AREA
+    reasons = select(import_rejects.c.reason, func.count()).where(*mine).group_by(import_rejects.c.reason)
+    with db.read() as session:
+        said = sorted(session.execute(reasons).all(), key=lambda each: (-each[1], each[0]))
+        understood: Any = session.scalar(select(imports.c.understood).where(imports.c.id == job.id))
+    named = " ".join(f"{reason} ({rows:,} rows)" for reason, rows in said[:MOST_NAMED])
+    more = f" And {len(said) - MOST_NAMED:,} more." if len(said) > MOST_NAMED else ""
+    done = "They get the area that they lie in." if job.locates else UNANSWERED
+    note = f"Of areas that the city does not have, {count:,} are named: {named}{more} {done}"
     _note(db, job, understood={**understood, "notes": [*understood["notes"], note]})
 
 

@@ -16,12 +16,14 @@ from sqlalchemy import ColumnElement, String, func, select
 from sqlalchemy.orm import Session
 
 from services.assets.domain import geometry
+from services.assets.domain.areas import Level
 from services.assets.domain.catalogue import Catalogue, the_catalogue
 from services.assets.domain.facilities import Action, Condition, registered, revised
 from services.assets.domain.imports import FAR_M, TwoPlaces, changes_of, edited_place, refusal_of
 from services.assets.importing import Row
 from services.assets.importing.rules import MOVED_FAR
 from services.assets.queries.codes import ids_of_codes
+from services.assets.queries.named_areas import NAMED, unknown_areas
 from services.assets.tables import facilities, former_codes
 from services.assets.use_cases import registry
 from shared.errors import Refused
@@ -31,6 +33,7 @@ LONGEST = {
     column.name: column.type.length for column in facilities.c if isinstance(column.type, String) and column.type.length
 }
 DUPLICATE = "duplicate-code"
+UNKNOWN_AREA = "unknown-area"
 SAMPLE = 20
 MISSING = "The file no longer holds it."
 
@@ -86,10 +89,19 @@ class Context:
     catalogue: Catalogue
 
 
-def plan_rows(session: Session, rows: Sequence[Row], *, source: str, code_column: str | None, now: datetime) -> Plan:
-    """What the rows would do. Reads only."""
+def plan_rows(
+    session: Session,
+    rows: Sequence[Row],
+    *,
+    source: str,
+    code_column: str | None,
+    now: datetime,
+    locate: bool = False,
+) -> Plan:
+    """What the rows would do. Reads only. ``locate``: an area that is none is left out, and found by the place."""
     there = _known(session, {code for row in rows if (code := code_of(row, code_column))})
     context = Context(source, code_column, there, now, the_catalogue())
+    rows = _in_areas(session, rows, there, locate)
     plan = Plan()
     rows = [_settled(row, there) for row in rows]
     for row in rows:
@@ -125,6 +137,26 @@ def _known(session: Session, codes: set[str]) -> dict[str, dict[str, Any]]:
     rows = session.execute(select(*facilities.c).where(facilities.c.id.in_(set(ids.values()))))
     by_id = {row.id: dict(row._mapping) for row in rows}
     return {code: by_id[facility_id] for code, facility_id in ids.items()}
+
+
+def _in_areas(session: Session, rows: Sequence[Row], there: Mapping[str, Mapping[str, Any]], locate: bool) -> list[Row]:
+    """The rows, those refused or repaired that name an area which is none; what is registered so already may stay."""
+    drafts = [row.draft for row in rows if row.draft is not None and not row.reject]
+    named = {level: {code for each in drafts if (code := each.get(level))} for level in NAMED}
+    strange = unknown_areas(session, named)
+    return [_in_area(row, there.get(row.draft["code"], {}), strange, locate) if row.draft else row for row in rows]
+
+
+def _in_area(row: Row, there: Mapping[str, Any], strange: Mapping[Level, set[str]], locate: bool) -> Row:
+    draft = row.draft or {}
+    wrong = [level for level, codes in strange.items() if draft.get(level) in codes - {there.get(level)}]
+    if row.reject or not wrong:
+        return row
+    found = [(UNKNOWN_AREA, f"There is no {level} {draft[level]!r}.") for level in wrong]
+    if not locate:
+        return replace(row, reject=found[0])
+    bare = {name: value for name, value in draft.items() if name not in wrong}
+    return replace(row, draft=bare, repairs=(*row.repairs, *found))
 
 
 def _plan_row(plan: Plan, row: Row, context: Context) -> None:
@@ -210,7 +242,7 @@ def _text(value: Any) -> str | None:
 def _as_sample(row: Row) -> dict[str, Any]:
     """A row as it would be registered, or why it would not."""
     refused = dict(zip(("rule", "reason"), row.reject, strict=True)) if row.reject else None
-    registered: Any = json.loads(json.dumps(row.draft, default=str))
+    registered: Any = None if row.reject else json.loads(json.dumps(row.draft, default=str))
     repairs = [{"rule": rule, "reason": reason} for rule, reason in row.repairs]
     return {"line": row.line, "facility": registered, "refused": refused, "repairs": repairs}
 

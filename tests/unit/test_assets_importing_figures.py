@@ -345,10 +345,87 @@ def test_texts_of_merged_cells_count_for_each_of_their_rows_and_numbers_for_the_
         (71200, "General", "71200"),
         (71200, "#,##0", "71200"),
         ("0071200", "@", "0071200"),
+        (71200, "@", "71200"),
+        (71200, "[$-804]0000000", "0071200"),
+        (71200, "[Red]0000000", "0071200"),
+        (71200, "[红色]0000000", "0071200"),
+        (71200, "0000000_ ", "0071200"),
+        (71200, "* 0000000", "0071200"),
+        (71200, "[>100]0000000;000", "0071200"),
+        (7, "[>100]0000000;000", "007"),
+        (2, '[=1]"A"0;[=2]"B"0;0000', "B2"),
+        (71200, "0000000;-0000000", "0071200"),
+        (0, "0000000;-0000000", "0000000"),
+        (-71200, "0000000", "-0071200"),
+        (71200, "0000000;;;@", "0071200"),
+        (71200, '"L"0000000', "L0071200"),
+        (71200, "[$L-409]0", "L71200"),
+        (71200, "00-00000", "00-71200"),
+        (71200, "#-0000", "7-1200"),
+        (71200, "##0000000", "0071200"),
     ],
 )
 def test_a_code_is_read_as_its_cell_shows_it(tmp_path: Path, value: Any, shown: str, code: str) -> None:
     assert drafts(lamps(workbook(tmp_path, (value, shown))))[0]["code"] == code
+
+
+@pytest.mark.parametrize(
+    ("value", "shown"),
+    [
+        (71200, "00000.0"), (71200, "0,000,000"), (71200, "[DBNum1]0"), (71200, "[DBNum2][$-804]General"),
+        (71200, "L0000000"),
+        (71200.5, "0000000"), (-5, "[>100]0000000;000"), (46024, "d-mmm"), (46024, "yyyy-mm-dd"), (71200, '"L-"#,##0'),
+    ],
+)  # fmt: skip
+def test_a_code_is_refused_where_its_cell_shows_what_we_cannot_tell(tmp_path: Path, value: Any, shown: str) -> None:
+    (row,) = lamps(workbook(tmp_path, (value, shown)), code_column="code")
+    assert (row.reject or ("",))[0] == "spoilt-code"
+    assert {type(each) for each in row.raw.values()} <= {int, float, str}
+
+
+@pytest.mark.parametrize("shown", ["00000.0", "[DBNum1]0", "0000000_ "])
+def test_a_quantity_is_its_number_whatever_its_cell_shows(tmp_path: Path, shown: str) -> None:
+    book = openpyxl.Workbook()
+    sheet = book.active
+    assert sheet is not None
+    for row in (["code", "lon", "lat", "power (W)"], ["A", 24.94, 60.17, 150], ["B", 24.95, 60.17, 70]):
+        sheet.append(row)
+    sheet["D2"].number_format = shown
+    book.save(tmp_path / "lamps.xlsx")
+    assert [each["attributes"]["power_w"] for each in drafts(lamps(tmp_path / "lamps.xlsx"))] == [150, 70]
+
+
+def test_a_formula_that_is_a_text_is_that_text_in_every_column(tmp_path: Path) -> None:
+    text = 'code,lon,lat,="note",name\n="0071200",="24.94",60.17,="a ""b""",x="1"\n"=""0071201""",24.95,60.17,,\n'
+    understood, found = read(written(tmp_path, text), kind=LAMP)
+    assert [each["code"] for each in drafts(found)] == ["0071200", "0071201"]
+    assert (place(found[0]), drafts(found)[0]["attributes"]["note"]) == ([24.94, 60.17], 'a "b"')
+    assert drafts(found)[0]["name"] == 'x="1"'
+    assert [rule for rule, _ in understood.repairs] == ["spreadsheet-text"]
+    plain = read(written(tmp_path, 'code,lon,lat,name\nA,24.94,60.17,<a b="c">\nB,24.95,60.17,\n'), kind=LAMP)[0]
+    assert plain.repairs == []
+
+
+def test_an_apostrophe_before_a_code_is_none_of_it(tmp_path: Path) -> None:
+    text = "code,lon,lat\n'0071201,24.94,60.17\n's-Hof 1,24.95,60.17\n'A-7,24.96,60.17\n"
+    found = lamps(written(tmp_path, text))
+    assert [each["code"] for each in drafts(found)] == ["0071201", "'s-Hof 1", "A-7"]
+    assert [[rule for rule, _ in row.repairs] for row in found] == [["code-cleaned"], [], ["code-cleaned"]]
+
+
+@pytest.mark.parametrize("code", ["2-Jan", "02-Jan-26", "Jan-02", "1月2日", "4.4E15", "44E+14", "４.4E+15"])
+def test_a_day_or_power_made_of_a_code_is_none(tmp_path: Path, code: str) -> None:
+    found = lamps(written(tmp_path, f"code;lon;lat\n{code};24.94;60.17\nMAR-12;24.95;60.17\n"))
+    assert [row.reject and row.reject[0] for row in found] == ["spoilt-code", None]
+
+
+def test_whole_numbers_with_a_fraction_are_asked_about_as_codes(tmp_path: Path) -> None:
+    path = written(tmp_path, "code,lon,lat\n71200.0,24.94,60.17\n71201,24.95,60.17\n")
+    with pytest.raises(Unusable, match=r"71200\.0"):
+        lamps(path)
+    assert drafts(lamps(path, code_column="code"))[0]["code"] == "71200.0"
+    sections = written(tmp_path, "code,lon,lat\n12.0,24.94,60.17\n12.1,24.95,60.17\n")
+    assert drafts(lamps(sections))[0]["code"] == "12.0"
 
 
 def test_formats_of_quantities_make_no_codes_of_them(tmp_path: Path) -> None:

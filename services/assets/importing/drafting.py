@@ -40,7 +40,11 @@ MAPS = OPEN | {"geopackage", "shapefile"}  # nobody opens them in a spreadsheet,
 LONGEST_KEY = 100
 SURELY_SHORT = 5_000  # characters in the values, so that names and quotes do not count
 MOST_REMEMBERED = 10_000
-SCIENTIFIC = re.compile(r"[-+]?\d(?:[.,]\d+)?[eE]\+\d{2,3}")  # as spreadsheets write it; 12E5 may be a code
+SCIENTIFIC = re.compile(r"[-+]?\d+(?:[.,]\d+[eE]\+?\d{1,3}|[eE]\+\d{2,3})")  # 12E5 may be a code
+MONTHS = "Jan|Feb|Mar|Apr|May|Jun|Jul|Aug|Sep|Oct|Nov|Dec"
+DAY = re.compile(rf"\d{{1,2}}-(?:{MONTHS})(?:-\d{{2,4}})?|\d{{1,2}}月\d{{1,2}}日")  # as spreadsheets write what was 2-1
+MONTH = re.compile(rf"(?:{MONTHS})-\d{{2}}")
+APOSTROPHE = re.compile(r"'(?![a-z]\b)")  # before a text in a spreadsheet; 's-Gravenhage is a name
 UNFIT = re.compile(r"[\x00-\x1f\x7f\ud800-\udfff/]+")
 
 
@@ -367,6 +371,8 @@ class _Drafter:
         if given is None:
             repairs.append((CODES_GENERATED, "The code is made of the kind and the place."))
             return self._made(draft)
+        if column in record.masked:
+            raise Refuse("spoilt-code", f"The cell shows another text than {str(given)[:60]}, what it holds.")
         code = self._cleaned(given, column or "", record.raw.get(column or ""), attributes, repairs)
         if before := self.lines.get(hash(code)):
             raise Refuse("duplicate-code", f"{code!r} stands in line {before} already.")
@@ -383,12 +389,15 @@ class _Drafter:
     def _cleaned(
         self, given: Any, column: str, came: Any, attributes: dict[str, Any], repairs: list[tuple[str, str]]
     ) -> str:
-        if _is_spoilt(given, self.understood.format == "xlsx"):
+        if _is_spoilt(given, self.understood.format == "xlsx", meant=self.options.code_column is not None):
             raise Refuse("spoilt-code", f"{str(given)[:60]} is what a spreadsheet left of a longer code.")
         text = str(int(given)) if isinstance(given, float) and given.is_integer() else str(given)
         code = UNFIT.sub("-", text).strip()
         if code != text:
             attributes[column] = text
+        if not self.again and APOSTROPHE.match(code):
+            code = code[1:]
+        if code != text:
             repairs.append(("code-cleaned", f"{text[:60]!r} became {code[:60]!r}."))
         code = spelt_code(code)
         if isinstance(came, str) and not came.isascii() and code != came.strip():
@@ -399,10 +408,14 @@ class _Drafter:
             raise Refuse("bad-code", wrong.detail) from wrong
 
 
-def _is_spoilt(given: Any, from_sheet: bool) -> bool:
-    """Whether a spreadsheet has broken a code: its numbers hold 15 digits, and are shown with fewer."""
+def _is_spoilt(given: Any, from_sheet: bool, *, meant: bool) -> bool:
+    """Whether a spreadsheet has broken a code: its numbers hold 15 digits, and are shown with fewer; 2-1 is a day.
+
+    ``meant``: somebody named the column of codes. Then Mar-12 may be one.
+    """
     if isinstance(given, str):
-        return SCIENTIFIC.fullmatch(given) is not None
+        text = spelt_code(given)
+        return bool(SCIENTIFIC.fullmatch(text) or DAY.fullmatch(text) or (MONTH.fullmatch(text) and not meant))
     return (isinstance(given, float) or from_sheet) and abs(given) >= 1e15
 
 

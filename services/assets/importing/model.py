@@ -130,9 +130,11 @@ class Row:
 
 class Record(NamedTuple):
     """A row as a format's reader gives it. ``shape``: its geometry as GeoJSON or WKB, where the format has one;
-    ``fault``: (rule, reason) why it cannot be used."""
+    ``fault``: (rule, reason) why it cannot be used; ``masked``: columns whose cells show something else than they hold,
+    a date, say, that was a code."""
 
     line: int
     raw: dict[str, Any]
     shape: dict[str, Any] | bytes | None = None
     fault: tuple[str, str] | None = None
+    masked: frozenset[str] = frozenset()

@@ -23,6 +23,7 @@ from openpyxl.worksheet._read_only import ReadOnlyWorksheet
 from services.assets.importing import archives
 from services.assets.importing.headings import find_header, named, units_above
 from services.assets.importing.model import Options, Record, Understood, Unusable
+from services.assets.importing.number_formats import Misleading, as_shown, makes_codes, misleading
 
 SAMPLE_ROWS = 200
 MOST_COLUMNS = 1_000
@@ -33,13 +34,7 @@ MOST_MERGED = 200_000
 LONGEST_TAG = 100
 MERGED = re.compile(rb"""<(?:\w{1,9}:)?mergeCell\s[^>]{0,40}?ref=["']([A-Z]{1,3})(\d{1,7}):[A-Z]{1,3}(\d{1,7})["']""")
 MOST_EMPTY = 20_000  # rows in a row, after which nothing more is expected
-
-
-# A format that makes a code of a number: 0000000, 000-000, "L-"0. Not 0.00, #,##0, 0" m".
-CODE_FORMAT = re.compile(r'\A((?:"[^"]*"|\\.|[-/ ])*+)0(?:"[^"]*"|\\.|[-/ 0])*+')
-PART = re.compile(r'"([^"]*)"|\\(.)|(.)')
 ESCAPED = re.compile(r"_x(0009|000[aAdD]|005[fF])_")  # characters that XML would lose, and what only looks so
-EXACT_DIGITS = 15  # what a numeric cell holds
 
 
 class _Sheet(ReadOnlyWorksheet):
@@ -58,8 +53,8 @@ class _Sheet(ReadOnlyWorksheet):
         found: dict[int, str] = {}
         for style, each in enumerate(book._cell_styles):
             number = each.numFmtId - BUILTIN_FORMATS_MAX_SIZE
-            if 0 <= number < len(book._number_formats) and _makes_codes(book._number_formats[number].split(";")[0]):
-                found[style] = book._number_formats[number].split(";")[0]
+            if 0 <= number < len(book._number_formats) and makes_codes(book._number_formats[number]):
+                found[style] = book._number_formats[number]
         return found
 
     def _get_row(self, row: Any, *args: Any, **kwargs: Any) -> Any:
@@ -68,23 +63,6 @@ class _Sheet(ReadOnlyWorksheet):
                 if cell["style_id"] in formats and cell["data_type"] == "n":
                     cell["value"] = as_shown(cell["value"], formats[cell["style_id"]])
         return super()._get_row(row, *args, **kwargs)  # type: ignore[misc]
-
-
-def _makes_codes(shown: str) -> bool:
-    found = CODE_FORMAT.fullmatch(shown)
-    zeros = re.sub(r'"[^"]*"|\\.', "", shown).count("0")
-    return found is not None and (zeros > 1 or any(each.isalpha() for each in found[1]))
-
-
-def as_shown(value: Any, shown: str) -> Any:
-    """A whole number as its format shows it; what is no such number as it is."""
-    if value is None or value != value or value < 0 or value != int(value) or value >= 10**EXACT_DIGITS:
-        return value
-    parts = [("", found[3]) if found[3] else (found[1] or found[2] or "", "") for found in PART.finditer(shown)]
-    places = sum(mark == "0" for _, mark in parts)
-    digits = str(int(value)).zfill(places)
-    left = iter([digits[: len(digits) - places + 1], *digits[len(digits) - places + 1 :]])
-    return "".join(next(left) if mark == "0" else mark or text for text, mark in parts)
 
 
 excel.ReadOnlyWorksheet = _Sheet  # type: ignore[attr-defined]
@@ -230,10 +208,10 @@ def _trimmed(cells: Sequence[Any]) -> list[Any]:
 def _value(cell: Any) -> Any:
     """A cell as JSON has it: days and times as text."""
     if isinstance(cell, datetime):
-        return cell.date().isoformat() if cell.time() == time() else cell.isoformat()
+        return misleading(cell.date().isoformat() if cell.time() == time() else cell.isoformat())
     if isinstance(cell, str):
         return ESCAPED.sub(lambda found: chr(int(found[1], 16)), cell) if "_x" in cell else cell
-    return str(cell) if isinstance(cell, date | time | timedelta) else cell
+    return misleading(str(cell)) if isinstance(cell, date | time | timedelta) else cell
 
 
 def records(path: Path, understood: Understood) -> Iterator[Record]:
@@ -244,4 +222,10 @@ def records(path: Path, understood: Understood) -> Iterator[Record]:
         merged = _merged(sheet, understood.header_line, len(columns))
         for line, cells in _filled(_rows(sheet, len(columns)), merged):
             if line > understood.header_line:
-                yield Record(line, dict(zip(columns, [*cells, *[None] * (len(columns) - len(cells))], strict=True)))
+                yield _record(line, columns, [*cells, *[None] * (len(columns) - len(cells))])
+
+
+def _record(line: int, columns: Sequence[str], cells: Sequence[Any]) -> Record:
+    masked = {column: cell for column, cell in zip(columns, cells, strict=True) if isinstance(cell, Misleading)}
+    raw = dict(zip(columns, cells, strict=True))
+    return Record(line, raw | {column: cell.exact(cell) for column, cell in masked.items()}, masked=frozenset(masked))

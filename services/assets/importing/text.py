@@ -25,6 +25,9 @@ LONGEST_LINE = 16 << 20  # characters
 MOST_SLIPPED = 100  # cells of a row beyond its columns that are shown
 DELIMITERS = "\t;|,"  # the rarer in prose, the more it says
 SPOILT = "\ufffd"
+WRAPPED = re.compile(r'\A="((?:[^"]|"")*+)"\Z')  # a formula, so that a spreadsheet leaves the text as it is
+WRAPS = re.compile(r'(?:\A|[\t;,|])\s*+"?="')
+UNWRAPPED = ["spreadsheet-text", 'Cells written as formulas that are a text, ="0071", are read as that text.']
 CONTROL = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f]")
 
 
@@ -39,6 +42,7 @@ def describe(path: Path, options: Options) -> dict[str, Any]:
     rows = _sample(start, delimiter)
     header_line, header = find_header([cells for _, cells in rows], options.header)
     columns = named(rows[header_line - 1][1] if header else [], _usual_width(rows))
+    count, wraps = _count(path, encoding, delimiter)
     return {
         "format": "tsv" if delimiter == "\t" else "csv",
         "encoding": encoding,
@@ -47,7 +51,8 @@ def describe(path: Path, options: Options) -> dict[str, Any]:
         "header_line": rows[header_line - 1][0] if header else 0,
         "columns": columns,
         "notes": units_above(cells for _, cells in rows[: header_line - 1]) if header else [],
-        "rows_total": max(0, _count(path, encoding, delimiter) - header_line),
+        "rows_total": max(0, count - header_line),
+        "repairs": [UNWRAPPED] if wraps else [],
     }
 
 
@@ -98,19 +103,32 @@ def _cells(file: Any, delimiter: str, *, exact: bool = False) -> Iterator[tuple[
     try:
         for cells in reader:
             if cells and any(cells):
-                yield begins, cells
+                yield begins, _unwrapped(cells)
             begins = reader.line_num + 1
     except csv.Error as wrong:
         raise Unusable(f"The table breaks off here ({wrong}): perhaps a quote is never closed.", begins) from wrong
 
 
-def _count(path: Path, encoding: str, delimiter: str) -> int:
-    """How many rows there are. Raises Unusable when a quote swallows the rest of the file, which csv lets pass."""
+def _unwrapped(cells: list[str]) -> list[str]:
+    return [WRAPPED.sub(_bare, each) for each in cells] if '="' in "".join(cells) else cells
+
+
+def _bare(found: re.Match[str]) -> str:
+    return found[1].replace('""', '"')
+
+
+def _count(path: Path, encoding: str, delimiter: str) -> tuple[int, bool]:
+    """How many rows there are, and whether any cell is written as a formula that is a text.
+
+    Raises Unusable when a quote swallows the rest of the file, which csv lets pass.
+    """
     read = quotes = count = 0
+    wraps = False
 
     def lines(file: io.TextIOWrapper) -> Iterator[str]:
-        nonlocal read, quotes
+        nonlocal read, quotes, wraps
         for line in _lines(file):
+            wraps = wraps or ('="' in line and WRAPS.search(line) is not None)
             read, quotes = read + 1, quotes + line.count('"')
             yield line
 
@@ -120,7 +138,7 @@ def _count(path: Path, encoding: str, delimiter: str) -> int:
             count, ends, within, before = count + 1, read, quotes - before, quotes
     if ends > begins and within % 2:
         raise Unusable("A quote is opened here and never closed.", begins)
-    return count
+    return count, wraps
 
 
 def records(path: Path, understood: Understood) -> Iterator[Record]:

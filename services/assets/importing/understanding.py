@@ -86,6 +86,7 @@ LONGITUDE_FIRST = ("lon", "lng", "xy", "经", "經")
 ALSO = {"lat": "latitude", "lon": "longitude", "location": "place"}  # fields that options may call so
 PLACE_FIELDS = ("longitude", "latitude", "place")
 SPELT_OUT = re.compile(r"[_\s](desc|descr|description|txt|text|label)$", re.I)
+WHOLE = re.compile(r"\d+(?:\.0)?")
 SUFFIX = re.compile(r"(?<=[^\W\d_])[_\s]*(?:[_\s](?:desc|descr|description|txt|text|label|name))?(?:_?[1１])?$", re.I)
 LIKE_A_CODE = re.compile(r"(?=.{0,39}\d)\S(?:.{0,38}\S)?")
 YES = {"有", "是", "yes", "y", "true", "있음"}
@@ -139,7 +140,7 @@ class _Finder:
             self.by_name |= {plain(bare(column)): column for column in reversed(self.columns)}
         self.described = {plain(base): each for each in reversed(self.columns) if (base := without_suffix(each))}
         self.notes = list(understood.notes)
-        self.repairs: list[list[str]] = []
+        self.repairs = list(understood.repairs)
         self.spoken_of = {*options.mapping}
         self.mapping = self._given_mapping()
         self.given_code = self.mapping.get("code")
@@ -499,9 +500,21 @@ class _Finder:
         if "code" not in self.mapping:
             self.repairs.append([CODES_GENERATED, "Codes are made of the kind and the place."])
             return
+        if self.mapping["code"] != self.given_code:
+            self._ask_about_fractions(self.mapping["code"])
         self._say_what_is_respelled(self.mapping["code"])
         if self._must_be_cleaned(self.mapping["code"]):
             self.repairs.append(["code-cleaned", "In all codes a slash, which no address can carry, becomes a hyphen."])
+
+    def _ask_about_fractions(self, column: str) -> None:
+        """71200.0 among whole numbers is what a conversion left of a code, without the zeros before it."""
+        values = [str(each) for each in self.values(column) if isinstance(each, str)]
+        odd = next((each for each in values if each.endswith(".0")), None)
+        if odd and all(WHOLE.fullmatch(each) for each in values):
+            raise Unusable(
+                f"{column!r}: {odd} is what a program left of a code that was a number, perhaps with zeros before it. "
+                "Get the file anew with that column as text; if it is right, name it as code_column."
+            )
 
     def _say_what_is_respelled(self, column: str) -> None:
         """Once for the file: others of its codes will be like the first."""

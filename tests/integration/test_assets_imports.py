@@ -331,6 +331,56 @@ def test_a_file_that_names_districts_that_are_none_is_asked_about(registry: Regi
     }
 
 
+def poles(*codes: str, column: str = "code", at: float = 24.9) -> str:
+    """Lamps with these codes, ten metres apart."""
+    rows = [f"{code},{at + number * 2e-4:.6f},60.16" for number, code in enumerate(codes)]
+    return "\n".join([f"{column},lon,lat", *rows]) + "\n"
+
+
+@pytest.mark.parametrize(
+    "others",
+    [("81500", "81501", "81502"), ("81500", "0081501", "0081502"), ("X7", "X8", "0081502")],
+    ids=["all lost zeros", "one lost zeros", "most have other codes"],
+)
+def test_new_codes_on_the_spots_of_what_a_file_does_not_name_are_asked_about(
+    registry: Registry, others: tuple[str, ...]
+) -> None:
+    registry.take(poles("0081500", "0081501", "0081502"))
+    before = registry.counted()
+    for dry_run in (True, False):
+        shown = registry.take(poles(*others), dry_run=dry_run)
+        assert (shown["state"], shown["error"]["type"]) == ("failed", "urn:waywarden:problem:same-places")
+        assert f"{others[0]!r} on '0081500'" in shown["error"]["detail"]
+        assert "new_codes true" in shown["error"]["detail"]
+    assert registry.counted() == before
+    said = registry.take(poles(*others), new_codes=True)
+    assert said["created"] == sum(each not in ("0081501", "0081502") for each in others)
+    assert any("on the spots" in note for note in said["understood"]["notes"])
+
+
+@pytest.mark.parametrize(("there", "new"), [("ab-1", "AB-1"), ("A-1", "A1"), ("A-01", "a/1"), ("L_0-007", "l 0 7")])
+def test_codes_that_differ_by_case_and_separators_are_asked_about_in_any_series(
+    registry: Registry, there: str, new: str
+) -> None:
+    registry.take(poles(there, "C-9"), source="one")
+    assert registry.take(poles(new, "D-8", "D-9"), source="two")["error"]["type"].endswith("same-places")
+    assert registry.take(poles(new, "D-8", "D-9", at=24.95), source="two")["created"] == 3
+
+
+def test_two_lamps_of_one_pole_and_few_new_ones_on_the_spot_of_old_ones_come_in(registry: Registry) -> None:
+    registry.take(poles("P-1", "P-2", "P-3", "P-4"))
+    assert registry.take("code,lon,lat\nP-1,24.9,60.16\nP1,24.9,60.16\n")["created"] == 1
+    replaced = registry.take(poles("N-1", "P-2", "P-3", "P-4") + "N-2,24.93,60.16\nN-3,24.93,60.17\n")
+    assert (replaced["created"], replaced["missing"]) == (3, 2)
+    assert [note for note in replaced["understood"]["notes"] if "does not name: 1." in note]
+
+
+def test_a_file_whose_codes_are_not_found_is_asked_about_where_its_lamps_are_registered(registry: Registry) -> None:
+    registry.take(poles("P-1", "P-2", "P-3"))
+    shown = registry.take("lon,lat\n24.9,60.16\n24.9002,60.16\n24.9004,60.16\n")
+    assert shown["error"]["type"] == "urn:waywarden:problem:same-places"
+
+
 def test_a_row_leaves_alone_what_is_of_another_kind_or_series(registry: Registry) -> None:
     registry.take(lamps(3))
     assert registry.take(lamps(3), kind="manhole")["rules"] == {"other-kind": 3}

@@ -263,6 +263,12 @@ def quadkey(longitude: float, latitude: float) -> int:
     return interleaved(*tile_of(longitude, latitude, FINEST))
 
 
+def quadkeys_about(longitude: float, latitude: float, radius_m: float) -> set[int]:
+    """The quadkeys of all places within a few metres."""
+    west, south, east, north = box_around(longitude, latitude, radius_m)
+    return {quadkey(x, y) for x in (west, east) for y in (south, north)}
+
+
 def tile_of(longitude: float, latitude: float, level: int) -> tuple[int, int]:
     """Column and row of the web-mercator tile that holds a place."""
     side = 1 << level

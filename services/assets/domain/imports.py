@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import codecs
 import json
+import re
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -12,8 +13,12 @@ from enum import StrEnum
 from typing import Any
 
 from shared.errors import Conflict, Invalid, NotFound
+from shared.lists.spelling import folded
 
 FAR_M = 1_000  # that a facility moves: no survey was so wrong
+SPOT_M = 2  # two things of a kind do not stand so near, but on one pole
+LEADING_ZEROS = re.compile(r"(?<!\d)0+(?=\d)")
+SEPARATORS = re.compile(r"[\W_]+")
 OFF_M = 100  # the same of most: another coordinate system, perhaps
 SAME_DEG = 1e-6  # a tenth of a metre
 FEW_DECIMALS = 3  # a number with less is no place that a spreadsheet shortened
@@ -100,6 +105,13 @@ class TwoPlaces(Conflict):
 
     slug = "two-places"
     zh = "经纬度与几何位置不一致"
+
+
+class SamePlaces(Conflict):
+    """New codes of the file stand where facilities of the same kind are registered that it does not name."""
+
+    slug = "same-places"
+    zh = "文件中的新编码与已登记的同类设施位于同一位置"
 
 
 class Interrupted(Conflict):
@@ -220,3 +232,42 @@ def may_move(moved: Sequence[float], source: str, said: bool) -> str | None:
     if 2 * off > len(moved):
         return f"{off} of the {len(moved)} facilities that the file names move by over {OFF_M} m: is its crs right?"
     return None
+
+
+@dataclass(frozen=True)
+class Twin:
+    """A new code of a file and the registered facility of the same kind that stands on its spot."""
+
+    code: str
+    known: str
+    facility_id: int
+    source: str | None
+
+    @property
+    def alike(self) -> bool:
+        """Whether the codes differ by zeros before numbers, case and separators only."""
+        return _core(self.code) == _core(self.known)
+
+
+def _core(code: str) -> str:
+    return SEPARATORS.sub("", LEADING_ZEROS.sub("", folded(code)))
+
+
+def may_be_new(twins: Sequence[Twin], new: int, source: str, said: bool) -> str | None:
+    """What to say of new codes on the spots of registered facilities that a file does not name. Raises SamePlaces.
+
+    ``new``: how many new codes there are. ``said``: whether somebody said that these are other things.
+    """
+    alike = {each.code: each for each in twins if each.alike}
+    ours = {each.code: each for each in twins if each.source == source}
+    found = alike or (ours if 2 * len(ours) > new else {})
+    if found and not said:
+        some = ", ".join(f"{each.code!r} on {each.known!r}" for each in list(found.values())[:3])
+        raise SamePlaces(
+            f"{len(found)} new codes stand on the spots of registered facilities of their kind that the file does not "
+            f"name: {some}. Did they lose their zeros, or another column is the code? Then mend the file, or name the "
+            "column as code_column. If they are other things, say new_codes true."
+        )
+    if not (count := len(alike | ours)):
+        return None
+    return f"New codes on the spots of registered facilities of their kind that the file does not name: {count:,}."

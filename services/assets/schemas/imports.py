@@ -120,6 +120,13 @@ class OptionsIn(Strict):
         },
     )
 
+    new_codes = Boolean(
+        metadata={
+            "description": "That new codes on the spots of registered facilities are other things; otherwise a file "
+            "of such is refused.",
+            "example": False,
+        }
+    )
     moves_far = Boolean(
         metadata={
             "description": "That most facilities of the file were moved by over a kilometre; otherwise it is refused.",

@@ -28,7 +28,9 @@ from services.assets.domain.imports import (
     Interrupted,
     Retiring,
     State,
+    Twin,
     UnusableFile,
+    may_be_new,
     may_move,
     may_retire,
     series_of,
@@ -156,23 +158,40 @@ def _take(db: Database, path: Path, job: Job, alive: Callable[[], object]) -> No
             known = census.codes_of(session, job.source)
         may_retire(len(known - job.codes), len(known), job.retiring)
     at_once = AT_ONCE[db.engine.dialect.name]
-    if job.position == 0 and code_column:
-        _look_ahead(db, job, importing.rows(path, understood, options, catalogue), alive)
+    if job.position == 0:
+        _look_ahead(db, job, importing.rows(path, understood, options, catalogue), code_column, alive)
     for chunk in importing.rows(path, understood, options, catalogue, skip=job.position):
         for start in range(0, len(chunk), at_once):
             alive()
             _take_or_halve(db, job, chunk[start : start + at_once], code_column)
 
 
-def _look_ahead(db: Database, job: Job, chunks: Iterator[list[Row]], alive: Callable[[], object]) -> None:
-    """Before anything is written: whether the file's first rows move most of what they name. Raises MovesFar."""
+def _look_ahead(
+    db: Database, job: Job, chunks: Iterator[list[Row]], code_column: str | None, alive: Callable[[], object]
+) -> None:
+    """Before anything is written: what the first rows do to facilities that are there. Raises MovesFar, SamePlaces."""
+    with db.read() as session:
+        if not census.has_any(session):
+            return
     moved: list[float] = []
+    twins: list[Twin] = []
+    codes: set[str] = set()
+    new = 0
     for chunk in islice(chunks, LOOKED_AT):
         alive()
         with db.read() as session:
             moved += census.moves(session, chunk, source=job.source)
+            count, found = census.twins(session, chunk)
+        new, twins = new + count, twins + found
+        codes.update(code for row in chunk if (code := census.code_of(row, code_column)))
     if note := may_move(moved, job.source, bool(job.options.get("moves_far"))):
         _add_note(db, job, note)
+    if twins:
+        codes |= _codes(chunks, code_column, alive)  # of the rest of the file
+        with db.read() as session:
+            twins = census.unnamed(session, twins, codes)
+        if note := may_be_new(twins, new, job.source, bool(job.options.get("new_codes"))):
+            _add_note(db, job, note)
 
 
 def _take_or_halve(db: Database, job: Job, rows: Sequence[Row], code_column: str | None) -> None:

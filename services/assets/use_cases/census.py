@@ -19,10 +19,10 @@ from services.assets.domain import geometry
 from services.assets.domain.areas import Level
 from services.assets.domain.catalogue import Catalogue, the_catalogue
 from services.assets.domain.facilities import Action, Condition, registered, revised
-from services.assets.domain.imports import FAR_M, TwoPlaces, changes_of, edited_place, refusal_of
+from services.assets.domain.imports import FAR_M, SPOT_M, Twin, TwoPlaces, changes_of, edited_place, refusal_of
 from services.assets.importing import Row
 from services.assets.importing.rules import MOVED_FAR
-from services.assets.queries.codes import ids_of_codes
+from services.assets.queries.codes import former_codes_of, ids_of_codes
 from services.assets.queries.named_areas import NAMED, unknown_areas
 from services.assets.tables import facilities, former_codes
 from services.assets.use_cases import registry
@@ -191,6 +191,38 @@ def moves(session: Session, rows: Sequence[Row], *, source: str) -> list[float]:
     return [metres_moved(draft, one) for draft, one in known if not refusal_of(draft, one, source)]
 
 
+def twins(session: Session, rows: Sequence[Row]) -> tuple[int, list[Twin]]:
+    """How many codes of the rows are new, and which of these stand on the spot of a registered facility."""
+    drafts = {str(row.draft["code"]): row.draft for row in rows if row.draft is not None}
+    known = ids_of_codes(session, drafts)
+    new = {code: geometry.anchor(draft["geometry"]) for code, draft in drafts.items() if code not in known}
+    tiles = {code: geometry.quadkeys_about(*place, SPOT_M) for code, place in new.items()}
+    there = _standing(session, set().union(*tiles.values()), {draft["kind"] for draft in drafts.values()})
+    return len(new), [
+        Twin(code, one.code, one.id, one.source)
+        for code, place in new.items()
+        for tile in tiles[code]
+        for one in there.get(tile, ())
+        if one.kind == drafts[code]["kind"] and geometry.metres_between(place, (one.longitude, one.latitude)) <= SPOT_M
+    ]
+
+
+def _standing(session: Session, tiles: set[int], kinds: set[str]) -> dict[int, list[Any]]:
+    """Facilities of these kinds by the quadkeys of their anchors."""
+    columns = (facilities.c[name] for name in ("quadkey", "id", "code", "kind", "source", "longitude", "latitude"))
+    stand = facilities.c.kind.in_(kinds), facilities.c.condition != Condition.RETIRED.value
+    found: dict[int, list[Any]] = {}
+    for row in session.execute(select(*columns).where(facilities.c.quadkey.in_(tiles), *stand)) if tiles else ():
+        found.setdefault(row.quadkey, []).append(row)
+    return found
+
+
+def unnamed(session: Session, found: Sequence[Twin], codes: Collection[str]) -> list[Twin]:
+    """Those of the twins whose facility is not named by these codes, nor by a former code of its own."""
+    former = former_codes_of(session, sorted({each.facility_id for each in found}))
+    return [each for each in found if not {each.known, *former.get(each.facility_id, ())} & {*codes}]
+
+
 def _is_held(there: Mapping[str, Any], source: str) -> bool:
     return bool(there["source"] == source and there["condition"] != Condition.RETIRED)
 
@@ -259,6 +291,11 @@ def carry_out(session: Session, plan: Plan, *, who: str, import_id: UUID, now: d
 
 
 # --- what the file no longer holds
+
+
+def has_any(session: Session) -> bool:
+    """Whether any facility is registered."""
+    return session.scalar(select(facilities.c.id).limit(1)) is not None
 
 
 def size_of(session: Session, source: str) -> int:

@@ -66,8 +66,9 @@ class Understood:
     rows. ``place``: how a row says where it is. ``coordinate_style``: ``degrees``,
     ``degrees-minutes``, ``ddmm.mmm`` or ``projected``. ``swapped``: the file names the latitude where the longitude
     should be. ``check_bounds``: whether rows outside ``bounds`` (west, south, east, north) are refused (``refuse``),
-    only marked (``warn``), or left alone (``off``, because the file lies elsewhere as a whole). ``any_size``: whether a
-    geometry may be larger than a facility is. ``decimals``: column → the mark before fractions, ``?``
+    only marked (``warn``), or left alone (``off``, because the file lies elsewhere as a whole).
+    ``city_bounds``: the city's, where these are not checked: what lies in them only with longitude and latitude swapped
+    is refused. ``any_size``: whether a geometry may be larger than a facility is. ``decimals``: column → the mark before fractions, ``?``
     where nobody knows. ``choices_found``: attribute → value → choice. ``yes_or_no``: columns in which 无 is an answer.
     ``repairs``: what is done to every row alike, and so not repeated on each: (rule, text). ``rows_total`` is for
     showing progress, and near enough for that. ``header_line``: 0 without a header.
@@ -91,6 +92,7 @@ class Understood:
     swapped: bool = False
     bounds: list[float] = field(default_factory=list)
     check_bounds: str = "off"
+    city_bounds: list[float] = field(default_factory=list)
     kind: str | None = None
     kind_column: str | None = None
     kinds_found: dict[str, str | None] = field(default_factory=dict)

@@ -240,6 +240,7 @@ def _move(chunk: Chunk, understood: Understood) -> None:
 
 def _bound(chunk: Chunk, understood: Understood) -> None:
     box = shapely.bounds(chunk.shapes)
+    _refuse_swapped(chunk, box, understood)
     _swap_back(chunk, box, understood)
     box = shapely.bounds(chunk.shapes)
     with np.errstate(invalid="ignore"):
@@ -252,11 +253,20 @@ def _bound(chunk: Chunk, understood: Understood) -> None:
         chunk.mark(outside, "outside-bounds", "The place lies outside the city's bounds.")
 
 
+def _refuse_swapped(chunk: Chunk, box: datums.Floats, understood: Understood) -> None:
+    """In a file that does not lie in the city for the most part, rows that would the other way round."""
+    if not (city := understood.city_bounds) or understood.coordinate_style == "projected":
+        return
+    swapped = ~overlaps(box, city) & overlaps(box[:, [1, 0, 3, 2]], city)
+    chunk.refuse(swapped, "swapped-lon-lat", "Longitude and latitude seem swapped: so it would lie in the city.")
+
+
 def _swap_back(chunk: Chunk, box: datums.Floats, understood: Understood) -> None:
     """Rows that lie outside the bounds as they stand, and within them the other way round."""
     if not understood.bounds or understood.coordinate_style == "projected":
         return
     astray = ~overlaps(box, understood.bounds) & overlaps(box[:, [1, 0, 3, 2]], understood.bounds)
+    astray &= ~shapely.is_missing(chunk.shapes)
     if astray.any():
         chunk.shapes[astray] = shapely.transform(chunk.shapes[astray], lambda places: places[:, ::-1])
         chunk.mark(astray, "swapped-lon-lat", "Longitude and latitude were put right.")

@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 import shapely
 
+from services.assets.domain import geometry as geo
 from services.assets.domain.attributes import Attribute, Type
 from services.assets.domain.catalogue import Catalogue, Unit
 from services.assets.domain.columns import (
@@ -427,12 +428,29 @@ class _Finder:
         if inside >= MOST:
             return {"bounds": bounds, "check_bounds": "refuse"}
         lon, lat = _about(places)
-        self.notes.append(
-            f"The file lies elsewhere than {self.catalogue.city.name}, about {lon:.4f}, {lat:.4f}: whether rows lie "
-            "outside the city's bounds was not checked."
-        )
+        self._say_where_it_lies(places, lon, lat)
         around = [lon - CITY_DEG, lat - CITY_DEG, lon + CITY_DEG, lat + CITY_DEG]
-        return {"bounds": [round(float(each), 4) for each in around], "check_bounds": "off"}
+        return {"bounds": [round(float(each), 4) for each in around], "check_bounds": "off", "city_bounds": bounds}
+
+    def _say_where_it_lies(self, places: datums.Floats, lon: float, lat: float) -> None:
+        """Of a file that does not lie in the city for the most part: how much of it does, and how far the rest."""
+        city, bounds = self.catalogue.city.name, self.catalogue.city.bounds
+        here, over = (shapes.overlaps(way[:, [0, 1, 0, 1]], bounds) for way in (places, places[:, ::-1]))
+        swapped, far = over & ~here, places[~here & ~over]
+        unchecked = "whether rows lie outside the city's bounds was not checked."
+        if swapped.any():
+            self.notes.append(
+                f"Of the first {len(places):,} rows {swapped.sum():,} lie in {city} only with longitude and latitude "
+                "the other way round: such rows are refused."
+            )
+        if not here.any():
+            self.notes.append(f"The file lies elsewhere than {city}, about {lon:.4f}, {lat:.4f}: {unchecked}")
+        elif len(far):
+            away = sorted(_km_from(bounds, each) for each in far)
+            self.notes.append(
+                f"Of the first {len(places):,} rows {here.sum():,} lie in {city} and {len(far):,} far from it, by "
+                f"{away[0]:,.0f} to {away[-1]:,.0f} km: {unchecked} With bounds refuse the far ones are refused."
+            )
 
     # ------------------------------------------------------------------------------------------------- the kind
 
@@ -775,6 +793,12 @@ def _about(places: datums.Floats) -> tuple[float, float]:
     there = places[np.isfinite(places).all(axis=1)]
     lon, lat = np.median(there, axis=0) if len(there) else (0.0, 0.0)
     return float(lon), float(lat)
+
+
+def _km_from(bounds: Sequence[float], place: datums.Floats) -> float:
+    """How far a place lies from bounds (west, south, east, north), in km."""
+    near = np.clip(place, bounds[:2], bounds[2:])
+    return geo.metres_between((float(near[0]), float(near[1])), (float(place[0]), float(place[1]))) / 1000
 
 
 def _order_named(heading: str) -> int:

@@ -253,14 +253,15 @@ def _core(code: str) -> str:
     return SEPARATORS.sub("", LEADING_ZEROS.sub("", folded(code)))
 
 
-def may_be_new(twins: Sequence[Twin], new: int, source: str, said: bool) -> str | None:
+def may_be_new(twins: Sequence[Twin], rows: int, source: str, said: bool) -> str | None:
     """What to say of new codes on the spots of registered facilities that a file does not name. Raises SamePlaces.
 
-    ``new``: how many new codes there are. ``said``: whether somebody said that these are other things.
+    ``rows``: how many the file has, as far as it was looked at. ``said``: whether somebody said that they are
+    other things.
     """
     alike = {each.code: each for each in twins if each.alike}
     ours = {each.code: each for each in twins if each.source == source}
-    found = alike or (ours if 2 * len(ours) > new else {})
+    found = alike or (ours if 2 * len(ours) > rows else {})
     if found and not said:
         some = ", ".join(f"{each.code!r} on {each.known!r}" for each in list(found.values())[:3])
         raise SamePlaces(

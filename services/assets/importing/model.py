@@ -68,7 +68,8 @@ class Understood:
     should be. ``check_bounds``: whether rows outside ``bounds`` (west, south, east, north) are refused (``refuse``),
     only marked (``warn``), or left alone (``off``, because the file lies elsewhere as a whole).
     ``city_bounds``: the city's, where these are not checked: what lies in them only with longitude and latitude swapped
-    is refused. ``any_size``: whether a geometry may be larger than a facility is. ``decimals``: column → the mark before fractions, ``?``
+    is refused. ``any_size``: whether a geometry may be larger than a facility is.
+    ``decimals``: column → the mark before fractions, ``?``
     where nobody knows. ``choices_found``: attribute → value → choice. ``yes_or_no``: columns in which 无 is an answer.
     ``repairs``: what is done to every row alike, and so not repeated on each: (rule, text). ``rows_total`` is for
     showing progress, and near enough for that. ``header_line``: 0 without a header.

@@ -13,7 +13,7 @@ REFUSED: Mapping[str, str] = {
     "null-island": "Both coordinates are 0, as a device writes that had no fix, or one is, far from the rest.",
     "outside-world": "The place lies outside longitude ±180, latitude ±90, or where its coordinate system ends.",
     "outside-bounds": "The place lies outside the city's bounds, though most of the file lies inside.",
-    "swapped-lon-lat": "The place lies in the city only with longitude and latitude swapped; most of the file elsewhere.",
+    "swapped-lon-lat": "Only with longitude and latitude swapped it lies in the city; most of the file lies elsewhere.",
     "geometry-too-large": "The geometry is far larger than a city's facility can be, a polygon around the globe, say.",
     "unsupported-geometry": "The geometry mixes points, lines and polygons.",
     "not-measurable": "The kind is measured in metres or square metres, and neither geometry nor columns say how many.",

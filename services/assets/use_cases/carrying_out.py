@@ -176,13 +176,13 @@ def _look_ahead(
     moved: list[float] = []
     twins: list[Twin] = []
     codes: set[str] = set()
-    new = 0
+    rows = 0
     for chunk in islice(chunks, LOOKED_AT):
         alive()
         with db.read() as session:
             moved += census.moves(session, chunk, source=job.source)
-            count, found = census.twins(session, chunk)
-        new, twins = new + count, twins + found
+            twins += census.twins(session, chunk)
+        rows += len(chunk)
         codes.update(code for row in chunk if (code := census.code_of(row, code_column)))
     if note := may_move(moved, job.source, bool(job.options.get("moves_far"))):
         _add_note(db, job, note)
@@ -190,7 +190,7 @@ def _look_ahead(
         codes |= _codes(chunks, code_column, alive)  # of the rest of the file
         with db.read() as session:
             twins = census.unnamed(session, twins, codes)
-        if note := may_be_new(twins, new, job.source, bool(job.options.get("new_codes"))):
+        if note := may_be_new(twins, rows, job.source, bool(job.options.get("new_codes"))):
             _add_note(db, job, note)
 
 

@@ -191,14 +191,14 @@ def moves(session: Session, rows: Sequence[Row], *, source: str) -> list[float]:
     return [metres_moved(draft, one) for draft, one in known if not refusal_of(draft, one, source)]
 
 
-def twins(session: Session, rows: Sequence[Row]) -> tuple[int, list[Twin]]:
-    """How many codes of the rows are new, and which of these stand on the spot of a registered facility."""
+def twins(session: Session, rows: Sequence[Row]) -> list[Twin]:
+    """New codes of the rows that stand on the spot of a registered facility."""
     drafts = {str(row.draft["code"]): row.draft for row in rows if row.draft is not None}
     known = ids_of_codes(session, drafts)
     new = {code: geometry.anchor(draft["geometry"]) for code, draft in drafts.items() if code not in known}
     tiles = {code: geometry.quadkeys_about(*place, SPOT_M) for code, place in new.items()}
     there = _standing(session, set().union(*tiles.values()), {draft["kind"] for draft in drafts.values()})
-    return len(new), [
+    return [
         Twin(code, one.code, one.id, one.source)
         for code, place in new.items()
         for tile in tiles[code]

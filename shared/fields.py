@@ -12,6 +12,7 @@ from typing import Any
 
 from marshmallow import RAISE, Schema, ValidationError, fields, validate, validates_schema
 
+from shared.lists.spelling import is_all_seen
 from shared.workers import give_way
 
 CONTROL = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f\ud800-\udfff]")
@@ -89,6 +90,8 @@ class Code(String):
 def _no_reserved_word(code: str) -> None:
     if code in RESERVED_CODES or code in (".", "..") or code != code.strip():
         raise ValidationError("Is a reserved word, or begins or ends with a space.")
+    if not is_all_seen(code):
+        raise ValidationError("Holds a character that is not seen.")
 
 
 class Integer(fields.Integer):

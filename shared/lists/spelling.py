@@ -11,6 +11,8 @@ import re
 from typing import Any
 from unicodedata import is_normalized, normalize
 
+from shared.lists.cells import FILLERS
+
 NARROWER = 0xFEE0  # from a wide character to its usual one
 WIDE = {sign: sign - NARROWER for sign in (*range(0xFF10, 0xFF1A), *range(0xFF21, 0xFF3B), *range(0xFF41, 0xFF5B))}
 KANGXI = {sign: normalize("NFKC", chr(sign)) for sign in range(0x2F00, 0x2FD6)}
@@ -24,6 +26,8 @@ DASHES = dict.fromkeys(map(ord, "‐‑‒–—―−⁃˗─﹘﹣－"), "-")
 WIDE_SIGNS = {sign: sign - NARROWER for sign in range(0xFF01, 0xFF5F) if chr(sign) != "／"} | {0x3000: 0x20}
 OF_TEXTS = WIDE | RADICALS
 OF_CODES = OF_TEXTS | WIDE_SIGNS | DASHES
+# What is not seen and yet printable to Python: fillers, joiners and selectors (Unicode, Default_Ignorable_Code_Point).
+UNSEEN = re.compile(f"[{FILLERS}\u034f\u17b4\u17b5\u180b-\u180f\ufe00-\ufe0f\U000e0100-\U000e01ef]")
 ODD, ODD_IN_CODES = (re.compile(f"[{re.escape(''.join(map(chr, odd)))}]") for odd in (OF_TEXTS, OF_CODES))
 
 
@@ -35,6 +39,11 @@ def spelt(text: str) -> str:
 def spelt_code(code: str) -> str:
     """A code: as a text, and also its signs of the usual width, and any dash a hyphen. What is not seen stays."""
     return code if _is_usual(code, ODD_IN_CODES) else normalize("NFC", code.translate(OF_CODES))
+
+
+def is_all_seen(code: str) -> bool:
+    """Whether every character of a code is seen: else two lamps on paper would have one code."""
+    return (code.isascii() and code.isprintable()) or (spelt_code(code).isprintable() and not UNSEEN.search(code))
 
 
 def _is_usual(text: str, odd: re.Pattern[str]) -> bool:

@@ -8,9 +8,11 @@ from unicodedata import normalize
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from marshmallow import ValidationError
 
 from services.assets.domain.facilities import BadCode, checked_code
 from services.assets.domain.searching import searchable, sought
+from shared.fields import Code
 from shared.lists.spelling import DASHES, KANGXI, all_spelt, folded, spelt, spelt_code
 from tests.unit.importing import LAMP, drafts, lamps, read, written
 
@@ -48,10 +50,21 @@ def test_a_code_has_one_spelling(code: str, usual: str) -> None:
     assert spelt_code(code) == usual
 
 
-@pytest.mark.parametrize("hidden", ["\u200b", "\u00ad", "\ufeff", "\u202e", "\u2066", "\u00a0"])
-def test_a_code_with_a_character_that_is_not_seen_is_refused_still(hidden: str) -> None:
+HIDDEN = "\u200b\u00ad\ufeff\u202e\u2066\u00a0"
+HIDDEN += "\ufe0f\ufe00\u034f\u2800\u115f\u1160\u3164\uffa0\u17b4\u180b\U000e0100\U000e0041"
+
+
+@pytest.mark.parametrize("hidden", HIDDEN)
+def test_a_code_with_a_character_that_is_not_seen_is_refused(hidden: str) -> None:
     with pytest.raises(BadCode):
         checked_code(spelt_code(f"L{hidden}7"))
+    with pytest.raises(ValidationError):
+        Code().deserialize(f"L{hidden}7")
+
+
+@pytest.mark.parametrize("code", ["L 7", "Ｌ－７", "Ｌ\u3000７", "甲-7", "Ä-7", "A\u0308-7", "हिन्दी-7", "가-7", "קוֹד7"])
+def test_a_code_of_any_script_is_taken(code: str) -> None:
+    assert checked_code(spelt_code(Code().deserialize(code)))
 
 
 @given(st.text(st.characters(codec="utf-8"), max_size=20))
@@ -90,3 +103,10 @@ def test_headings_and_attributes_are_in_one_spelling_too(tmp_path: Path) -> None
     text = "code,lon,lat,Ho\u0308he,Ａ\nL,24.94,60.17,scho\u0308n,１\n"
     found = lamps(written(tmp_path, text), mapping={"name": normalize("NFC", "Ho\u0308he")})
     assert (drafts(found)[0]["name"], drafts(found)[0]["attributes"]) == ("schön", {"A": "1"})
+
+
+def test_rows_whose_codes_differ_by_what_is_not_seen_are_refused(tmp_path: Path) -> None:
+    codes = ["A2", *(f"A{hidden}2" for hidden in "\ufe0f\u034f\u2800\u115f\u3164\u17b4\U000e0100")]
+    rows = "".join(f"{code},{24.94 + at / 1000},60.17\n" for at, code in enumerate(codes))
+    found = lamps(written(tmp_path, "code,lon,lat\n" + rows))
+    assert [row.reject and row.reject[0] for row in found] == [None] + ["bad-code"] * 7

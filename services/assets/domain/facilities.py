@@ -16,7 +16,7 @@ from services.assets.domain import geometry as geo
 from services.assets.domain.catalogue import Catalogue, Kind, Unit
 from services.assets.domain.searching import searchable
 from shared.errors import Conflict, Invalid, NotFound
-from shared.lists.spelling import spelt, spelt_code
+from shared.lists.spelling import is_all_seen, spelt, spelt_code
 
 RESERVED_CODES = {"imports", "export", "labels.pdf", "life-counts"}  # they are addresses below /facilities
 LONGEST_CODE = 100
@@ -226,8 +226,8 @@ def checked_code(code: str) -> str:
     """Any text is a code that an address can carry and that no address below /facilities has taken (domain.md)."""
     if code in RESERVED_CODES or "/" in code or code in (".", "..") or code != code.strip() or not code:
         raise BadCode(f"{code!r} cannot be a code.", field="code")
-    if not code.isprintable() or len(code) > LONGEST_CODE:
-        raise BadCode("A code has at most 100 printable characters.", field="code")
+    if not is_all_seen(code) or len(code) > LONGEST_CODE:
+        raise BadCode("A code has at most 100 characters, all of them seen.", field="code")
     return code
 
 

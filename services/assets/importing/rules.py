@@ -19,7 +19,7 @@ REFUSED: Mapping[str, str] = {
     "not-measurable": "The kind is measured in metres or square metres, and neither geometry nor columns say how many.",
     "unknown-kind": "The value of the kind's column is no kind of the catalogue.",
     "duplicate-code": "Another row of the file has this code already; the first one stands.",
-    "bad-code": "The code cannot be one: a reserved word, or over 100 characters.",
+    "bad-code": "The code cannot be one: a reserved word, over 100 characters, or with one that is not seen.",
     "spoilt-code": "A spreadsheet has broken the code: 4.4E+15, over 15 digits, a day, or not what the cell shows.",
     "unknown-area": "The row names a district, community or grid cell that is none, where any of the level is drawn.",
     "ragged-row": "The row has more cells than the table has columns, so that they have slipped.",

@@ -254,6 +254,7 @@ LAMPS_JSON = json.dumps(collection(*[feature(point(24.94, 60.17), {"n": n}) for 
     ("content", "why"),
     [
         (b"", "empty"),
+        (b",", "no rows"),
         (b"\xef\xbb\xbf \r\n", "empty"),
         (codecs.BOM_UTF16_LE, "empty"),
         (b"%PDF-1.4 ...", "PDF"),

@@ -39,7 +39,8 @@ def describe(path: Path, options: Options) -> dict[str, Any]:
     if not start.strip():
         raise Unusable("The file is empty.")
     delimiter = options.delimiter or _delimiter_of(start)
-    rows = _sample(start, delimiter)
+    if not (rows := _sample(start, delimiter)):
+        raise Unusable("The file has no rows.")
     header_line, header = find_header([cells for _, cells in rows], options.header)
     columns = named(rows[header_line - 1][1] if header else [], _usual_width(rows))
     count, wraps = _count(path, encoding, delimiter)

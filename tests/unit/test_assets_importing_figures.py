@@ -413,7 +413,7 @@ def test_an_apostrophe_before_a_code_is_none_of_it(tmp_path: Path) -> None:
     assert [[rule for rule, _ in row.repairs] for row in found] == [["code-cleaned"], [], ["code-cleaned"]]
 
 
-@pytest.mark.parametrize("code", ["2-Jan", "02-Jan-26", "Jan-02", "1月2日", "4.4E15", "44E+14", "４.4E+15"])
+@pytest.mark.parametrize("code", ["2-Jan", "02-Jan-26", "Jan-02", "1月2日", "2026/1/2", "4.4E15", "44E+14", "４.4E+15"])
 def test_a_day_or_power_made_of_a_code_is_none(tmp_path: Path, code: str) -> None:
     found = lamps(written(tmp_path, f"code;lon;lat\n{code};24.94;60.17\nMAR-12;24.95;60.17\n"))
     assert [row.reject and row.reject[0] for row in found] == ["spoilt-code", None]

@@ -490,15 +490,17 @@ def test_every_rule_is_in_the_table(tmp_path: Path) -> None:
 def test_of_a_file_that_lies_in_the_city_in_part_swapped_rows_are_refused_and_far_ones_counted(tmp_path: Path) -> None:
     here = [(24.94 + n / 1000, 60.17) for n in range(4)]
     swapped = [(60.17, 24.95 + n / 1000) for n in range(3)]
-    far = [(25.94, 60.17), (31.2, 30.0), (121.4, 31.2)]
+    far = [(25.94, 60.17), (31.2, 30.0), (121.4, 31.2), (249615, 60.1)]
     rows = "".join(f"L{n},{lon},{lat}\n" for n, (lon, lat) in enumerate(here + swapped + far))
     understood, found = read(written(tmp_path, "code,lon,lat\n" + rows), kind=LAMP)
-    assert [row.reject and row.reject[0] for row in found] == [None] * 4 + ["swapped-lon-lat"] * 3 + [None] * 3
+    assert [row.reject and row.reject[0] for row in found] == [None] * 4 + ["swapped-lon-lat"] * 3 + [None] * 3 + [
+        "outside-world"
+    ]
     assert [row.repairs for row in found if row.draft] == [()] * 7
-    assert "first 10 rows 3 lie in Helsinki only with" in understood.notes[0]
-    assert "first 10 rows 4 lie in Helsinki and 3 far from it" in understood.notes[1]
+    assert "first 11 rows 3 lie in Helsinki only with" in understood.notes[0]
+    assert "first 11 rows 4 lie in Helsinki and 3 far from it, by 38 to 7,369 km" in understood.notes[1]
     refused = read(written(tmp_path, "code,lon,lat\n" + rows), kind=LAMP, bounds="refuse")[1]
-    assert [row.reject and row.reject[0] for row in refused[-3:]] == ["outside-bounds"] * 3
+    assert [row.reject and row.reject[0] for row in refused[-4:-1]] == ["outside-bounds"] * 3
 
 
 def test_a_few_swapped_rows_of_a_file_that_lies_elsewhere_are_refused(tmp_path: Path) -> None:

@@ -43,7 +43,7 @@ MOST_REMEMBERED = 10_000
 SCIENTIFIC = re.compile(r"[-+]?\d+(?:[.,]\d+[eE]\+?\d{1,3}|[eE]\+\d{2,3})")  # 12E5 may be a code
 MONTHS = "Jan|Feb|Mar|Apr|May|Jun|Jul|Aug|Sep|Oct|Nov|Dec"
 DAY = re.compile(rf"\d{{1,2}}-(?:{MONTHS})(?:-\d{{2,4}})?|\d{{1,2}}月\d{{1,2}}日")  # as spreadsheets write what was 2-1
-MONTH = re.compile(rf"(?:{MONTHS})-\d{{2}}")
+MONTH = re.compile(rf"(?:{MONTHS})-\d{{2}}|(?:19|20)\d\d/(?:0?[1-9]|1[0-2])/(?:0?[1-9]|[12]\d|3[01])")
 APOSTROPHE = re.compile(r"'(?![a-z]\b)")  # before a text in a spreadsheet; 's-Gravenhage is a name
 UNFIT = re.compile(r"[\x00-\x1f\x7f\ud800-\udfff/]+")
 
@@ -411,7 +411,7 @@ class _Drafter:
 def _is_spoilt(given: Any, from_sheet: bool, *, meant: bool) -> bool:
     """Whether a spreadsheet has broken a code: its numbers hold 15 digits, and are shown with fewer; 2-1 is a day.
 
-    ``meant``: somebody named the column of codes. Then Mar-12 may be one.
+    ``meant``: somebody named the column of codes. Then Mar-12 or 2026/1/2 may be one.
     """
     if isinstance(given, str):
         text = spelt_code(given)

@@ -436,7 +436,8 @@ class _Finder:
         """Of a file that does not lie in the city for the most part: how much of it does, and how far the rest."""
         city, bounds = self.catalogue.city.name, self.catalogue.city.bounds
         here, over = (shapes.overlaps(way[:, [0, 1, 0, 1]], bounds) for way in (places, places[:, ::-1]))
-        swapped, far = over & ~here, places[~here & ~over]
+        there = (np.abs(places) <= (180, 90)).all(axis=1)
+        swapped, far = over & ~here, places[there & ~here & ~over]
         unchecked = "whether rows lie outside the city's bounds was not checked."
         if swapped.any():
             self.notes.append(

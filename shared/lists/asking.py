@@ -6,7 +6,7 @@ import re
 from datetime import date, datetime
 from typing import Any
 
-from marshmallow import ValidationError, fields
+from marshmallow import ValidationError, fields, validate
 
 from shared.fields import Date, Time
 
@@ -22,6 +22,8 @@ class Several(fields.String):
     def __init__(self, each: fields.Field[Any], **kwargs: Any) -> None:
         super().__init__(**kwargs)
         self.each = each
+        if any(isinstance(check, validate.Length) and check.min == 0 for check in each.validators):
+            self.metadata["minLength"] = 0  # for the OpenAPI document: it may be left empty
 
     def _deserialize(self, value: Any, attr: str | None, data: Any, **kwargs: Any) -> Any:
         texts = str(value).split(",")

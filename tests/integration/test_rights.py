@@ -97,6 +97,7 @@ def make_case(system: System, cast: Cast, whose: Whose, district: str) -> Case:
     if order["crew"] != whose.crew:  # other tests leave rules of their own
         cast.dispatcher.post(f"/work-orders/{order['number']}/reassign", {"crew": whose.crew})
     wait_for(lambda: cast.dispatcher.get(f"/findings/{found['id']}")["link"]["state"] == "code", "the link")
+    wait_for(lambda: cast.dispatcher.get(f"/findings/{found['id']}")["order"], "the order of the finding")
     wait_for(lambda: cast.dispatcher.get(f"/facilities/{made.code}/file")["orders"], "the order in the file")
     wait_for(lambda: cast.dispatcher.get(f"/facilities/{made.code}/file")["looks"], "the look in the file")
     return made

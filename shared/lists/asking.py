@@ -20,10 +20,10 @@ class Several(fields.String):
     """Values with commas between them; each is read by ``each``."""
 
     def __init__(self, each: fields.Field[Any], **kwargs: Any) -> None:
+        if any(isinstance(check, validate.Length) and check.min == 0 for check in each.validators):
+            kwargs["metadata"] = {"minLength": 0} | kwargs.get("metadata", {})  # it may be left empty, says OpenAPI
         super().__init__(**kwargs)
         self.each = each
-        if any(isinstance(check, validate.Length) and check.min == 0 for check in each.validators):
-            self.metadata["minLength"] = 0  # for the OpenAPI document: it may be left empty
 
     def _deserialize(self, value: Any, attr: str | None, data: Any, **kwargs: Any) -> Any:
         texts = str(value).split(",")

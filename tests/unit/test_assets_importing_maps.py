@@ -172,3 +172,11 @@ def test_the_citys_own_system_is_proposed_before_those_of_larger_areas(
     text = f"code,x,y\nA,{x},{y}\nB,{x + 50},{y + 60}\n"
     with pytest.raises(Unusable, match=system):
         read(written(tmp_path, text), kind=LAMP)
+
+
+def test_an_answer_of_overpass_that_was_cut_says_so(tmp_path: Path) -> None:
+    node = {"type": "node", "id": 1, "lat": 60.17, "lon": 24.94, "tags": {"highway": "street_lamp"}}
+    remark = "runtime error: Query timed out in query at line 3 after 26 seconds."
+    with pytest.raises(Unusable, match="not whole: runtime error"):
+        read(written(tmp_path, {"elements": [node], "remark": remark}), kind=LAMP)
+    assert read(written(tmp_path, {"elements": [node], "remark": "42 of 42"}), kind=LAMP)[1]

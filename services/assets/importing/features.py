@@ -30,6 +30,7 @@ GEOMETRIES = {
 }  # fmt: skip
 CRS = re.compile(r'"crs"\s*+:\s*+\{[^{}]*+\{[^{}]*?"(?:name|code)"\s*+:\s*+"?([^"{},]++)')
 NO_NUMBER = re.compile(rb"(?<=[\s\[,:])(?:-?Infinity|-?NaN|nan)(?=[\s,\]}])")
+REMARK = re.compile(rb'"remark"\s*+:\s*+"([^"]*+)"')
 ID = "id"
 QUOTE = ord('"')
 STEPS = np.zeros(256, np.int8)
@@ -40,6 +41,8 @@ def describe(path: Path, options: Options) -> dict[str, Any]:
     """What is to be known before the features can be read. Raises Unusable."""
     encoding = text_encoding(options.encoding or "") or encoding_of(path)
     prefix = _arrangement(path, encoding)
+    if prefix.startswith(OVERPASS):
+        _is_all_that_was_asked(path)
     whole = path.stat().st_size <= READ_WHOLE
     seen: dict[str, None] = {}
     count = 0
@@ -73,6 +76,16 @@ def _arrangement(path: Path, encoding: str) -> str:
     except (ijson.JSONError, ValueError) as wrong:
         raise _broken(wrong, 0) from wrong
     raise Unusable("This JSON holds no features.")
+
+
+def _is_all_that_was_asked(path: Path) -> None:
+    """Overpass sends what it has when its time is over, and says so behind it. Raises Unusable."""
+    with path.open("rb") as file:
+        file.seek(max(0, path.stat().st_size - EDGE))
+        found = REMARK.search(file.read())
+    if found and b"error" in found[1]:
+        why = found[1].decode(errors="replace")[:200]
+        raise Unusable(f"Overpass says that this answer is not whole: {why} Ask for less at once, or for more time.")
 
 
 def _broken(wrong: Exception, line: int) -> Unusable:

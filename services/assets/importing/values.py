@@ -92,8 +92,10 @@ def number(value: Any, decimal: str | None = None) -> float | None:
 
 
 def _ungrouped(text: str) -> str:
-    """Without the blanks and apostrophes, of any script, that stand between thousands."""
+    """In our digits, without the blanks and apostrophes, of any script, that stand between thousands."""
     text = unicodedata.normalize("NFKC", text).strip().translate(MARKS)
+    if not text.isascii():  # every script has digits of its own: १२३, ١٢٣
+        text = text.translate({ord(each): str(unicodedata.decimal(each)) for each in text if each.isdecimal()})
     return text if text.isascii() and text.isdigit() else GAPS.sub("", text)
 
 

@@ -24,8 +24,8 @@ from tests.integration.databases import ENGINES, left_as_found, migrated
 
 COPIES = {
     "assets": {"facility_orders", "catalogue_editions"},  # an edition's revision is its key: the next one is raised
-    "inspections": {"catalogue_copies", "areas"},
-    "workorders": {"areas", "units", "catalogues"},
+    "inspections": {"catalogue_copies", "areas", "finding_orders", "former_codes"},
+    "workorders": {"areas", "units", "catalogues", "former_codes"},
     "alerts": {"areas", "catalogue"},
 }
 A, B = uuid4(), uuid4()

@@ -116,7 +116,13 @@ def too_long(*_: object) -> None:
     raise TimeoutError
 
 
-@pytest.mark.parametrize(("pattern", "flags", "use"), sorted(patterns()))
+def cases() -> Iterator[Any]:
+    """A search goes through the most; how else a pattern may be used, only make test tries."""
+    for pattern, flags, use in sorted(patterns()):
+        yield pytest.param(pattern, flags, use, marks=[] if use == "search" else [pytest.mark.thorough])
+
+
+@pytest.mark.parametrize(("pattern", "flags", "use"), [*cases()])
 def test_a_pattern_is_done_with_any_cell_at_once(pattern: str, flags: int, use: str) -> None:
     look = getattr(re.compile(pattern, flags), use)
     before = signal.signal(signal.SIGVTALRM, too_long)

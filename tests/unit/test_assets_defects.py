@@ -646,7 +646,7 @@ def repaired(db: Database, *, found: float = 6, done: float = 4, **more: Any) ->
 
 
 @pytest.mark.parametrize("code", ["L-1", None, "OLD"])
-@pytest.mark.parametrize("hours", [8, 5, 4])
+@pytest.mark.parametrize("hours", [8, 5, 4.1])
 def test_what_was_seen_before_the_work_was_done_is_about_what_is_repaired(
     db: Database, code: str | None, hours: float
 ) -> None:
@@ -687,6 +687,21 @@ def test_what_was_seen_after_the_work_was_done_is_a_new_defect(db: Database) -> 
     again = confirmed(found_at=hours_ago(3.9))
     assert the_defect(record(db, again)).finding_id == again.finding_id
     assert facility(db, "L-1").condition == "defective"
+
+
+def test_what_was_seen_minutes_before_the_work_was_done_may_be_of_after_it(db: Database) -> None:
+    """A lost report is worse than a second visit, and clocks differ by minutes."""
+    repaired(db)
+    assert the_defect(record(db, confirmed(found_at=hours_ago(4) - timedelta(minutes=4))))
+
+
+def test_a_clock_that_ran_ahead_swallows_nothing_new(db: Database) -> None:
+    """Of a phone or a service: the work was done, or the first one found, hours from now."""
+    for at in ({"done": -8, "found": 6}, {"done": 4, "found": -8}):
+        repaired(db, **at)
+        again = confirmed(found_at=NIGHT)
+        assert the_defect(record(db, again)).finding_id == again.finding_id
+        follow(db, order(OrderVoided, again.finding_id, 3, reason="unfounded"))
 
 
 def test_what_says_no_time_was_seen_when_it_was_reported(db: Database) -> None:

@@ -122,7 +122,7 @@ def _defect_row(
         "confirmed_at": finding.confirmed_at or finding.happened_at,
         "recorded_at": now,
         "duplicate_of": None,
-        "found_at": finding.found_at or finding.reported_at,
+        "found_at": min(finding.found_at or finding.reported_at, now),
         "disposed_at": None,
         "order_revision": 0,
         "revision": 1,
@@ -221,7 +221,7 @@ def _move_defects(
     for row in followed:
         event = newest[row["finding_id"]]
         row["order_revision"] = event.revision
-        row["disposed_at"] = event.disposed_at if isinstance(event, OrderClosed) else None
+        row["disposed_at"] = _done_at(event, now)
         outcome = outcome_of(type(event).__name__, getattr(event, "reason", None))
         if outcome is not None and outcome.open != row["open"]:
             row |= _moved(row, outcome, event.happened_at)
@@ -231,6 +231,12 @@ def _move_defects(
     merged = set_aside(session, the_catalogue(), opening, now)
     _keep_moves(session, opening)
     return [*closing, *(row for row in opening if row["open"])], merged
+
+
+def _done_at(event: OrderEvent, now: datetime) -> datetime | None:
+    """When the work was done; not later than we knew, or a clock that ran ahead once would swallow what is new."""
+    done_at = event.disposed_at if isinstance(event, OrderClosed) else None
+    return done_at and min(done_at, now)
 
 
 def _moved(row: Mapping[str, Any], outcome: Outcome, at: datetime) -> dict[str, Any]:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
 
@@ -23,6 +23,7 @@ Row = dict[str, Any]
 Place = tuple[int, str]  # facility, category
 DUPLICATE = "duplicate"
 REPAIRED = "repaired"
+SKEW = timedelta(minutes=5)  # clocks differ by so much: a new problem must not pass for an old one
 
 
 def set_aside(session: Session, catalogue: Catalogue, rows: Iterable[Row], now: datetime) -> list[Row]:
@@ -42,14 +43,14 @@ def set_aside(session: Session, catalogue: Catalogue, rows: Iterable[Row], now: 
 
 
 def set_aside_late(session: Session, catalogue: Catalogue, rows: Iterable[Row], now: datetime) -> dict[UUID, datetime]:
-    """Close those of these defects that were seen before the work on an earlier one of their place was done.
+    """Close those of these defects that were seen well before the work on an earlier one of their place was done.
 
     Returns when it was, by finding. Of several repairs the first one after the sighting is meant.
     """
     asked = [row for row in rows if _is_single(catalogue, row)]
     repairs, done = _repairs(session, asked), {}
     for row in asked:
-        after = [each for each in repairs[row["facility_id"], row["category"]] if each[0] >= row["found_at"]]
+        after = [each for each in repairs[row["facility_id"], row["category"]] if each[0] >= row["found_at"] + SKEW]
         if after:
             done[row["finding_id"]], first = min(after)
             row |= closed_for(first, now)

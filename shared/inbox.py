@@ -90,6 +90,11 @@ def park(session: Session, queue: str, message: Message, error: str, next_at: da
     session.execute(insert(retries).values(**row, **vars(message)))
 
 
+def due_queues(session: Session, delays_s: Sequence[float]) -> set[str]:
+    """The queues that have parked events which are due."""
+    return set(session.scalars(select(retries.c.queue).where(_due(delays_s)).distinct()))
+
+
 def due(session: Session, queue: str, delays_s: Sequence[float]) -> Message | None:
     """The parked event of the queue that is due the longest, if any."""
     row = session.execute(

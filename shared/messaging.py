@@ -20,7 +20,7 @@ import eventlet
 from amqp import AccessRefused, serialization, spec
 from eventlet.queue import LightQueue
 from kombu import Connection, Exchange, Queue
-from nameko.extensions import Entrypoint
+from nameko.extensions import Entrypoint, SharedExtension
 from prometheus_client import Gauge
 from sqlalchemy import Row, delete, false, text
 
@@ -42,7 +42,8 @@ PIECE = 32_768  # bytes read or written at once
 DATABASE_PAUSE_S = 0.5
 HOLDS = 5  # times in a row that the same events may lose the database before they are suspected
 LOCK_ALONE = "300ms"  # to wait for a lock when events are done one by one, and others wait behind
-RETRY_EVERY_S = 1.0
+LOOK_EVERY_S = 1.0  # for parked events that are due
+RETRY_ANYWAY_S = 60.0
 PARK_AT = 10  # deliveries that came to nothing: RabbitMQ 4 drops a message after 20 unless a policy says otherwise
 REMEMBERED_S = 900
 END = None  # after the last message of a connection
@@ -262,8 +263,30 @@ def on(queue: str, *, rest_s: float = REST_S) -> Callable[[Handler], Callable[[A
     return decorate
 
 
+class Parked(SharedExtension):  # type: ignore[misc]
+    """Wakes the readers whose parked events are due: one look for all queues of a service costs as much as for one."""
+
+    def __init__(self) -> None:
+        self.readers: dict[str, EventConsumer] = {}
+
+    def start(self) -> None:
+        self.loop = Loop(self.container, "looking for parked events", self._look)
+
+    def stop(self) -> None:
+        self.loop.stop()
+
+    def _look(self) -> float:
+        config = self.container.config
+        with config["databases"][self.container.service_name].look() as session:
+            for queue in self.readers.keys() & inbox.due_queues(session, config["settings"].retry_delays_s):
+                self.readers[queue].retrying.wake()
+        return LOOK_EVERY_S
+
+
 class EventConsumer(Entrypoint):  # type: ignore[misc]
     """Consumes one queue on a connection of its own, and tries its parked events again."""
+
+    parked = Parked()
 
     def __init__(self, queue: str, *, rest_s: float = REST_S, **kwargs: Any) -> None:
         super().__init__(**kwargs)
@@ -274,6 +297,7 @@ class EventConsumer(Entrypoint):  # type: ignore[misc]
     def setup(self) -> None:
         self.settings: Settings = self.container.config["settings"]
         self.database = self.container.config["databases"][self.container.service_name]
+        self.parked.readers[self.queue] = self
         self.highest = 0, 0.0  # deliveries, when
         DELIVERIES.labels(self.queue).set_function(self._deliveries)
 
@@ -387,7 +411,7 @@ class EventConsumer(Entrypoint):  # type: ignore[misc]
         with self.database.look() as session:
             message = inbox.due(session, self.queue, delays_s)
         if message is None:
-            return RETRY_EVERY_S
+            return RETRY_ANYWAY_S
         with self.database.begin() as session:
             mine = inbox.reserve(session, self.queue, message.event_id, delays_s)
         if mine and (error := self._run(_parked(self.queue, message), [message])):

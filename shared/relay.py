@@ -30,6 +30,7 @@ from shared.settings import Settings
 log = logs.get(__name__)
 FOLD_EVERY_S = 5
 LOOK_S = 1  # for what a replica left that died
+HELPER_LOOK_S = 30
 LOOK_WHILE_IN_FLIGHT_S = 0.05
 MARK_S = 0.25  # for a next batch, before what was sent is marked without one
 CLEAN_EVERY_S = 3600
@@ -75,6 +76,8 @@ class Sender:
         time.sleep(rest(sent))
         if self.sent:
             return MARK_S
+        if self is not self.relay.senders[0]:
+            return HELPER_LOOK_S  # the first one looks, and wakes it
         return LOOK_WHILE_IN_FLIGHT_S if self.relay.in_flight else LOOK_S
 
     def settle(self) -> None:

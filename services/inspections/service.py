@@ -45,7 +45,6 @@ from shared.events.workorders import (
     OrderClosed,
     OrderCompleted,
     OrderCompletionUndone,
-    OrderDispatched,
     OrderRegistered,
     OrderReopened,
     OrderSupervised,
@@ -60,16 +59,7 @@ from shared.paging import Page
 from shared.service import Service
 from shared.web import Call, http
 
-OrderNews = (
-    OrderRegistered
-    | OrderDispatched
-    | OrderCompleted
-    | OrderCompletionUndone
-    | OrderSupervised
-    | OrderClosed
-    | OrderReopened
-    | OrderVoided
-)
+OrderNews = OrderRegistered | OrderCompleted | OrderCompletionUndone | OrderSupervised
 READERS = ("inspector", "operator", "dispatcher", "controller")
 DECIDERS = ("operator", "dispatcher")
 

@@ -44,7 +44,7 @@ from services.inspections.tables import (
     light_checks,
 )
 from shared import clock, outbox, tallies
-from shared.db import insert_new
+from shared.db import as_json, insert_new, listed
 from shared.errors import expect
 from shared.events.assets import (
     AreaChanged,
@@ -430,6 +430,8 @@ def follow_orders(session: Session, events: Iterable[OrderEnd]) -> None:
 
     Raises UnknownFinding, IllegalMove.
     """
+    events = list(events)
+    keep_orders(session, events)
     newest = _newest(events)
     locked = _lock_all(session, newest)
     opened = []
@@ -444,12 +446,20 @@ def follow_orders(session: Session, events: Iterable[OrderEnd]) -> None:
 def keep_orders(session: Session, events: Iterable[OrderEvent]) -> None:
     """Keep how the orders of findings stand, whatever came before; orders of alerts are passed over."""
     rows = [_order_of(event) for _, event in sorted(_newest(events).items())]
-    insert: Any = postgresql.insert if session.get_bind().dialect.name == "postgresql" else sqlite.insert
-    into = insert(finding_orders)
-    newer = into.excluded.revision > finding_orders.c.revision
+    if not rows:
+        return
+    if session.get_bind().dialect.name == "postgresql":
+        names = tuple(rows[0])
+        into = postgresql.insert(finding_orders).from_select(names, listed(finding_orders, names, "rows"))
+        session.execute(_where_newer(into), {"rows": as_json(rows).decode()})
+    else:
+        session.execute(_where_newer(sqlite.insert(finding_orders)), rows)
+
+
+def _where_newer(into: Any) -> Any:
     told = {name: into.excluded[name] for name in finding_orders.c.keys() if name != "finding_id"}  # noqa: SIM118
-    if rows:
-        session.execute(into.on_conflict_do_update(index_elements=["finding_id"], set_=told, where=newer), rows)
+    newer = into.excluded.revision > finding_orders.c.revision
+    return into.on_conflict_do_update(index_elements=["finding_id"], set_=told, where=newer)
 
 
 def _order_of(event: OrderEvent) -> dict[str, Any]:

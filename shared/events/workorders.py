@@ -70,7 +70,7 @@ class OrderCompleted(OrderEvent):
 
 @dataclass(frozen=True, kw_only=True)
 class OrderCompletionUndone(OrderEvent):
-    """The crew took back that the work is done, before anybody checked it."""
+    """The work is not done after all: its crew took that back, or it did not pass the check."""
 
     about: ClassVar[str] = "number"
 

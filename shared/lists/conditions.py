@@ -9,8 +9,8 @@ from typing import Any
 
 from sqlalchemy import ColumnElement, and_, or_
 
+from shared.field.outlines import DEGREE_M
 from shared.lists.spelling import folded
-from shared.outlines import DEGREE_M
 
 Condition = ColumnElement[bool]
 Column = ColumnElement[Any]

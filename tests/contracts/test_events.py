@@ -124,9 +124,8 @@ BINDINGS = {
         "workorders.order_closed.v1", "workorders.order_reopened.v1", "workorders.order_voided.v1",
     ],
     "inspections.keep_orders": [
-        "workorders.order_closed.v1", "workorders.order_completed.v1", "workorders.order_completion_undone.v1",
-        "workorders.order_dispatched.v1", "workorders.order_registered.v1", "workorders.order_reopened.v1",
-        "workorders.order_supervised.v1", "workorders.order_voided.v1",
+        "workorders.order_completed.v1", "workorders.order_completion_undone.v1", "workorders.order_registered.v1",
+        "workorders.order_supervised.v1",
     ],
     "inspections.follow_judgements": ["assets.lights_judged.v1"],
     "inspections.keep_areas": ["assets.area_changed.v1"],

@@ -18,7 +18,7 @@ from services.alerts.use_cases.readings import take_readings
 from shared import clock
 from shared.db import Database
 from shared.events.assets import AreaChanged, CataloguePublished
-from shared.outlines import PlaceSwapped
+from shared.field.outlines import PlaceSwapped
 from tests.integration.databases import ENGINES, left_as_found, migrated
 from tests.integration.gauges import (
     LEVELS,

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from shared.errors import Invalid
-from shared.outlines import FAR_M, Outlines, PlaceSwapped
+from shared.field.outlines import FAR_M, Outlines, PlaceSwapped
 
 NEAR_M = 30.0  # outlines come simplified: between two of them, and at a quay, the nearest district is meant
 

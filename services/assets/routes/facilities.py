@@ -34,8 +34,8 @@ from services.assets.schemas.facilities import (
 )
 from shared.auth import STAFF
 from shared.errors import Stale
+from shared.field.outlines import PlaceSwapped
 from shared.fields import PageQuery
-from shared.outlines import PlaceSwapped
 from shared.paging import Page
 from shared.web import Call, http
 

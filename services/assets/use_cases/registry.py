@@ -32,8 +32,8 @@ from services.assets.use_cases.areas import areas_of, fall_into_areas
 from services.assets.use_cases.ledger import Kept, kept_of
 from shared import clock, errors
 from shared.db import insert_new
+from shared.field.outlines import PlaceSwapped
 from shared.lists.spelling import spelt_code
-from shared.outlines import PlaceSwapped
 
 DONE = {
     Action.PUT_OUT_OF_SERVICE: "put_out_of_service",

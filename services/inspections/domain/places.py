@@ -8,7 +8,7 @@ from enum import StrEnum
 from typing import Any
 
 from shared.errors import Invalid
-from shared.outlines import FAR_M, Outlines
+from shared.field.outlines import FAR_M, Outlines
 
 
 class FarFromCity(Invalid):

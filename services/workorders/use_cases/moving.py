@@ -127,6 +127,7 @@ def check(session: Session, number: str, mover: Mover, *, passed: bool, note: st
             tell(session, order, OrderClosed, step.at)
         else:
             order.fail_check(step, note=note, term=new_term(session, order, step, "rework"))
+            tell(session, order, OrderCompletionUndone, step.at)
             tell(session, order, OrderDispatched, step.at)
     return order
 

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from datetime import datetime
+from functools import cache
+from types import MappingProxyType
 from typing import Any, TypeVar
 from uuid import UUID, uuid4
 
-from sqlalchemy import ColumnElement, case, func, insert, literal, select
+from sqlalchemy import ColumnElement, bindparam, case, func, insert, select
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.orm import Session
 
@@ -84,6 +86,13 @@ EVENTS: dict[State, type[FindingEvent]] = {
 FINDINGS = "findings"  # the tally of findings by source and category
 CHUNK = 500  # rows of one insert
 DISTRICT = "district"
+NOT_RENUMBERED: Mapping[str, str] = MappingProxyType({})
+# Clocks step back, the life of a finding does not: what comes later is not known earlier.
+_last = select(func.max(finding_moves.c.recorded_at)).where(finding_moves.c.finding_id == bindparam("of"))
+_now = bindparam("now", type_=finding_moves.c.recorded_at.type)
+MOVED = insert(finding_moves).values(
+    recorded_at=case((_last.scalar_subquery() > _now, _last.scalar_subquery()), else_=_now),
+)
 OUR_OWN = "waywarden"  # moves that no person made
 
 
@@ -240,16 +249,9 @@ def _log(
 ) -> None:
     """Everybody may know who did what; the others' services hear of it."""
     row = {"finding_id": finding.id, "move": move, "state": finding.state, "moved_by": by, "note": note}
-    row["said_at"] = said_at
-    session.execute(insert(finding_moves).values(**row, happened_at=at, recorded_at=_known_at(finding)))
+    row |= {"said_at": said_at, "happened_at": at, "of": finding.id, "now": max(clock.now(), finding.reported_at)}
+    session.connection().execute(MOVED, row)
     _say(session, finding, at)
-
-
-def _known_at(finding: Finding) -> ColumnElement[datetime]:
-    """Clocks step back, the life of a finding does not: what comes later is not known earlier."""
-    now, moves = max(clock.now(), finding.reported_at), finding_moves.c
-    last = select(func.max(moves.recorded_at)).where(moves.finding_id == finding.id).scalar_subquery()
-    return case((last > now, last), else_=literal(now, moves.recorded_at.type))
 
 
 def set_source(
@@ -422,7 +424,7 @@ def keep_codes(session: Session, events: Iterable[FacilityRenumbered]) -> None:
     for finding in changed:
         finding.linked_code = now.get(finding.linked_code or "", finding.linked_code)
         finding.note_words()
-    _take_slots(session, changed)
+    _take_slots(session, changed, now)
 
 
 def follow_orders(session: Session, events: Iterable[OrderEnd]) -> None:
@@ -449,15 +451,18 @@ def keep_orders(session: Session, events: Iterable[OrderEvent]) -> None:
     if not rows:
         return
     if session.get_bind().dialect.name == "postgresql":
-        names = tuple(rows[0])
-        into = postgresql.insert(finding_orders).from_select(names, listed(finding_orders, names, "rows"))
-        session.execute(_where_newer(into), {"rows": as_json(rows).decode()})
+        session.execute(_newest_orders("postgresql"), {"rows": as_json(rows).decode()})
     else:
-        session.execute(_where_newer(sqlite.insert(finding_orders)), rows)
+        session.execute(_newest_orders("sqlite"), rows)
 
 
-def _where_newer(into: Any) -> Any:
-    told = {name: into.excluded[name] for name in finding_orders.c.keys() if name != "finding_id"}  # noqa: SIM118
+@cache
+def _newest_orders(dialect: str) -> Any:
+    names = finding_orders.c.keys()
+    into: Any = sqlite.insert(finding_orders)
+    if dialect == "postgresql":
+        into = postgresql.insert(finding_orders).from_select(names, listed(finding_orders, tuple(names), "rows"))
+    told = {name: into.excluded[name] for name in names if name != "finding_id"}
     newer = into.excluded.revision > finding_orders.c.revision
     return into.on_conflict_do_update(index_elements=["finding_id"], set_=told, where=newer)
 
@@ -607,13 +612,19 @@ def _look_again(session: Session) -> None:
             finding.note_place(city.check(*place.values()), city.district_of(*place.values()))
 
 
-def _take_slots(session: Session, opened: Collection[Finding]) -> None:
-    """Let open findings of single categories hold the slot of their facility, where no other one holds it."""
+def _take_slots(session: Session, opened: Collection[Finding], now: Mapping[str, str] = NOT_RENUMBERED) -> None:
+    """Let open findings of single categories hold the slot of their facility, where no other one holds it.
+
+    ``now``: codes that were just given up, and the present ones.
+    """
     book = queries.rulebook(session)
-    now = present_codes(session, former_codes, (each.facility for each in opened))
-    wanted = {each.id: _slot_of(book, each, now) for each in opened if each.is_open}
+    asking = [each for each in opened if each.is_open and each.slot != _slot_of(book, each, now)]
+    if not asking:  # most hold it since they came in
+        return
+    now = now or present_codes(session, former_codes, (each.facility for each in asking))
+    wanted = {each.id: _slot_of(book, each, now) for each in asking}
     taken = dict(queries.find_holders(session, {each for each in wanted.values() if each}))
-    for finding in opened:
+    for finding in asking:
         place = wanted.get(finding.id)
         if place and taken.setdefault(place, finding.id) == finding.id:
             finding.slot = place

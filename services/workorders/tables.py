@@ -310,8 +310,9 @@ mapping.map_imperatively(
 
 
 def _name_of(place: ColumnElement[str], table: Table, *only: ColumnElement[bool]) -> Any:
-    """What people call the area or unit that an order names; NULL where nobody told us."""
-    return column_property(select(table.c.name).where(table.c.code == place, *only).scalar_subquery())
+    """What people call the area or unit that an order names; NULL where nobody told us. No move changes it."""
+    name = select(table.c.name).where(table.c.code == place, *only).scalar_subquery()
+    return column_property(name, expire_on_flush=False)
 
 
 mapping.map_imperatively(

@@ -61,8 +61,10 @@ def die_with_events(stack: Stack, system: System, deaths: int) -> float:
 
     def back() -> Figures | None:
         shown = system.figures("workorders")
-        again = (shown.get(DELIVERIES, queue=QUEUE) or 0) >= deaths
-        return shown if again or shown.get("waywarden_retries", service="workorders") else None
+        if (shown.get(DELIVERIES, queue=QUEUE) or 0) >= deaths:
+            return shown
+        # Set aside: while these figures were collected, maybe, of which the one came before and the other after.
+        return system.figures("workorders") if shown.get("waywarden_retries", service="workorders") else None
 
     shown = wait_for(back, f"the events to come again after {deaths} deaths")
     stack.process("workorders").kill()

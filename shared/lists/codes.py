@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from functools import cache
 
-from sqlalchemy import Column, Integer, MetaData, Table, Text, delete, func, insert, select
+from sqlalchemy import Column, Integer, MetaData, Select, Table, Text, bindparam, delete, func, insert, select
 from sqlalchemy.orm import Session
 
 from shared.events.assets import FacilityRenumbered
@@ -40,8 +41,13 @@ def keep_codes(session: Session, table: Table, events: Iterable[FacilityRenumber
 def present_codes(session: Session, table: Table, codes: Iterable[str | None]) -> dict[str, str]:
     """Of the codes that were given up, the present ones."""
     given = set(filter(None, codes))
-    found = select(table.c.former, table.c.code).where(table.c.former.in_(given))
-    return {row.former: row.code for row in session.execute(found)} if given else {}
+    found = session.execute(_present(table), {"given": list(given)}) if given else ()
+    return {row.former: row.code for row in found}
+
+
+@cache
+def _present(table: Table) -> Select[tuple[str, str]]:
+    return select(table.c.former, table.c.code).where(table.c.former.in_(bindparam("given", expanding=True)))
 
 
 def codes_meant(session: Session, table: Table, code: str) -> set[str]:

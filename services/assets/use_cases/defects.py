@@ -23,7 +23,7 @@ from services.assets.domain.facilities import Facility, taken_milli
 from services.assets.tables import defects, facilities
 from services.assets.use_cases import ledger
 from services.assets.use_cases.areas import areas_of
-from services.assets.use_cases.duplicates import set_aside, set_aside_late, twins
+from services.assets.use_cases.duplicates import known_at, set_aside, set_aside_late, twins
 from services.assets.use_cases.ledger import Kept
 from services.assets.use_cases.linking import Link, link_findings
 from services.assets.use_cases.looks import Look, take_looks
@@ -45,9 +45,10 @@ def record_defects(session: Session, events: Sequence[FindingConfirmed]) -> None
     links = link_findings(session, catalogue, findings)
     kept = ledger.lock_facilities(session, facilities.c.id, [link[0] for link in links.values() if link[0]])
     rows = _defect_rows(session, catalogue, findings, links, kept, now)
-    done = set_aside_late(session, catalogue, rows, now)
+    known = known_at(session, catalogue, rows)
+    done = set_aside_late(catalogue, rows, known, now)
     opening = sorted((row for row in rows if row["open"]), key=lambda row: (row["reported_at"], row["finding_id"]))
-    set_aside(session, catalogue, opening, now)
+    set_aside(catalogue, opening, known, now)
     went_in = {finding_id for (finding_id,) in insert_new(session, defects, rows, defects.c.finding_id)}
     new = [row for row in rows if row["finding_id"] in went_in and row["open"]]
     merged = [row for row in rows if row["finding_id"] in went_in and not row["open"]]
@@ -228,7 +229,8 @@ def _move_defects(
             (opening if outcome.open else closing).append(row)
     opened = {row["finding_id"] for row in opening}
     _keep_moves(session, [row for row in followed if row["finding_id"] not in opened])  # first: they make room
-    merged = set_aside(session, the_catalogue(), opening, now)
+    catalogue = the_catalogue()
+    merged = set_aside(catalogue, opening, known_at(session, catalogue, opening), now)
     _keep_moves(session, opening)
     return [*closing, *(row for row in opening if row["open"])], merged
 

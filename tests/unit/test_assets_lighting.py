@@ -152,6 +152,15 @@ def test_hours_that_end_before_they_begin_are_refused(schedule: dict[str, Any], 
 
 
 @pytest.mark.parametrize(
+    "hours", [{"off_at": "12:00"}, {"on_at": "11:00"}, {"pause_from": "12:00", "pause_until": "11:59"}]
+)
+def test_hours_by_which_no_night_is_lit_are_refused(hours: dict[str, Any]) -> None:
+    with pytest.raises(WrongSchedule) as refused:
+        LightingSchedule(code="x", hours=hours).must_be_kept(the_catalogue())
+    assert refused.value.field == "hours"
+
+
+@pytest.mark.parametrize(
     "hours",
     [
         {"pause_from": "23:30", "pause_until": "05:00"},

@@ -28,6 +28,7 @@ HORIZON_DEG = -0.833  # centre of the sun at sunset: its own radius and the refr
 DAY = timedelta(days=1)
 NOON = time(12)
 SECOND = timedelta(seconds=1)
+LEAP_YEAR = 2024
 LAST_OF_FEBRUARY, LEAP_DAY = "02-28", "02-29"  # a season to the one holds the other, unless one begins there
 CITY = "city"  # the schedule of every lamp that has no other
 
@@ -173,6 +174,13 @@ class LightingSchedule:
         for level, together in hours:
             if wrong := _wrong(together):
                 raise WrongSchedule(wrong, field=level)
+        if self.hours.get("burns", Burns.BY_RULE) == Burns.BY_RULE and not self._burns_ever(catalogue):
+            raise WrongSchedule("With these hours lamps burn on no night of a year.", field="hours")
+
+    def _burns_ever(self, catalogue: Catalogue) -> bool:
+        """On any of twelve usual nights: an ``off_at`` of 12:00 ends a night where it begins."""
+        usual = replace(self, seasons=[], exceptions=[])
+        return any(plan(usual, date(LEAP_YEAR, month, 15), catalogue).spans for month in range(1, 13))
 
 
 def _wrong(hours: Hours) -> str | None:

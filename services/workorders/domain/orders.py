@@ -357,6 +357,7 @@ class Order:
         known, named = {photo.sha256 for photo in self.photos}, {"named_by": step.by, "named_crew": step.crew}
         new = [each for each in dict.fromkeys(hashes) if each not in known]
         self.photos += [OrderPhoto(sha256=each, stage=stage, **named) for each in new]
+        self.photos.sort(key=lambda photo: photo.sha256)  # as whoever reads the order is shown them
 
     def renumber(self, code: str) -> None:
         """Its facility has another code."""

@@ -510,7 +510,7 @@ def _surface_later(
     later = [
         each
         for each in _merged_into(session, ended.id)
-        if each.found_at > done_at and each.link_revision == 0 and (trusted or each.confirmed_at is None)
+        if each.stood_at > done_at and each.link_revision == 0 and (trusted or each.confirmed_at is None)
     ]
     for first in later[:1]:
         first.move(Move.SURFACE, at)

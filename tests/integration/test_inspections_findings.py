@@ -683,6 +683,25 @@ def test_a_clock_that_is_fast_sees_nothing_before_we_know_it(database: Database)
     assert sightings(database) == [(str(first.id), later(1))]
 
 
+def test_a_look_after_a_report_of_a_fast_clock_is_a_new_one(database: Database) -> None:
+    publish(database)
+    first = report(database, found_at=later(0) + timedelta(minutes=4))
+    with clock.frozen(later(0) + timedelta(minutes=2)):
+        report(database, found_at=later(0) + timedelta(minutes=2))
+    assert sightings(database) == [(str(first.id), later(0) + timedelta(minutes=2))]
+
+
+def test_what_was_told_before_the_work_was_done_was_found_before_whatever_its_clock_said(database: Database) -> None:
+    publish(database)
+    first = report(database)
+    with clock.frozen(later(1)):
+        told_before = hotline(database, found_at=later(1) + timedelta(minutes=4))
+    with clock.frozen(later(5)):
+        done_at = later(1) + timedelta(minutes=2)
+        follow(database, order(OrderClosed, first.id, 6, disposed_at=done_at, happened_at=later(5)))
+    assert stored(database, told_before.id).merged_into == first.id
+
+
 def test_the_look_of_a_finding_that_assets_merges_is_told_of_the_one_that_stands(database: Database) -> None:
     first = report(database, facility_code=None)
     with clock.frozen(later(3)):

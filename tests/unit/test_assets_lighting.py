@@ -139,6 +139,11 @@ DAY_OFF = {"reason": "x", "from": "2026-12-24", "to": "2026-12-26"}
         ({"hours": {"on_at": "20:00"}, "seasons": [WINTER | {"hours": {"off_at": "19:00"}}]}, "seasons"),
         ({"hours": {"on_at": "20:00"}, "exceptions": [DAY_OFF | {"hours": {"off_at": "19:00"}}]}, "exceptions"),
         (
+            {"seasons": [WINTER | {"from": "12-25", "to": "12-25", "hours": {"off_at": "20:00"}}],
+             "exceptions": [DAY_OFF | {"hours": {"on_at": "21:00"}}]},
+            "exceptions",
+        ),
+        (
             {"seasons": [WINTER | {"hours": {"pause_from": "01:00", "pause_until": "05:00"}}],
              "exceptions": [DAY_OFF | {"hours": {"pause_until": "00:30"}}]},
             "exceptions",

@@ -28,7 +28,7 @@ HORIZON_DEG = -0.833  # centre of the sun at sunset: its own radius and the refr
 DAY = timedelta(days=1)
 NOON = time(12)
 SECOND = timedelta(seconds=1)
-LEAP_YEAR = 2024
+LEAP_YEAR, DAYS_OF_A_YEAR = 2024, 366
 LAST_OF_FEBRUARY, LEAP_DAY = "02-28", "02-29"  # a season to the one holds the other, unless one begins there
 CITY = "city"  # the schedule of every lamp that has no other
 
@@ -169,7 +169,7 @@ class LightingSchedule:
         """Whether hours can be kept as they come together from all levels. Raises WrongSchedule."""
         hours = [("hours", self.hours)]
         hours += [("seasons", self.hours | each["hours"]) for each in self.seasons]
-        evenings = (date.fromisoformat(each[name]) for each in self.exceptions for name in ("from", "to"))
+        evenings = chain.from_iterable(map(_evenings, self.exceptions))
         hours += [("exceptions", self.on(each, catalogue)[0]) for each in evenings]
         for level, together in hours:
             if wrong := _wrong(together):
@@ -202,6 +202,12 @@ def _since_noon(clock: str | None) -> int | None:
         return None
     hour = time.fromisoformat(clock)
     return (hour.hour * 60 + hour.minute - 720) % 1440
+
+
+def _evenings(exception: Mapping[str, Any]) -> Iterator[date]:
+    """Those of an exception, of a long one the first year's: seasons come again."""
+    first, last = (date.fromisoformat(exception[name]) for name in ("from", "to"))
+    yield from (first + n * DAY for n in range(min((last - first).days, DAYS_OF_A_YEAR) + 1))
 
 
 def _excepted(night: date, exception: Mapping[str, Any]) -> bool:

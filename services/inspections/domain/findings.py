@@ -276,7 +276,7 @@ class Finding:
 
     def see_again(self, at: datetime) -> bool:
         """Somebody whose word is trusted saw it then. Says whether that is news."""
-        if at <= max(self.found_at, self.last_seen_at or self.found_at):
+        if at <= self.stood_at:
             return False
         self.last_seen_at = at
         self.revision += 1

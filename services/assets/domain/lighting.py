@@ -159,6 +159,10 @@ class LightingSchedule:
             hours, reasons = hours | exception["hours"], [*reasons, f"exception: {exception['reason']}"]
         return hours, reasons
 
+    def _season(self, night: date) -> int | None:
+        """Which of the seasons holds."""
+        return next((number for number, each in enumerate(self.seasons) if self._in_season(night, each)), None)
+
     def _in_season(self, night: date, season: Mapping[str, Any]) -> bool:
         begin, end, today = str(season["from"]), str(season["to"]), night.strftime("%m-%d")
         if end == LAST_OF_FEBRUARY and all(each["from"] != LEAP_DAY for each in self.seasons):
@@ -169,13 +173,23 @@ class LightingSchedule:
         """Whether hours can be kept as they come together from all levels. Raises WrongSchedule."""
         hours = [("hours", self.hours)]
         hours += [("seasons", self.hours | each["hours"]) for each in self.seasons]
-        evenings = chain.from_iterable(map(_evenings, self.exceptions))
-        hours += [("exceptions", self.on(each, catalogue)[0]) for each in evenings]
+        hours += [("exceptions", each) for each in self._excepted()]
         for level, together in hours:
             if wrong := _wrong(together):
                 raise WrongSchedule(wrong, field=level)
         if self.hours.get("burns", Burns.BY_RULE) == Burns.BY_RULE and not self._burns_ever(catalogue):
             raise WrongSchedule("With these hours lamps burn on no night of a year.", field="hours")
+
+    def _excepted(self) -> Iterator[dict[str, Any]]:
+        """Those of each exception, together with each season that it meets; of a long one within its first year."""
+        leap = (date(LEAP_YEAR, 1, 1) + n * DAY for n in range(DAYS_OF_A_YEAR))
+        season_of = {(day.month, day.day): self._season(day) for day in leap}
+        for exception in self.exceptions:
+            first, last = (date.fromisoformat(exception[name]) for name in ("from", "to"))
+            nights = (first + n * DAY for n in range(min((last - first).days, DAYS_OF_A_YEAR) + 1))
+            for season in {season_of[each.month, each.day] for each in nights}:
+                usual = self.hours if season is None else self.hours | self.seasons[season]["hours"]
+                yield usual | exception["hours"]
 
     def _burns_ever(self, catalogue: Catalogue) -> bool:
         """On any of twelve usual nights: an ``off_at`` of 12:00 ends a night where it begins."""
@@ -202,12 +216,6 @@ def _since_noon(clock: str | None) -> int | None:
         return None
     hour = time.fromisoformat(clock)
     return (hour.hour * 60 + hour.minute - 720) % 1440
-
-
-def _evenings(exception: Mapping[str, Any]) -> Iterator[date]:
-    """Those of an exception, of a long one the first year's: seasons come again."""
-    first, last = (date.fromisoformat(exception[name]) for name in ("from", "to"))
-    yield from (first + n * DAY for n in range(min((last - first).days, DAYS_OF_A_YEAR) + 1))
 
 
 def _excepted(night: date, exception: Mapping[str, Any]) -> bool:

@@ -11,6 +11,7 @@ from uuid import UUID
 
 from sqlalchemy import Column, ColumnElement, and_, case, func, literal, or_, select, true
 from sqlalchemy.orm import Session, joinedload, selectinload
+from sqlalchemy.orm.attributes import set_committed_value
 
 from services.workorders import tables
 from services.workorders.domain.catalogue import Catalogue
@@ -132,16 +133,27 @@ def seen(sight: Sight) -> list[ColumnElement[bool]]:
     return []
 
 
+_HAS_PHOTOS = select(tables.order_photos.c.sha256).where(tables.order_photos.c.order_id == orders.id).exists()
+# PostgreSQL reads a row that it waited for anew, and all else as it stood before: then this differs from the row's own.
+_same = tables.work_orders.alias()
+_REVISION = select(_same.c.revision).where(_same.c.id == orders.id).scalar_subquery()
+
+
 def get_order(session: Session, *, number: str, sight: Sight, hold: bool = False) -> Order:
     """An order, locked with ``hold``. Raises NotFound also beyond ``sight``: that it is there is not theirs to know."""
     # By its key alone: a planner that knows no statistics yet would rather go through all orders of a crew.
-    wanted = select(Order, and_(true(), *seen(sight))).where(orders.id == (parse_number(number) or 0))
+    visible, its = and_(true(), *seen(sight)), orders.id == (parse_number(number) or 0)
+    wanted = select(Order, visible, _HAS_PHOTOS, _REVISION).where(its)
     wanted = wanted.options(joinedload(Order.moves))  # type: ignore[arg-type]
     if hold:
         wanted = wanted.with_for_update(of=tables.work_orders)
-    order, theirs = session.execute(wanted).unique().first() or (None, False)
+    order, theirs, has_photos, revision = session.execute(wanted).unique().first() or (None, False, False, 0)
     if order is None or not theirs or order.number != number:
         raise NotFound(f"There is no work order {number}.").but_there(order is not None and order.number == number)
+    if order.revision != revision:
+        session.expire(order, ["moves", "photos"])
+    elif not has_photos:
+        set_committed_value(order, "photos", [])  # most orders have none yet: that needs no question of its own
     return order
 
 

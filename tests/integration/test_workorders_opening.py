@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import threading
+import time
 from collections.abc import Iterator
 from dataclasses import asdict, fields
 from datetime import UTC, datetime, timedelta
@@ -10,7 +12,7 @@ from typing import Any
 from uuid import UUID, uuid4
 
 import pytest
-from sqlalchemy import func, select
+from sqlalchemy import func, select, text
 
 from deploy.migrations import migrate
 from deploy.recount import recount_rows, recount_sums
@@ -647,3 +649,36 @@ def test_work_that_is_told_late_is_held_against_what_was_seen_since(database: Da
             moving.complete(session, number, Mover(name="crew-1"), note="Done.", photos=[], quantity=None)
     assert only_order(database).state == State.COMPLETED
     assert counted_right(database)
+
+def test_who_waited_for_an_order_has_it_as_it_was_left(database: Database) -> None:
+    """PostgreSQL reads the row that was waited for anew, and what was joined to it as it stood before."""
+    open_for(database, defect(photos=[]))
+    number, crew, later = only_order(database).number, Mover(name="crew"), NOON + timedelta(minutes=30)
+    for move in (moving.accept, moving.start):
+        with database.begin() as session:
+            move(session, number, crew)
+    left: list[tuple[list[str], list[str]]] = []
+
+    def complete_again() -> None:
+        with database.begin() as session:
+            moving.undo_complete(session, number, crew)
+            order = moving.complete(session, number, crew, note="", photos=["b" * 64, "c" * 64], quantity=None)
+            left.append(([each.move for each in order.moves], [each.sha256 for each in order.photos]))
+
+    with clock.frozen(later), database.begin() as session:
+        moving.complete(session, number, crew, note="", photos=["b" * 64], quantity=None)
+        waiting = threading.Thread(target=complete_again)
+        waiting.start()
+        until_it_waits(database)
+    waiting.join(20)
+    moves = ["register", "dispatch", "accept", "start", "complete", "undo_complete", "complete"]
+    assert left == [(moves, ["b" * 64, "c" * 64])]
+
+
+def until_it_waits(database: Database) -> None:
+    """SQLite has one writer: whoever comes next waits by itself."""
+    if database.engine.dialect.name == "postgresql":
+        waiting = text("SELECT count(*) FROM pg_locks WHERE NOT granted")
+        with database.read() as session:
+            while not session.scalar(waiting):
+                time.sleep(0.01)

@@ -104,8 +104,8 @@ def complete(
     session: Session, number: str, mover: Mover, *, note: str, photos: Sequence[str], quantity: float | None
 ) -> Order:
     with moving(session, number, mover) as (order, step):
+        note_named(session, photos)  # first: the move is written in one piece
         order.complete(step, note=note, quantity=quantity, photos=photos)
-        note_named(session, photos)
         tell(session, order, OrderCompleted, step.at, quantity=quantity)
         if order.was_seen_after():
             begin_again(session, order, note=seen_again(order))

@@ -34,6 +34,7 @@ from shared.settings import MEMORY, Settings
 
 BATCH = 500  # events in one transaction
 REST_S = 0.02  # after a batch that was not full
+UNHURRIED_S = 0.2  # the same, where nobody waits for it: fewer and larger batches
 OPEN_S = 15  # to connect and declare everything
 SEND_S = 10  # to send a batch, and again to have it confirmed
 LISTEN_S = 1.0

@@ -28,7 +28,7 @@ from services.assets.use_cases import areas, lamps, looks, metering, network
 from services.assets.use_cases.imports import folder_of, sweep_files
 from shared.events.inspections import FindingConfirmed, LightsChecked
 from shared.events.workorders import OrderClosed, OrderDeclined, OrderEvent, OrderReopened, OrderVoided
-from shared.messaging import on
+from shared.messaging import UNHURRIED_S, on
 from shared.service import Service, every, every_few, on_start
 from shared.workers import aside
 
@@ -61,11 +61,11 @@ class Assets(
     def record_defects(self, session: Session, events: Sequence[FindingConfirmed]) -> None:
         use_cases.record_defects(session, events)
 
-    @on("assets.follow_orders")
+    @on("assets.follow_orders", rest_s=UNHURRIED_S)
     def follow_orders(self, session: Session, events: Sequence[OrderClosed | OrderReopened | OrderVoided]) -> None:
         use_cases.follow_orders(session, events)
 
-    @on("assets.keep_orders")
+    @on("assets.keep_orders", rest_s=UNHURRIED_S)
     def keep_orders(self, session: Session, events: Sequence[OrderEvent]) -> None:
         use_cases.keep_orders(session, events)
 

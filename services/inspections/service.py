@@ -54,7 +54,7 @@ from shared.fields import PageQuery
 from shared.lists import files
 from shared.lists.exports import answer
 from shared.lists.files import TooManyRows
-from shared.messaging import on
+from shared.messaging import UNHURRIED_S, on
 from shared.paging import Page
 from shared.service import Service
 from shared.web import Call, http
@@ -158,7 +158,7 @@ class Inspections(ReportRoutes, Service):
     def show_light_check(self, call: Call, check_id: UUID) -> LightCheck:
         return queries.get_light_check(call.session, check_id, sight=sight_of(call.user))
 
-    @on("inspections.note_links")
+    @on("inspections.note_links", rest_s=UNHURRIED_S)
     def note_links(self, session: Session, events: Sequence[DefectRecorded]) -> None:
         use_cases.note_links(session, events)
 
@@ -170,7 +170,7 @@ class Inspections(ReportRoutes, Service):
     def merge_duplicates(self, session: Session, events: Sequence[DefectDuplicated]) -> None:
         use_cases.merge_duplicates(session, events)
 
-    @on("inspections.follow_orders")
+    @on("inspections.follow_orders", rest_s=UNHURRIED_S)
     def follow_orders(self, session: Session, events: Sequence[OrderClosed | OrderReopened | OrderVoided]) -> None:
         use_cases.follow_orders(session, events)
 

@@ -147,7 +147,8 @@ def get_order(session: Session, *, number: str, sight: Sight, hold: bool = False
     wanted = wanted.options(joinedload(Order.moves))  # type: ignore[arg-type]
     if hold:
         wanted = wanted.with_for_update(of=tables.work_orders)
-    order, theirs, has_photos, revision = session.execute(wanted).unique().first() or (None, False, False, 0)
+    found: tuple[Order | None, bool, bool, int] | None = session.execute(wanted).unique().first()
+    order, theirs, has_photos, revision = found or (None, False, False, 0)
     if order is None or not theirs or order.number != number:
         raise NotFound(f"There is no work order {number}.").but_there(order is not None and order.number == number)
     if order.revision != revision:

@@ -650,6 +650,7 @@ def test_work_that_is_told_late_is_held_against_what_was_seen_since(database: Da
     assert only_order(database).state == State.COMPLETED
     assert counted_right(database)
 
+
 def test_who_waited_for_an_order_has_it_as_it_was_left(database: Database) -> None:
     """PostgreSQL reads the row that was waited for anew, and what was joined to it as it stood before."""
     open_for(database, defect(photos=[]))

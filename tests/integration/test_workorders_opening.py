@@ -663,7 +663,7 @@ def test_who_waited_for_an_order_has_it_as_it_was_left(database: Database) -> No
     def complete_again() -> None:
         with database.begin() as session:
             moving.undo_complete(session, number, crew)
-            order = moving.complete(session, number, crew, note="", photos=["b" * 64, "c" * 64], quantity=None)
+            order = moving.complete(session, number, crew, note="", photos=["c" * 64, "b" * 64], quantity=None)
             left.append(([each.move for each in order.moves], [each.sha256 for each in order.photos]))
 
     with clock.frozen(later), database.begin() as session:
